@@ -1,0 +1,19 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Return the folder of real slides, patches and tables, or skip the test where it is absent."""
+    folder = Path(os.environ.get("HISTOTRANSFER_REALDATA", ROOT.parent / "shared" / "realdata"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set HISTOTRANSFER_REALDATA)")
+    return folder
