@@ -1,0 +1,65 @@
+# `make demo` and `make test` do all of their own set-up: Python 3.11 to 3.13 and make are enough.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CORES ?= $(shell python3 -c 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())')
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+DEMO := results/demo
+SNAKEMAKE := snakemake --cores $(CORES)
+
+.PHONY: help demo test test-fast lint format lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
+	@$(SNAKEMAKE) --configfile config/demo.yaml
+	@$(MAKE) --no-print-directory $(DEMO)/report.html
+	@cat $(DEMO)/where_to_look.txt
+
+$(DEMO)/report.html: $(DEMO)/tables/comparison.tsv $(DEMO)/summary.html
+	@$(SNAKEMAKE) --configfile config/demo.yaml --report $@ >$(DEMO)/logs/report.log 2>&1 || { cat $(DEMO)/logs/report.log; exit 1; }
+
+test: $(VENV)/dev.stamp  ## run every test
+	pytest
+
+test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
+	pytest -m "not slow"
+
+lint: $(VENV)/dev.stamp  ## check style, types and the workflow
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint --configfile config/demo.yaml
+
+format: $(VENV)/dev.stamp  ## format the code
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+lock:  ## resolve requirements*.in anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --fork-strategy fewest requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+clean:  ## delete the demo's results and the virtual environment
+	rm -rf $(DEMO) $(VENV)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "histotransfer: no Python 3.11, 3.12 or 3.13 on the PATH. Install one, or name it: make demo PYTHON=/path/to/python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+	@echo "Installing the locked requirements into $(VENV) (about two minutes, once) ..."
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing the locked requirements into $(VENV) (about two minutes, once) ..."
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp

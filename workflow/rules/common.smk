@@ -1,0 +1,155 @@
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+WORKFLOW = Path(workflow.current_basedir).parent
+SCRIPTS = WORKFLOW / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from histotransfer.errors import HistotransferError
+from histotransfer.provenance import code_digest
+from histotransfer.settings import (
+    check_config,
+    missing_data,
+    missing_slides,
+    read_slide_sheet,
+)
+
+
+def stop_where_data_are_missing(missing):
+    """Stop with a list of what is missing, unless nothing is planned (--lint, --list-rules)."""
+    if missing and workflow.check_envvars:
+        shown = missing[:20] + [f"... and {len(missing) - 20} more"] * (
+            len(missing) > 20
+        )
+        raise WorkflowError(
+            "These data of the study are not there yet:\n  - "
+            + "\n  - ".join(shown)
+            + "\nPut them there, or name their places in the config (config/README.md). "
+            "`make demo` runs the whole study on simulated data and needs none of them."
+        )
+
+
+try:
+    check_config(config, WORKFLOW / "schemas/config.schema.yaml")
+    stop_where_data_are_missing(missing_data(config))
+    SLIDES = {}
+    if Path(config["slides"]).exists():
+        SLIDES = read_slide_sheet(
+            config["slides"],
+            WORKFLOW / "schemas/slides.schema.yaml",
+            reserved=config["datasets"],
+        )
+except HistotransferError as error:
+    raise WorkflowError(str(error))
+
+SIMULATED = "simulate" in config
+if not SIMULATED:
+    stop_where_data_are_missing(missing_slides(SLIDES.values()))
+
+EXTRACTORS = list(config["extractors"])
+BASELINE = EXTRACTORS[0]
+TASKS = config["tasks"]
+TISSUE_DATASETS = sorted(
+    {task["dataset"] for task in TASKS.values() if task["kind"] == "tissue"}
+)
+PATIENT_TASKS = [name for name, task in TASKS.items() if task["kind"] != "tissue"]
+GPU = config["network"]["gpu"]
+NETWORK_ENV = "../../envs/network-gpu.yaml" if GPU else "../../envs/network.yaml"
+
+# One start of the network serves a batch of slides, one start of Python a block of repeats.
+_size = config["features"]["slides_per_job"]
+BATCHES = {
+    f"{start // _size:04d}": list(SLIDES)[start : start + _size]
+    for start in range(0, len(SLIDES), _size)
+}
+_size = config["crossval"]["repeats_per_job"]
+BLOCKS = {
+    f"{start // _size:03d}": list(
+        range(start, min(start + _size, config["crossval"]["repeats"]))
+    )
+    for start in range(0, config["crossval"]["repeats"], _size)
+}
+
+
+def any_of(names):
+    """Match one of these names, or nothing where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+pathvars:
+    results=config["results"],
+    logs=f"{config['results']}/logs",
+    benchmarks=f"{config['results']}/benchmarks",
+
+
+wildcard_constraints:
+    # Datasets' files lie beside the slides' and are not slides.
+    slide=rf"(?!(?:{any_of(config['datasets'])})\.\w+$)[A-Za-z0-9][A-Za-z0-9._-]*",
+    dataset=any_of(config["datasets"]),
+    extractor=any_of(EXTRACTORS),
+    task=any_of(TASKS),
+    batch=r"\d+",
+    block=r"\d+",
+
+
+def code(script):
+    """Digest a script with all that it imports: a change of what it computes runs it again."""
+    return code_digest(SCRIPTS / script)
+
+
+def grows(amount):
+    """Ask for more of a resource at each attempt."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def slide_of(wildcards):
+    """Look up a slide of the sheet."""
+    if wildcards.slide not in SLIDES:
+        raise WorkflowError(f"slide '{wildcards.slide}' is not in {config['slides']}")
+    return SLIDES[wildcards.slide]
+
+
+def labels_input(wildcards):
+    """Name what a task's labels are read from."""
+    task = TASKS[wildcards.task]
+    if task["kind"] == "tissue":
+        return {"patches": f"<results>/patches/{task['dataset']}.h5"}
+    files = {"labels": task["labels"], "cohort": "<results>/tables/cohort.tsv"}
+    if isinstance(task["targets"], str) and task["targets"] != "all":
+        files["targets"] = task["targets"]
+    return files
+
+
+def features_of_samples(wildcards):
+    """Name the features of a task's samples: patches of a dataset, or patients."""
+    task = TASKS[wildcards.task]
+    if task["kind"] == "tissue":
+        return f"<results>/features/{wildcards.extractor}/{task['dataset']}.h5"
+    return f"<results>/pooled/{wildcards.extractor}.h5"
+
+
+def table(name):
+    """Name a table of the results."""
+    return f"<results>/tables/{name}.tsv"
+
+
+def in_report(name, category, title):
+    """Show a table in the report, under its category, with its caption."""
+    return report(
+        table(name),
+        caption=f"../report/{name}_table.rst",
+        category=category,
+        labels={"result": title, "kind": "table"},
+    )
+
+
+localrules:
+    all,
+    tiles,
+    qc,
+    features,
+    crossval,
+    tables,
+    figures,

@@ -1,0 +1,94 @@
+# The data that the study itself makes or fetches: a simulated cohort, ImageNet's weights.
+
+if SIMULATED:
+
+    rule simulate_slide:
+        input:
+            sheet=config["slides"],
+        output:
+            slide="<results>/simulated/slides/{slide}.svs",
+        log:
+            "<logs>/simulate_slide/{slide}.log",
+        benchmark:
+            "<benchmarks>/simulate_slide/{slide}.tsv"
+        conda:
+            "../../envs/slides.yaml"
+        threads: 1
+        resources:
+            mem_mb=grows(1500),
+            runtime=grows(10),
+        params:
+            seed=config["seed"],
+            slide_px=config["simulate"]["slide_px"],
+            mpp=config["simulate"]["slide_mpp"],
+            code=code("simulate_slide.py"),
+        script:
+            "../scripts/simulate_slide.py"
+
+    rule simulate_patches:
+        output:
+            folder=directory("<results>/simulated/{dataset}"),
+        log:
+            "<logs>/simulate_patches/{dataset}.log",
+        benchmark:
+            "<benchmarks>/simulate_patches/{dataset}.tsv"
+        conda:
+            "../../envs/slides.yaml"
+        threads: 1
+        resources:
+            mem_mb=grows(1500),
+            runtime=grows(10),
+        params:
+            seed=config["seed"],
+            patches_per_class=lambda w: config["simulate"]["patches_per_class"][
+                w.dataset
+            ],
+            patch_px=config["tiling"]["patch_px"],
+            mpp=config["tiling"]["target_mpp"],
+            code=code("simulate_patches.py"),
+        script:
+            "../scripts/simulate_patches.py"
+
+    rule simulate_labels:
+        input:
+            sheet=config["slides"],
+        output:
+            expression="<results>/simulated/expression.tsv",
+            mutations="<results>/simulated/mutations.tsv",
+            truth="<results>/simulated/truth.tsv",
+        log:
+            "<logs>/simulate_labels.log",
+        benchmark:
+            "<benchmarks>/simulate_labels.tsv"
+        conda:
+            "../../envs/slides.yaml"
+        threads: 1
+        resources:
+            mem_mb=grows(1000),
+            runtime=grows(10),
+        params:
+            seed=config["seed"],
+            code=code("simulate_labels.py"),
+        script:
+            "../scripts/simulate_labels.py"
+
+
+rule fetch_weights:
+    output:
+        weights=f"<resources>/xception_{'random' if config['network']['weights'] == 'random' else 'imagenet'}.h5",
+    log:
+        "<logs>/fetch_weights.log",
+    benchmark:
+        "<benchmarks>/fetch_weights.tsv"
+    conda:
+        NETWORK_ENV
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(30),
+    params:
+        source=config["network"]["weights"],
+        seed=config["seed"],
+        code=code("fetch_weights.py"),
+    script:
+        "../scripts/fetch_weights.py"

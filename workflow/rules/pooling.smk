@@ -1,0 +1,31 @@
+# Features per patch become features per patient; quality control's verdict is applied here.
+
+
+rule pool_features:
+    input:
+        sheet=config["slides"],
+        qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),
+        batches=expand(
+            "<results>/features/{{extractor}}/batches/{batch}.tsv", batch=BATCHES
+        ),
+    output:
+        pooled="<results>/pooled/{extractor}.h5",
+    log:
+        "<logs>/pool_features/{extractor}.log",
+    benchmark:
+        "<benchmarks>/pool_features/{extractor}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        patients={slide.slide: slide.patient for slide in SLIDES.values()},
+        features=lambda w: f"{config['results']}/features/{w.extractor}",
+        across_patches=config["pooling"]["patches"],
+        across_slides=config["pooling"]["slides"],
+        apply_qc=config["qc"]["apply"],
+        code=code("pool_features.py"),
+    script:
+        "../scripts/pool_features.py"

@@ -1,0 +1,61 @@
+# The verdict on every patch, from what was measured when it was cut: no slide is read again.
+
+
+rule judge_patches:
+    input:
+        tiles="<results>/tiles/{slide}.h5",
+        measures="<results>/measures/{slide}.h5",
+    output:
+        qc="<results>/qc/{slide}.h5",
+        overview="<results>/qc/{slide}.png",
+    log:
+        "<logs>/judge_patches/{slide}.log",
+    benchmark:
+        "<benchmarks>/judge_patches/{slide}.tsv"
+    conda:
+        "../../envs/slides.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        thresholds={key: value for key, value in config["qc"].items() if key != "apply"},
+        code=code("judge_patches.py"),
+    script:
+        "../scripts/judge_patches.py"
+
+
+rule summarise_cohort:
+    input:
+        sheet=config["slides"],
+        qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),
+    output:
+        qc=report(
+            "<results>/tables/qc.tsv",
+            caption="../report/qc_table.rst",
+            category="Cohort and quality",
+            labels={"table": "Slides and patches"},
+        ),
+        excluded=report(
+            "<results>/tables/excluded_slides.tsv",
+            caption="../report/excluded_slides.rst",
+            category="Cohort and quality",
+            labels={"table": "Excluded slides"},
+        ),
+        cohort="<results>/tables/cohort.tsv",
+    log:
+        "<logs>/summarise_cohort.log",
+    benchmark:
+        "<benchmarks>/summarise_cohort.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(30),
+    params:
+        slides=list(SLIDES),
+        apply_qc=config["qc"]["apply"],
+        code=code("summarise_cohort.py"),
+    script:
+        "../scripts/summarise_cohort.py"

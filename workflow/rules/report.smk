@@ -1,0 +1,216 @@
+# The answer: tables of the comparison, figures drawn from the tables alone, a summary to read first.
+
+TABLES = {
+    "comparison": ("Comparison", "Every comparison"),
+    "claims": ("Comparison", "The published claims"),
+    "improved": ("Expression", "Genes improved"),
+    "related_genes": ("Expression", "Genes related to the image"),
+    "mutation": ("Mutation", "Mutations"),
+    "confusion": ("Tissue types", "Confusion"),
+}
+COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation"]
+SCORES = {
+    kind: expand(
+        "<results>/scores/{task}/{extractor}.tsv",
+        task=[name for name in TASKS if TASKS[name]["kind"] == kind],
+        extractor=EXTRACTORS,
+    )
+    for kind in ("tissue", "expression", "mutation")
+}
+TRAINING = expand(
+    "<results>/models/{extractor}.training.tsv",
+    extractor=[name for name in EXTRACTORS if MODELS[name] == "finetuned"],
+)
+
+
+rule compare_extractors:
+    input:
+        labels=expand("<results>/labels/{task}.tsv", task=TASKS),
+        splits=expand("<results>/splits/{task}.tsv", task=TASKS),
+        scores=expand(
+            "<results>/scores/{task}/{extractor}.tsv", task=TASKS, extractor=EXTRACTORS
+        ),
+        predictions=expand(
+            "<results>/cv/{task}/{extractor}/{block}.h5",
+            task=TASKS,
+            extractor=EXTRACTORS,
+            block=BLOCKS,
+        ),
+    output:
+        **{name: in_report(name, *TABLES[name]) for name in COMPARED},
+    log:
+        "<logs>/compare_extractors.log",
+    benchmark:
+        "<benchmarks>/compare_extractors.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
+    params:
+        blocks=list(BLOCKS),
+        kinds={name: task["kind"] for name, task in TASKS.items()},
+        extractors=EXTRACTORS,
+        statistics=config["statistics"],
+        seed=config["seed"],
+        code=code("compare_extractors.py"),
+    script:
+        "../scripts/compare_extractors.py"
+
+
+rule check_claims:
+    input:
+        comparison=table("comparison"),
+        related_genes=table("related_genes"),
+        improved=table("improved"),
+        mutation=table("mutation"),
+        weights=rules.fetch_weights.output.weights,
+    output:
+        claims=in_report("claims", *TABLES["claims"]),
+    log:
+        "<logs>/check_claims.log",
+    benchmark:
+        "<benchmarks>/check_claims.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        study=config["study"],
+        random_weights=config["network"]["weights"] == "random",
+        code=code("check_claims.py"),
+    script:
+        "../scripts/check_claims.py"
+
+
+if SIMULATED:
+
+    TABLES["truth"] = ("Comparison", "Planted and recovered")
+
+    rule check_truth:
+        input:
+            truth="<results>/simulated/truth.tsv",
+            related_genes=table("related_genes"),
+            mutation=table("mutation"),
+        output:
+            truth=in_report("truth", *TABLES["truth"]),
+        log:
+            "<logs>/check_truth.log",
+        benchmark:
+            "<benchmarks>/check_truth.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            mem_mb=grows(1000),
+            runtime=grows(10),
+        params:
+            alpha=config["statistics"]["alpha"],
+            code=code("check_truth.py"),
+        script:
+            "../scripts/check_truth.py"
+
+
+FIGURES = {
+    "tissue_accuracy": ("Tissue types", {"comparison": table("comparison")}),
+    "confusion": ("Tissue types", {"confusion": table("confusion")}),
+    "expression": (
+        "Expression",
+        {name: table(name) for name in ("related_genes", "improved", "comparison")},
+    ),
+    "volcano": ("Expression", {"comparison": table("comparison")}),
+    "mutation": (
+        "Mutation",
+        {
+            "mutation": table("mutation"),
+            "comparison": table("comparison"),
+            "scores": SCORES["mutation"],
+        },
+    ),
+    "qc": (
+        "Cohort and quality",
+        {name: table(name) for name in ("qc", "excluded_slides", "cohort")},
+    ),
+    "training": ("Fine-tuning", {"training": TRAINING}),
+}
+if SIMULATED:
+    FIGURES["truth"] = ("Comparison", {"truth": table("truth")})
+
+
+for figure, (category, tables) in FIGURES.items():
+
+    rule:
+        name:
+            f"draw_{figure}"
+        input:
+            **tables,
+        output:
+            pdf=f"<results>/figures/{figure}.pdf",
+            png=report(
+                f"<results>/figures/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category=category,
+                labels={"result": figure.replace("_", " "), "kind": "figure"},
+            ),
+        log:
+            f"<logs>/draw_figure/{figure}.log",
+        benchmark:
+            f"<benchmarks>/draw_figure/{figure}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            mem_mb=grows(1000),
+            runtime=grows(10),
+        params:
+            figure=figure,
+            study=config["study"],
+            alpha=config["statistics"]["alpha"],
+            code=code("draw_figure.py"),
+        script:
+            "../scripts/draw_figure.py"
+
+
+rule write_summary:
+    input:
+        **{
+            name: table(name)
+            for name in [*COMPARED, "claims", "qc", "excluded_slides", "cohort"]
+        },
+        weights=rules.fetch_weights.output.weights,
+    output:
+        summary=report(
+            "<results>/summary.html",
+            caption="../report/summary.rst",
+            category="Comparison",
+            labels={"result": "Read this first", "kind": "summary"},
+        ),
+        look="<results>/where_to_look.txt",
+    log:
+        "<logs>/write_summary.log",
+    benchmark:
+        "<benchmarks>/write_summary.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        config=config,
+        code=code("write_summary.py"),
+    script:
+        "../scripts/write_summary.py"
+
+
+rule tables:
+    input:
+        [table(name) for name in [*TABLES, "qc", "excluded_slides", "cohort"]],
+
+
+rule figures:
+    input:
+        expand("<results>/figures/{figure}.{kind}", figure=FIGURES, kind=["pdf", "png"]),
