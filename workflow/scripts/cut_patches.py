@@ -1,0 +1,26 @@
+"""Read, measure, normalise and store one slide's candidate tiles in one pass."""
+
+from typing import TYPE_CHECKING
+
+from histotransfer.joblog import job_log
+from histotransfer.patches import cut_patches
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+job = snakemake
+with job_log(job.log[0]):
+    cut_patches(
+        job.input.slide,
+        job.input.tiles,
+        job.output.measures,
+        job.output.patches,
+        reference_path=job.input.reference,
+        stain_method=job.params.stain_method,
+        stain_fallback=job.params.stain_fallback,
+        max_background_fraction=job.params.max_background_fraction,
+        max_unreadable_fraction=job.params.max_unreadable_fraction,
+        codec=job.params.codec,
+        jpeg_quality=job.params.jpeg_quality,
+        seed=job.params.seed,
+    )

@@ -1,0 +1,25 @@
+"""Fine-tune the network on tissue patches in two steps."""
+
+from typing import TYPE_CHECKING
+
+from histotransfer.joblog import job_log
+from histotransfer.backend import set_threads
+from histotransfer.finetune import finetune
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+job = snakemake
+with job_log(job.log[0]):
+    finetune(
+        job.input.weights,
+        job.input.patches,
+        extractor_path=job.output.model,
+        classifier_path=job.output.classifier,
+        history_path=job.output.history,
+        checkpoint_dir=job.params.checkpoints,
+        input_px=job.params.input_px,
+        params=job.params.finetune,
+        mixed_precision=job.params.mixed_precision,
+        seed=job.params.seed,
+    )

@@ -1,0 +1,46 @@
+"""The log of a job: progress to a file and the terminal, a user's error in one line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import HistotransferError
+
+
+@contextmanager
+def job_log(path: str | Path) -> Iterator[None]:
+    """Log the block to `path`; end the process with one line at a `HistotransferError`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The job's log file; its folder is made if needed.
+
+    Raises
+    ------
+    SystemExit
+        With status 1, in place of a `HistotransferError`: the user is told what to do, not where
+        in our code it was noticed.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.FileHandler(path, mode="w", encoding="utf-8")],
+        force=True,
+    )
+    logging.captureWarnings(True)
+    try:
+        yield
+    except HistotransferError as error:
+        logging.getLogger(__name__).error("error: %s", error)
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception:
+        logging.getLogger(__name__).exception("unexpected error")
+        raise

@@ -1,0 +1,214 @@
+"""The config and the slide sheet, checked before the first job.
+
+Imported by the Snakefile, so only what Snakemake itself depends on may be imported here.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from .errors import HistotransferError
+
+#: Where the published study's data come from, by the config key that names them.
+SOURCES = {
+    "NCT-CRC-HE-100K": "unpack NCT-CRC-HE-100K.zip of https://zenodo.org/records/1214456 there",
+    "CRC-VAL-HE-7K": "unpack CRC-VAL-HE-7K.zip of https://zenodo.org/records/1214456 there",
+    "dataset": "a folder with one sub-folder of patches per tissue class is expected there",
+    "slides": (
+        "list the diagnostic slides of TCGA-LUAD from https://portal.gdc.cancer.gov there, "
+        "tab-separated, with the columns slide, patient, path and, optionally, mpp"
+    ),
+    "expression": (
+        "write the TPM of the STAR counts of TCGA-LUAD from https://portal.gdc.cancer.gov there, "
+        "tab-separated, patients in rows and genes in columns"
+    ),
+    "mutation": (
+        "write the non-silent somatic mutations of TCGA-LUAD from https://portal.gdc.cancer.gov "
+        "there, tab-separated, 0/1, patients in rows and genes in columns"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A row of the slide sheet; `mpp` is None where the sheet leaves it to the slide's header."""
+
+    slide: str
+    patient: str
+    path: str
+    mpp: float | None = None
+
+
+def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
+    """Check a config against its schema, and its keys against each other.
+
+    Parameters
+    ----------
+    config : mapping
+        The config as read.
+    schema_path : str or Path
+        The JSON schema, in YAML.
+
+    Raises
+    ------
+    HistotransferError
+        At the first key that is wrong, naming it.
+    """
+    _check(config, _schema(schema_path), "config", "Correct it in the config (config/README.md)")
+    datasets = set(config["datasets"])
+    named = {
+        "stain.reference": config["stain"]["reference"],
+        "finetune.dataset": config["finetune"]["dataset"],
+    }
+    named |= {
+        f"tasks.{name}.dataset": task["dataset"]
+        for name, task in config["tasks"].items()
+        if "dataset" in task
+    }
+    for key, dataset in named.items():
+        if dataset not in datasets:
+            raise HistotransferError(
+                f"config: {key}",
+                f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
+                "Add it to `datasets` or name one of these",
+            )
+    unpainted = datasets - set(config.get("simulate", {}).get("patches_per_class", datasets))
+    if unpainted:
+        raise HistotransferError(
+            "config: simulate.patches_per_class",
+            f"no number for {', '.join(sorted(unpainted))}",
+            "Give one for each dataset",
+        )
+
+
+def read_slide_sheet(
+    path: str | Path, schema_path: str | Path, reserved: Iterable[str] = ()
+) -> dict[str, Slide]:
+    """Read the slide sheet.
+
+    Parameters
+    ----------
+    path : str or Path
+        A tab-separated table with the columns slide, patient, path and, optionally, mpp.
+    schema_path : str or Path
+        The JSON schema of a row, in YAML.
+    reserved : iterable of str
+        Ids that no slide may have: the datasets', whose files lie beside the slides'.
+
+    Returns
+    -------
+    dict of str to Slide
+        By slide id, in the order of the sheet.
+
+    Raises
+    ------
+    HistotransferError
+        At the first wrong row, naming its line.
+    """
+    schema = _schema(schema_path)
+    reserved = set(reserved)
+    slides: dict[str, Slide] = {}
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistotransferError(
+            path, f"cannot be read as a UTF-8 table ({error})", "Correct `slides` or the file"
+        ) from error
+    reader = csv.DictReader(text.splitlines(), delimiter="\t", restkey="beyond the last column")
+    for line, cells in enumerate(reader, start=2):
+        where = f"{path}, line {line}"
+        row: dict[str, Any] = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in cells.items()
+            if value is not None
+        }
+        if "mpp" in row:
+            row["mpp"] = _number(row["mpp"], where)
+        _check(row, schema, where, "Correct the sheet (config/README.md)")
+        slide = Slide(**row)
+        if slide.slide in slides:
+            raise HistotransferError(
+                where, f"slide '{slide.slide}' is listed twice", "Keep one of the rows"
+            )
+        if slide.slide in reserved:
+            raise HistotransferError(
+                where, f"slide '{slide.slide}' has the name of a dataset", "Rename one of the two"
+            )
+        slides[slide.slide] = slide
+    if not slides:
+        raise HistotransferError(
+            path, "lists no slide", "Write one row per slide below the header slide, patient, path"
+        )
+    return slides
+
+
+def missing_data(config: Mapping[str, Any]) -> list[str]:
+    """List what a config names and nobody has put there, with where it comes from.
+
+    Parameters
+    ----------
+    config : mapping
+        A checked config. A simulated study makes its own data, and misses none.
+
+    Returns
+    -------
+    list of str
+        One line for each missing folder or file; slides are looked for where the sheet exists.
+    """
+    if "simulate" in config:
+        return []
+    wanted = [("slides", config["slides"], SOURCES["slides"])]
+    for name, dataset in config["datasets"].items():
+        source = SOURCES.get(name, SOURCES["dataset"])
+        wanted.append((f"datasets.{name}.path", dataset["path"], source))
+    for name, task in config["tasks"].items():
+        if "labels" in task:
+            wanted.append((f"tasks.{name}.labels", task["labels"], SOURCES[task["kind"]]))
+        if isinstance(task.get("targets"), str) and task["targets"] != "all":
+            wanted.append((f"tasks.{name}.targets", task["targets"], "a file of one symbol a line"))
+    if config["network"]["weights"] not in ("auto", "random"):
+        wanted.append(("network.weights", config["network"]["weights"], "or write `auto`"))
+    for name, extractor in config["extractors"].items():
+        if extractor["source"].endswith(".keras"):
+            wanted.append((f"extractors.{name}.source", extractor["source"], "a Keras model"))
+    return [
+        f"{path} (config key {key}): {source}"
+        for key, path, source in wanted
+        if not Path(path).exists()
+    ]
+
+
+def missing_slides(slides: Iterable[Slide]) -> list[str]:
+    """List the paths of the sheet's slides at which there is nothing."""
+    return [slide.path for slide in slides if not Path(slide.path).exists()]
+
+
+def _schema(path: str | Path) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return schema
+
+
+def _check(value: object, schema: Mapping[str, Any], subject: str, remedy: str) -> None:
+    error = best_match(Draft202012Validator(schema).iter_errors(value))
+    if error is not None:
+        key = ".".join(str(part) for part in error.absolute_path)
+        raise HistotransferError(f"{subject}: {key}" if key else subject, error.message, remedy)
+
+
+def _number(cell: str, where: str) -> float | None:
+    if cell == "":
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        raise HistotransferError(
+            where, f"mpp '{cell}' is not a number", "Write µm per pixel, such as 0.2525"
+        ) from None

@@ -1,0 +1,19 @@
+"""Read a task's labels into one tidy table."""
+
+from typing import TYPE_CHECKING
+
+from histotransfer.joblog import job_log
+from histotransfer.labels import write_labels
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+job = snakemake
+with job_log(job.log[0]):
+    write_labels(
+        job.params.task,
+        job.output.labels,
+        job.output.excluded,
+        cohort_table=job.input.get("cohort"),
+        dataset_features=job.input.get("patches"),
+    )

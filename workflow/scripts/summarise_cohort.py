@@ -1,0 +1,21 @@
+"""Tabulate the slides, those excluded, and the patients."""
+
+from typing import TYPE_CHECKING
+
+from histotransfer.joblog import job_log
+from histotransfer.cohort import summarise
+from histotransfer.store import read_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+job = snakemake
+with job_log(job.log[0]):
+    summarise(
+        dict(zip(job.params.slides, job.input.qc, strict=True)),
+        read_table(job.input.sheet, slide="str", patient="str", path="str"),
+        qc_table=job.output.qc,
+        excluded_table=job.output.excluded,
+        cohort_table=job.output.cohort,
+        apply_qc=job.params.apply_qc,
+    )
