@@ -1,0 +1,99 @@
+"""The environments: locked, without hosts, and the same for pip and for conda."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from histotransfer import provenance
+
+ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+SCRIPTS = ROOT / "workflow/scripts"
+
+#: Where conda-forge's name differs from PyPI's, or PyPI has no such package.
+PYPI = {"matplotlib-base": "matplotlib", "openslide": "openslide-bin", "python": None, "pip": None}
+#: Where an imported name differs from conda-forge's.
+CONDA = {
+    "PIL": "pillow",
+    "openslide": "openslide-python",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib-base",
+}
+OURS = {"histotransfer", "snakemake"}
+
+
+def locked(path: Path) -> dict[str, set[Version]]:
+    versions: dict[str, set[Version]] = {}
+    for name, version in re.findall(r"^([a-z0-9._-]+)==(\S+)", path.read_text(), re.MULTILINE):
+        versions.setdefault(name, set()).add(Version(version))
+    return versions
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_lock_pins_every_package_by_hash_and_names_no_host(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?:|index-url|find-links|file:", text)
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    assert len(blocks) > 50
+    for block in blocks:
+        assert re.match(r"[a-z0-9._-]+==\S+", block), block
+        assert "--hash=sha256:" in block
+
+
+def test_tests_run_on_the_versions_that_the_demo_runs_on() -> None:
+    run, dev = locked(ROOT / "requirements.txt"), locked(ROOT / "requirements-dev.txt")
+    assert {name: dev.get(name) for name in run} == run
+
+
+@pytest.mark.parametrize("path", ENVS, ids=lambda path: path.stem)
+def test_conda_environments_admit_the_locked_versions(path: Path) -> None:
+    env = yaml.safe_load(path.read_text())
+    assert env["channels"] == ["conda-forge"]
+    versions = locked(ROOT / "requirements.txt")
+    for dependency in env["dependencies"]:
+        name, specifiers = dependency.split()[:2]
+        pypi = PYPI.get(name, name)
+        if pypi is not None:
+            assert versions[pypi], name
+            assert all(v in SpecifierSet(specifiers) for v in versions[pypi]), dependency
+
+
+def rules() -> list[tuple[str, str]]:
+    found = []
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for block in path.read_text().split("conda:")[1:]:
+            env = re.search(r"envs/(\w[\w-]*)\.yaml|(NETWORK_ENV)", block)
+            script = re.search(r"scripts/(\w+\.py)", block)
+            assert env, path
+            assert script, path
+            found.append((script[1], env[1] or "network"))
+    return found
+
+
+@pytest.mark.parametrize(("script", "env"), rules())
+def test_every_script_finds_what_it_imports_in_its_environment(script: str, env: str) -> None:
+    declared = {
+        line.split()[0]
+        for line in yaml.safe_load((ROOT / f"envs/{env}.yaml").read_text())["dependencies"]
+    }
+    for module in provenance._closure(SCRIPTS / script):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for name in {name.split(".")[0] for name in names}:
+                if name not in sys.stdlib_module_names and name not in {
+                    "histotransfer",
+                    "snakemake",
+                }:
+                    assert CONDA.get(name, name) in declared, f"{module.name} imports {name}"

@@ -1,0 +1,160 @@
+"""The config and the slide sheet: what is right passes, what is wrong is named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from histotransfer.errors import HistotransferError
+from histotransfer.settings import (
+    check_config,
+    missing_data,
+    missing_slides,
+    read_slide_sheet,
+)
+
+CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
+SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"
+
+
+def load(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+def test_our_configs_are_right(name: str) -> None:
+    check_config(load(name), CONFIG)
+
+
+def test_every_choice_of_the_published_study_is_marked() -> None:
+    text = (ROOT / "config/config.yaml").read_text()
+    for key in ("folds: 5 ", "repeats: 50 ", "imagenet", "finetuned"):
+        line = next(line for line in text.splitlines() if key in line + " ")
+        block = text[: text.index(line) + len(line)].splitlines()[-2:]
+        assert any("stated" in part for part in block), line
+    assert text.count("declared") >= 25
+
+
+WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
+    ("typo", lambda c: c.update(tilling={}), "tilling"),
+    ("nested typo", lambda c: c["tiling"].update(patch_size=3), "patch_size"),
+    ("missing key", lambda c: c["crossval"].pop("folds"), "folds"),
+    ("text for a number", lambda c: c["tiling"].update(patch_px="224"), "tiling.patch_px"),
+    ("negative mpp", lambda c: c["tiling"].update(target_mpp=-0.5), "tiling.target_mpp"),
+    ("no repeats", lambda c: c["crossval"].update(repeats=0), "crossval.repeats"),
+    ("one fold", lambda c: c["crossval"].update(folds=1), "crossval.folds"),
+    ("a network input too small", lambda c: c["network"].update(input_px=32), "network.input_px"),
+    ("unknown stain method", lambda c: c["stain"].update(method="vahadane"), "stain.method"),
+    ("unknown dataset", lambda c: c["stain"].update(reference="NCT"), "stain.reference"),
+    (
+        "task on an unknown dataset",
+        lambda c: c["tasks"]["tissue"].update(dataset="CRC"),
+        "tasks.tissue.dataset",
+    ),
+    ("unknown kind", lambda c: c["tasks"]["tissue"].update(kind="tissues"), "tasks.tissue.kind"),
+    (
+        "another kind's key",
+        lambda c: c["tasks"]["mutation"].update(alphas=[1.0]),
+        "alphas",
+    ),
+    ("one extractor", lambda c: c["extractors"].pop("FTX-2048"), "extractors"),
+    ("results outside", lambda c: c.update(results="../elsewhere"), "results"),
+    ("absolute results", lambda c: c.update(results="/elsewhere"), "results"),
+    (
+        "an extractor that leaves the folder",
+        lambda c: c["extractors"].update({"../x": {"source": "imagenet"}}),
+        "../x",
+    ),
+    ("unknown block", lambda c: c["finetune"]["step2"].update(unfreeze_from="block15"), "block15"),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+def test_a_wrong_config_is_refused_by_name(
+    change: Callable[[dict[str, Any]], Any], named: str
+) -> None:
+    config = copy.deepcopy(load("config.yaml"))
+    change(config)
+    with pytest.raises(HistotransferError) as caught:
+        check_config(config, CONFIG)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def sheet(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "slides.tsv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_a_sheet_is_read_in_its_order(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "slide\tpatient\tpath\tmpp\nb\tP1\tb.svs\t0.25\na\tP1\ta b.svs\t\n")
+    slides = read_slide_sheet(path, SLIDES)
+    assert list(slides) == ["b", "a"]
+    assert slides["b"].mpp == 0.25
+    assert slides["a"].mpp is None
+    assert slides["a"].path == "a b.svs"
+
+
+def test_a_spreadsheets_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "slide\tpatient\tpath\r\n007\tP1\tb.svs\r\n", "utf-8-sig")
+    assert read_slide_sheet(path, SLIDES)["007"].patient == "P1"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("slide\tpatient\nS\tP\n", "path"),
+        ("slide\tpatient\tpath\tmmp\nS\tP\tx\t1\n", "mmp"),
+        ("slide\tpatient\tpath\n../S\tP\tx\n", "line 2"),
+        ("slide\tpatient\tpath\n/S\tP\tx\n", "line 2"),
+        ("slide\tpatient\tpath\nS;rm\tP\tx\n", "line 2"),
+        ("slide\tpatient\tpath\nS\tP\tx\nS\tP\ty\n", "line 3"),
+        ("slide\tpatient\tpath\nS\tP\t\n", "line 2"),
+        ("slide\tpatient\tpath\nS\tP\tx\ty\n", "beyond the last column"),
+        ("slide\tpatient\tpath\tmpp\nS\tP\tx\thalf\n", "half"),
+        ("slide\tpatient\tpath\tmpp\nS\tP\tx\t50\n", "mpp"),
+        ("slide\tpatient\tpath\nCRC\tP\tx\n", "dataset"),
+        ("slide\tpatient\tpath\n", "no slide"),
+        ("", "no slide"),
+    ],
+)
+def test_a_wrong_sheet_is_refused_by_line(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(HistotransferError, match=r"slides\.tsv") as caught:
+        read_slide_sheet(sheet(tmp_path, text), SLIDES, reserved=["CRC"])
+    assert named in str(caught.value)
+
+
+def test_a_sheet_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HistotransferError, match="UTF-8"):
+        read_slide_sheet(sheet(tmp_path, "slide\tpatient\tpath\nä\tP\tx\n", "latin-1"), SLIDES)
+
+
+def test_missing_data_are_named_with_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load("config.yaml")
+    missing = missing_data(config)
+    assert len(missing) == 6  # the sheet, two datasets, two label files, the panel
+    assert sum("zenodo.org/records/1214456" in line for line in missing) == 2
+    for path in ("config/slides.tsv", "data/expression.tsv", "data/mutations.tsv"):
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).touch()
+    for dataset in config["datasets"].values():
+        Path(dataset["path"]).mkdir()
+    assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.txt"]
+    assert missing_data(load("demo.yaml")) == []
+
+
+def test_missing_slides_are_listed(tmp_path: Path) -> None:
+    here = tmp_path / "here.svs"
+    here.touch()
+    path = sheet(tmp_path, f"slide\tpatient\tpath\nA\tP\t{here}\nB\tP\t{tmp_path}/gone.svs\n")
+    assert missing_slides(read_slide_sheet(path, SLIDES).values()) == [f"{tmp_path}/gone.svs"]
