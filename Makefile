@@ -18,9 +18,9 @@ help:  ## show this list
 demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 	@$(SNAKEMAKE) --configfile config/demo.yaml
 	@$(MAKE) --no-print-directory $(DEMO)/report.html
-	@cat $(DEMO)/where_to_look.txt
+	@echo "The report is $(DEMO)/report.html; the page to read first is $(DEMO)/summary.html"
 
-$(DEMO)/report.html: $(DEMO)/tables/comparison.tsv $(DEMO)/summary.html
+$(DEMO)/report.html: $(DEMO)/summary.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report $@ >$(DEMO)/logs/report.log 2>&1 || { cat $(DEMO)/logs/report.log; exit 1; }
 
 test: $(VENV)/dev.stamp  ## run every test

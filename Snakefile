@@ -20,13 +20,19 @@ include: "workflow/rules/crossval.smk"
 include: "workflow/rules/report.smk"
 
 
+report: "workflow/report/workflow.rst"
+
+
+onsuccess:
+    say_where_to_look()
+
+
 rule all:
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
         "<results>/summary.html",
-        "<results>/where_to_look.txt",
 
 
 rule tiles:

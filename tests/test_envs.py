@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from root import ROOT
 
 from histotransfer import provenance
 

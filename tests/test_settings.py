@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
+from root import ROOT
 
 from histotransfer.errors import HistotransferError
 from histotransfer.settings import (
@@ -49,7 +49,7 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("negative mpp", lambda c: c["tiling"].update(target_mpp=-0.5), "tiling.target_mpp"),
     ("no repeats", lambda c: c["crossval"].update(repeats=0), "crossval.repeats"),
     ("one fold", lambda c: c["crossval"].update(folds=1), "crossval.folds"),
-    ("a network input too small", lambda c: c["network"].update(input_px=32), "network.input_px"),
+    ("a patch too small for the network", lambda c: c["tiling"].update(patch_px=32), "patch_px"),
     ("unknown stain method", lambda c: c["stain"].update(method="vahadane"), "stain.method"),
     ("unknown dataset", lambda c: c["stain"].update(reference="NCT"), "stain.reference"),
     (

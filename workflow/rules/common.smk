@@ -1,3 +1,4 @@
+import csv
 import sys
 from pathlib import Path
 
@@ -139,10 +140,27 @@ def in_report(name, category, title):
     """Show a table in the report, under its category, with its caption."""
     return report(
         table(name),
-        caption=f"../report/{name}_table.rst",
+        caption=f"../report/{name}.rst",
         category=category,
         labels={"result": title, "kind": "table"},
     )
+
+
+def say_where_to_look():
+    """Name the slides that were left out and the figures to look at first."""
+    results = Path(config["results"])
+    excluded = results / "tables/excluded_slides.tsv"
+    if not excluded.exists():
+        return
+    with excluded.open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows, delimiter="\t"):
+            print(f"Left out: slide {row['slide']}: {row['reason']}", file=sys.stderr)
+    print("Read first, and look first at these three figures:", file=sys.stderr)
+    for name in (
+        "summary.html",
+        *(f"figures/{figure}.png" for figure in FIRST_FIGURES),
+    ):
+        print(f"  {results / name}", file=sys.stderr)
 
 
 localrules:

@@ -21,7 +21,7 @@ rule build_imagenet:
         mem_mb=grows(4000),
         runtime=grows(20),
     params:
-        input_px=config["network"]["input_px"],
+        input_px=config["tiling"]["patch_px"],
         code=code("build_imagenet.py"),
     script:
         "../scripts/build_imagenet.py"
@@ -50,7 +50,7 @@ rule fine_tune:
         gpu=1 if GPU else 0,
     params:
         finetune=config["finetune"],
-        input_px=config["network"]["input_px"],
+        input_px=config["tiling"]["patch_px"],
         mixed_precision=GPU,
         seed=config["seed"],
         checkpoints=lambda w: f"{config['results']}/models/{w.extractor}.checkpoints",
@@ -77,7 +77,7 @@ rule admit_model:
         mem_mb=grows(4000),
         runtime=grows(20),
     params:
-        input_px=config["network"]["input_px"],
+        input_px=config["tiling"]["patch_px"],
         code=code("admit_model.py"),
     script:
         "../scripts/admit_model.py"

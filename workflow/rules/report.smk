@@ -62,10 +62,8 @@ rule compare_extractors:
 rule check_claims:
     input:
         comparison=table("comparison"),
-        related_genes=table("related_genes"),
         improved=table("improved"),
-        mutation=table("mutation"),
-        weights=rules.fetch_weights.output.weights,
+        cohort=table("cohort"),
     output:
         claims=in_report("claims", *TABLES["claims"]),
     log:
@@ -114,6 +112,7 @@ if SIMULATED:
             "../scripts/check_truth.py"
 
 
+FIRST_FIGURES = ["tissue_accuracy", "expression", "truth" if SIMULATED else "mutation"]
 FIGURES = {
     "tissue_accuracy": ("Tissue types", {"comparison": table("comparison")}),
     "confusion": ("Tissue types", {"confusion": table("confusion")}),
@@ -178,9 +177,16 @@ rule write_summary:
     input:
         **{
             name: table(name)
-            for name in [*COMPARED, "claims", "qc", "excluded_slides", "cohort"]
+            for name in (
+                "claims",
+                "comparison",
+                "improved",
+                "cohort",
+                "qc",
+                "excluded_slides",
+            )
         },
-        weights=rules.fetch_weights.output.weights,
+        excluded_labels=expand("<results>/labels/{task}.excluded.tsv", task=TASKS),
     output:
         summary=report(
             "<results>/summary.html",
@@ -188,7 +194,6 @@ rule write_summary:
             category="Comparison",
             labels={"result": "Read this first", "kind": "summary"},
         ),
-        look="<results>/where_to_look.txt",
     log:
         "<logs>/write_summary.log",
     benchmark:
@@ -201,6 +206,7 @@ rule write_summary:
         runtime=grows(10),
     params:
         config=config,
+        random_weights=config["network"]["weights"] == "random",
         code=code("write_summary.py"),
     script:
         "../scripts/write_summary.py"

@@ -1,0 +1,19 @@
+"""Hold what was recovered against what was planted in a simulated cohort."""
+
+from typing import TYPE_CHECKING
+
+from histotransfer.comparison import write_truth_check
+from histotransfer.joblog import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+job = snakemake
+with job_log(job.log[0]):
+    write_truth_check(
+        job.input.truth,
+        job.input.related_genes,
+        job.input.mutation,
+        job.output.truth,
+        alpha=job.params.alpha,
+    )

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
 from histotransfer.crossval import run_block
+from histotransfer.joblog import job_log
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

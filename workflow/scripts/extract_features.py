@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
 from histotransfer.features import extract
+from histotransfer.joblog import job_log
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,4 +17,5 @@ with job_log(job.log[0]):
         extractor=job.wildcards.extractor,
         batch_size=job.params.batch_size,
         dtype=job.params.dtype,
+        threads=job.threads,
     )

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.backend import set_threads
 from histotransfer.finetune import finetune
+from histotransfer.joblog import job_log
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
 from histotransfer.cohort import summarise
+from histotransfer.joblog import job_log
 from histotransfer.store import read_table
 
 if TYPE_CHECKING:

@@ -1,0 +1,147 @@
+"""What the workflow plans and what it refuses, before any job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from root import ROOT
+from workflow_study import Study
+
+SLIDE = "SIM-01-0001-01Z-00-DX1"
+
+
+def lay_out_the_published_study(study: Study, n_slides: int) -> None:
+    """Put empty files where the published study's data are expected."""
+    config = study.config("config.yaml")
+    rows = ["slide\tpatient\tpath"]
+    (study.folder / "data/slides").mkdir(parents=True)
+    for number in range(n_slides):
+        slide = f"TCGA-05-{number:04d}-01Z-00-DX1"
+        path = study.folder / "data/slides" / f"{slide}.svs"
+        path.touch()
+        rows.append(f"{slide}\tTCGA-05-{number // 2:04d}\tdata/slides/{slide}.svs")
+    (study.folder / "config/slides.tsv").write_text("\n".join(rows) + "\n")
+    for dataset in config["datasets"].values():
+        (study.folder / dataset["path"]).mkdir()
+    for task in ("expression", "mutation"):
+        (study.folder / config["tasks"][task]["labels"]).touch()
+
+
+def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
+    study: Study,
+) -> None:
+    process = study.snakemake()
+    assert process.returncode != 0
+    for word in ("config/slides.tsv", "data/NCT-CRC-HE-100K", "zenodo", "portal.gdc", "make demo"):
+        assert word in process.stdout
+    assert not (study.folder / "results").exists()
+
+
+def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
+    lay_out_the_published_study(study, 541)
+    jobs = study.plan()
+    assert jobs["tile_slide"] == jobs["cut_patches"] == jobs["judge_patches"] == 541
+    assert jobs["extract_batch"] == 2 * 34  # 541 slides in batches of 16, two extractors
+    assert jobs["extract_features"] == 2  # CRC-VAL-HE-7K under both
+    assert jobs["pack_dataset"] == 2
+    assert jobs["fine_tune"] == jobs["build_imagenet"] == 1
+    assert jobs["pool_features"] == 2
+    assert jobs["draw_splits"] == jobs["read_labels"] == 3
+    assert jobs["cross_validate"] == 3 * 2 * 5  # tasks, extractors, blocks of ten repeats
+    assert jobs["score_predictions"] == 3 * 2
+    assert not any(rule.startswith(("simulate", "check_truth", "draw_truth")) for rule in jobs)
+
+
+def test_slides_of_the_sheet_that_are_not_there_stop_the_run_by_name(study: Study) -> None:
+    lay_out_the_published_study(study, 4)
+    gone = study.folder / "data/slides/TCGA-05-0002-01Z-00-DX1.svs"
+    gone.unlink()
+    process = study.snakemake("--dry-run")
+    assert process.returncode != 0
+    assert "data/slides/TCGA-05-0002-01Z-00-DX1.svs" in process.stdout
+    assert "TCGA-05-0001" not in process.stdout
+
+
+def test_one_feature_file_asks_only_for_what_it_needs(study: Study) -> None:
+    target = f"results/demo/features/FTX-2048/{SLIDE}.h5"
+    jobs = study.plan(target, "--configfile", "config/demo.yaml")
+    jobs.pop("fetch_weights", None)  # where the tests have not fetched them yet
+    assert jobs == {
+        "simulate_patches": 1,  # the fine-tuning set, not the evaluation set
+        "pack_dataset": 1,
+        "fit_stain": 1,
+        "fine_tune": 1,
+        "simulate_slide": 1,
+        "tile_slide": 1,
+        "cut_patches": 1,
+        "extract_features": 1,
+    }
+
+
+@pytest.mark.parametrize("target", ["tiles", "qc", "features", "crossval", "tables", "figures"])
+def test_stages_can_be_asked_for_by_name(study: Study, target: str) -> None:
+    jobs = study.plan(target, "--configfile", "config/demo.yaml")
+    assert jobs[target] == 1
+    assert ("extract_batch" in jobs) == (target not in {"tiles", "qc"})
+    assert ("cross_validate" in jobs) == (target in {"crossval", "tables", "figures"})
+
+
+@pytest.mark.parametrize(
+    ("sheet", "named"),
+    [
+        ("slide\tpatient\tpath\n../evil\tP\tx.svs\n", "line 2"),
+        ("slide\tpatient\tpath\nS\tP\tx.svs\nS\tP\ty.svs\n", "listed twice"),
+    ],
+)
+def test_a_wrong_sheet_stops_before_the_first_job(study: Study, sheet: str, named: str) -> None:
+    (study.folder / "config/demo/slides.tsv").write_text(sheet)
+    process = study.snakemake("--configfile", "config/demo.yaml")
+    assert process.returncode != 0
+    assert named in process.stdout
+    assert "config/demo/slides.tsv" in process.stdout
+    assert not (study.folder / "results").exists()
+
+
+def test_a_wrong_config_stops_before_the_first_job(study: Study) -> None:
+    config = study.config("demo.yaml")
+    config["tiling"]["patch_pixels"] = config["tiling"].pop("patch_px")
+    process = study.snakemake("--configfile", study.configure("wrong.yaml", config))
+    assert process.returncode != 0
+    assert "patch_p" in process.stdout
+    assert not (study.folder / "results").exists()
+
+
+def test_a_config_without_a_study_amends_the_published_one(study: Study) -> None:
+    lay_out_the_published_study(study, 2)
+    jobs = study.plan(
+        "crossval", "--configfile", study.configure("more.yaml", {"crossval": {"repeats": 60}})
+    )
+    assert jobs["cross_validate"] == 3 * 2 * 6
+
+
+def test_an_unknown_slide_is_refused_by_name(study: Study) -> None:
+    process = study.snakemake(
+        "results/demo/tiles/nobody.h5", "--dry-run", "--configfile", "config/demo.yaml"
+    )
+    assert process.returncode != 0
+    assert "slide 'nobody' is not in config/demo/slides.tsv" in process.stdout
+
+
+def test_lint_finds_nothing(study: Study) -> None:
+    assert "good condition" in study.run("--lint", "--configfile", "config/demo.yaml")
+
+
+def test_every_rule_has_its_log_benchmark_environment_and_resources() -> None:
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for rule in path.read_text().split("rule")[1:]:
+            if "script:" in rule:
+                for directive in ("log:", "benchmark:", "conda:", "threads:", "mem_mb", "runtime"):
+                    assert directive in rule, (path.name, rule[:40])
+                assert "code=" in rule, (path.name, rule[:40])
+
+
+def test_every_script_is_run_by_a_rule() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    for script in Path(ROOT / "workflow/scripts").glob("*.py"):
+        assert f"../scripts/{script.name}" in rules, script

@@ -1,0 +1,65 @@
+"""The real Snakemake, run in a folder of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from root import ROOT
+
+
+class Study:
+    """A folder with a copy of config/, in which the workflow is run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(ROOT / "config", folder / "config")
+        # The weights are fetched once for all studies and runs.
+        (ROOT / "resources").mkdir(exist_ok=True)
+        (folder / "resources").symlink_to(ROOT / "resources")
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake and return what it printed, both streams together."""
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "snakemake"),
+                *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
+                *("--cores", "2", *arguments),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def run(self, *arguments: str) -> str:
+        """Run Snakemake, which must succeed."""
+        process = self.snakemake(*arguments)
+        assert process.returncode == 0, process.stdout[-8000:]
+        return process.stdout
+
+    def plan(self, *arguments: str) -> Counter[str]:
+        """Count the jobs that a dry run plans, by rule."""
+        printed = self.run(*arguments, "--dry-run", "--quiet", "rules")
+        if "Nothing to be done" in printed:
+            return Counter()
+        rows = re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)
+        jobs = Counter({rule: int(count) for rule, count in rows})
+        assert jobs.pop("total") == sum(jobs.values())
+        return jobs
+
+    def configure(self, name: str, config: dict[str, Any]) -> str:
+        """Write a config below config/ and return its path as an argument."""
+        path = self.folder / "config" / name
+        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        return str(path)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """Read a config below config/."""
+        return yaml.safe_load((self.folder / "config" / name).read_text())
