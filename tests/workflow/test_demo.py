@@ -1,0 +1,149 @@
+"""The demo, run whole: what was planted is found, what is bad is named, nothing runs twice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from workflow_study import Study
+
+from histotransfer.store import read_table
+
+pytestmark = pytest.mark.slow
+
+DEMO = ("--configfile", "config/demo.yaml")
+COMPARISON = [
+    *("task", "target", "metric", "n", "baseline", "extractor", "baseline_mean", "extractor_mean"),
+    *("delta", "ci_low", "ci_high", "p_corrected", "q_bh", "p_wilcoxon"),
+    *("prob_better", "prob_equivalent", "prob_worse", "status"),
+]
+
+
+def table(demo: Study, name: str) -> pd.DataFrame:
+    return read_table(demo.folder / f"results/demo/tables/{name}.tsv")
+
+
+def test_planted_genes_and_mutations_are_recovered_and_noise_is_not(demo: Study) -> None:
+    truth = table(demo, "truth")
+    planted = truth[truth["follows"].notna()]
+    noise = truth[truth["follows"].isna()]
+    assert {"expression", "mutation"} <= set(planted["task"])
+    assert {"expression", "mutation"} <= set(noise["task"])
+    for extractor in ("IMGNET-2048", "FTX-2048"):
+        missed = planted[(planted["extractor"] == extractor) & ~planted["recovered"]]
+        false = noise[(noise["extractor"] == extractor) & noise["recovered"]]
+        assert missed.empty, missed
+        assert false.empty, false
+
+
+def test_the_comparison_is_complete_and_says_where_it_is_not(demo: Study) -> None:
+    comparison = table(demo, "comparison")
+    assert set(COMPARISON) <= set(comparison.columns)
+    assert comparison.groupby("task")["target"].nunique().to_dict() == {
+        "expression": 24,
+        "mutation": 6,
+        "tissue": 10,  # nine classes and all of them
+    }
+    assert (comparison["baseline"] == "IMGNET-2048").all()
+    assert (comparison["extractor"] == "FTX-2048").all()
+    done = comparison[comparison["status"] == "ok"]
+    assert len(done) >= 0.8 * len(comparison)
+    assert done[COMPARISON].notna().all().all()
+    assert (done["ci_low"] <= done["delta"]).all()
+    assert (done["delta"] <= done["ci_high"]).all()
+    together = done[["prob_better", "prob_equivalent", "prob_worse"]].sum(axis=1)
+    np.testing.assert_allclose(together, 1, atol=1e-6)
+    overall = comparison[(comparison["task"] == "tissue") & (comparison["target"] == "all")]
+    assert (overall["baseline_mean"] > 0.6).all()  # far above the 1/9 of guessing
+
+
+def test_the_bad_slides_are_named_with_the_reason(demo: Study) -> None:
+    excluded = table(demo, "excluded_slides").set_index("slide")["reason"]
+    assert len(excluded) == 2
+    assert excluded.str.contains("OpenSlide", case=False).sum() == 1
+    assert excluded.str.contains("tissue|tile|patch", case=False).any()
+    for slide in excluded.index:
+        with h5py.File(demo.folder / f"results/demo/features/FTX-2048/{slide}.h5") as file:
+            assert file["features"].shape == (0, 2048)
+
+
+def test_claims_of_a_simulated_study_are_not_comparable(demo: Study) -> None:
+    claims = table(demo, "claims")
+    assert {"claim", "published", "here", "ci_low", "ci_high", "verdict"} <= set(claims.columns)
+    assert claims["verdict"].str.startswith("not comparable").all()
+    assert claims["verdict"].str.contains("simulated").all()
+    for word in ("accuracy", "stroma", "171", "STK11", "TP53", "LRP1B", "NF1", "FAT1"):
+        assert claims.astype(str).apply(lambda row, w=word: w in " ".join(row), axis=1).any(), word
+
+
+def test_every_figure_is_there_twice(demo: Study) -> None:
+    figures = demo.folder / "results/demo/figures"
+    names = {path.stem for path in figures.glob("*.png")}
+    assert len(names) >= 8
+    assert names == {path.stem for path in figures.glob("*.pdf")}
+    assert (demo.folder / "results/demo/summary.html").stat().st_size > 5000
+
+
+def test_pen_and_blur_are_caught(demo: Study) -> None:
+    qc = table(demo, "qc")
+    assert qc["pen"].sum() > 0
+    assert qc["blurred"].sum() > 0
+    assert qc["kept"].sum() > 20 * qc["blurred"].sum() / 10
+
+
+def test_nothing_is_left_over(demo: Study) -> None:
+    left = [path for path in (demo.folder / "results").rglob(".*") if path.is_file()]
+    assert [path for path in left if path.name != ".snakemake_timestamp"] == []
+
+
+def test_a_second_run_does_nothing(demo: Study) -> None:
+    assert "Nothing to be done" in demo.run(*DEMO)
+
+
+def test_a_threshold_reads_no_slide_and_runs_no_network(demo: Study) -> None:
+    config = demo.config("demo.yaml")
+    config["qc"]["max_pen_fraction"] = 0.5
+    jobs = demo.plan("--configfile", demo.configure("threshold.yaml", config))
+    assert jobs["judge_patches"] == 54
+    assert jobs["pool_features"] == 2
+    for rule in ("tile_slide", "cut_patches", "extract_batch", "extract_features", "fine_tune"):
+        assert rule not in jobs
+
+
+def test_more_repeats_run_only_the_new_ones(demo: Study) -> None:
+    config = demo.config("demo.yaml")
+    config["crossval"]["repeats"] += config["crossval"]["repeats_per_job"]
+    jobs = demo.plan("--configfile", demo.configure("repeats.yaml", config))
+    assert jobs["cross_validate"] == 3 * 2
+    assert not {"extract_batch", "pool_features", "read_labels", "tile_slide"} & set(jobs)
+
+
+def test_a_new_extractor_cuts_nothing_anew(demo: Study) -> None:
+    config = demo.config("demo.yaml")
+    config["extractors"]["AGAIN"] = {"source": "results/demo/models/FTX-2048.keras"}
+    jobs = demo.plan("--configfile", demo.configure("third.yaml", config))
+    assert jobs["admit_model"] == 1
+    assert jobs["extract_batch"] == 6
+    assert not {"tile_slide", "cut_patches", "pack_dataset", "fine_tune"} & set(jobs)
+
+
+def test_the_same_seed_gives_the_same_tables_to_the_byte(demo: Study) -> None:
+    tables = sorted((demo.folder / "results/demo/tables").glob("*.tsv"))
+    before = {path.name: path.read_bytes() for path in tables}
+    splits = (demo.folder / "results/demo/splits/mutation.tsv").read_bytes()
+    demo.run(*DEMO, "--forcerun", "simulate_labels", "read_labels", "--quiet", "rules")
+    assert (demo.folder / "results/demo/splits/mutation.tsv").read_bytes() == splits
+    assert {path.name: path.read_bytes() for path in tables} == before
+
+
+def test_the_report_holds_the_answer_and_needs_no_network(demo: Study, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    demo.run(*DEMO, "--report", str(report))
+    text = report.read_text()
+    for words in ("simulated", "Read this first", "Tissue types", "Expression", "Mutation"):
+        assert words in text
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']https?://", text)
