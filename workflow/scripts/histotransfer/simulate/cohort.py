@@ -1,0 +1,179 @@
+"""Who is in the simulated cohort, of what tissue they are made and what labels follow from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import HistotransferError
+from ..store import read_table, write_table
+from .painter import CLASSES, stream
+
+UNREADABLE = "SIM-01-0049"
+"""The patient whose slide is damaged."""
+EMPTY = "SIM-01-0050"
+"""The patient whose slide carries no tissue."""
+
+_PATIENTS = 50
+_WITH_TWO_SLIDES = 4
+_FOLDER = "results/demo/simulated/slides"
+
+_ABUNDANCE = {
+    "TUM": 0.7,
+    "STR": 0.6,
+    "LYM": 0.6,
+    "MUC": 0.4,
+    "DEB": 0.4,
+    "NORM": 0.5,
+    "MUS": 0.4,
+    "ADI": 0.1,
+}
+"""Concentrations of the Dirichlet distribution of tissue fractions: below 1, patients differ."""
+_SMALLEST_FRACTION = 0.06
+"""A rarer tissue is left out: its region would be narrower than a patch."""
+
+_EXPRESSION = (
+    *("LYM", "LYM", "LYM", "TUM", "TUM", "STR", "STR+MUS", "MUC", "MUC", "DEB", "NORM", "MUS"),
+    *("",) * 12,
+)
+"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, or nothing."""
+_MUTATIONS = ("TUM", "LYM", "STR+MUS", "", "", "")
+"""The same for each of 6 mutated genes."""
+_EXPLAINED = 0.7
+"""Fraction of the variance of a gene's log2 TPM that its tissues explain."""
+_LOG_ODDS = 4.0
+"""Log odds of a mutation per standard deviation of its tissues' fraction."""
+_NOT_SEQUENCED = 0.03
+"""Fraction of empty cells in the table of mutations."""
+
+
+def patient_of(slide: str) -> str:
+    """Return the patient to whom a slide id such as ``SIM-01-0001-01Z-00-DX1`` belongs.
+
+    Raises
+    ------
+    HistotransferError
+        If the id is not of that shape.
+    """
+    found = re.match(r"SIM-\d{2}-\d{4}(?=-)", slide)
+    if not found:
+        raise HistotransferError(
+            slide,
+            "is not the id of a simulated slide",
+            "List simulated slides as config/demo/slides.tsv does, "
+            "or take the key `simulate` out of the config to use slides of your own",
+        )
+    return found.group()
+
+
+def composition(patient: str, seed: int) -> dict[str, float]:
+    """Fractions of a patient's tissue by class.
+
+    Parameters
+    ----------
+    patient : str
+        Patient id.
+    seed : int
+        The study's seed.
+
+    Returns
+    -------
+    dict of str to float
+        One fraction per class of `CLASSES`, 0 where absent; they sum to 1.
+    """
+    drawn = stream(seed, "composition", patient).dirichlet(list(_ABUNDANCE.values()))
+    drawn = np.where(drawn < _SMALLEST_FRACTION, 0, drawn)
+    fractions = dict(zip(_ABUNDANCE, drawn / drawn.sum(), strict=True))
+    return {tissue: float(fractions.get(tissue, 0.0)) for tissue in CLASSES}
+
+
+def cohort_sheet(seed: int) -> pd.DataFrame:
+    """List the cohort's slides: the demo's sample sheet.
+
+    Parameters
+    ----------
+    seed : int
+        The study's seed; it decides which patients have two slides.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns slide, patient, path: 50 patients, the last two with slides that cannot be used.
+    """
+    patients = [f"SIM-01-{number:04d}" for number in range(1, _PATIENTS + 1)]
+    sound = [patient for patient in patients if patient not in (UNREADABLE, EMPTY)]
+    twice = set(stream(seed, "two slides").choice(sound, _WITH_TWO_SLIDES, replace=False))
+    rows = [
+        (f"{patient}-01Z-00-DX{number}", patient)
+        for patient in patients
+        for number in ((1, 2) if patient in twice else (1,))
+    ]
+    sheet = pd.DataFrame(rows, columns=["slide", "patient"])
+    return sheet.assign(path=[f"{_FOLDER}/{slide}.svs" for slide in sheet["slide"]])
+
+
+def write_labels(
+    *, expression: Path, mutations: Path, truth: Path, slides: Path, seed: int
+) -> None:
+    """Write the simulated patients' labels, and what is true of them.
+
+    Parameters
+    ----------
+    expression : Path
+        Written: patient × gene table, TPM. log2(TPM) is linear in the tissue fractions.
+    mutations : Path
+        Written: patient × gene table, 1 mutated, 0 not, empty where not sequenced. The logistic
+        model's intercept is such that between 30 and 50 % are mutated.
+    truth : Path
+        Written: target, task, follows (a tissue, tissues joined by ``+``, empty for noise) and
+        effect per standard deviation of their fraction: log2 TPM, or log odds.
+    slides : Path
+        The sample sheet, of which the column patient is read.
+    seed : int
+        The study's seed.
+    """
+    patients = sorted(read_table(slides, slide="str", patient="str")["patient"].unique())
+    fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
+    planted: list[dict[str, object]] = []
+    tpm: dict[str, NDArray[np.float64]] = {}
+    for number, follows in enumerate(_EXPRESSION, start=1):
+        gene = f"SIMG{number:02d}"
+        rng = stream(seed, "expression", gene)
+        effect = rng.uniform(0.8, 1.6) if follows else 0.0
+        spread = effect * np.sqrt(1 / _EXPLAINED - 1) if follows else rng.uniform(0.8, 1.6)
+        log2_tpm = rng.uniform(4, 7) + effect * _amount(fractions, follows)
+        tpm[gene] = np.exp2(log2_tpm + rng.normal(0, spread, len(patients))).round(3)
+        planted.append(_truth(gene, "expression", follows, effect))
+    status: dict[str, list[str]] = {}
+    for number, follows in enumerate(_MUTATIONS, start=1):
+        gene = f"SIMM{number}"
+        rng = stream(seed, "mutation", gene)
+        effect = _LOG_ODDS if follows else 0.0
+        # Logistic noise above a threshold is a logistic model; the threshold sets the prevalence.
+        score = effect * _amount(fractions, follows) + rng.logistic(size=len(patients))
+        mutated = score > np.quantile(score, 1 - rng.uniform(0.33, 0.47))
+        missing = rng.random(len(patients)) < _NOT_SEQUENCED
+        status[gene] = [
+            "" if gap else str(int(hit)) for hit, gap in zip(mutated, missing, strict=True)
+        ]
+        planted.append(_truth(gene, "mutation", follows, effect))
+    by_patient = pd.Series(patients, name="patient")
+    write_table(pd.DataFrame({"patient": by_patient, **tpm}), expression)
+    write_table(pd.DataFrame({"patient": by_patient, **status}), mutations)
+    write_table(pd.DataFrame(planted), truth)
+
+
+def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
+    """Sum of the fractions of the named tissues, standardised over patients; 0 for none."""
+    if not follows:
+        return np.zeros(len(fractions))
+    total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)
+    return np.asarray((total - total.mean()) / total.std())
+
+
+def _truth(target: str, task: str, follows: str, effect: float) -> dict[str, object]:
+    return {"target": target, "task": task, "follows": follows, "effect": round(effect, 4)}
