@@ -140,7 +140,7 @@ def in_report(name, category, title):
     """Show a table in the report, under its category, with its caption."""
     return report(
         table(name),
-        caption=f"../report/{name}.rst",
+        caption=f"../report/{name}_table.rst",
         category=category,
         labels={"result": title, "kind": "table"},
     )

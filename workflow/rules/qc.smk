@@ -32,7 +32,7 @@ rule summarise_cohort:
     output:
         qc=report(
             "<results>/tables/qc.tsv",
-            caption="../report/qc.rst",
+            caption="../report/qc_table.rst",
             category="Cohort and quality",
             labels={"table": "Slides and patches"},
         ),

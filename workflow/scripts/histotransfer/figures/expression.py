@@ -1,0 +1,169 @@
+"""Gene expression: how well each gene is predicted, and by how much the extractors differ."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .. import style
+from ..tables import Tables, extractors, flag, of_kind, unique
+from .nothing import NothingToDraw
+
+LABELLED = 6
+"""How many genes a panel names."""
+
+
+def scatter(tables: Tables, alpha: float) -> Figure:
+    """Draw r under the baseline against r under each other extractor, one dot per gene."""
+    table = tables["related_genes"]
+    names = unique(table["extractor"])
+    r = table.pivot_table(index="target", columns="extractor", values="r").reindex(columns=names)
+    r = r.dropna()
+    if r.empty or len(names) < 2:
+        raise NothingToDraw(
+            "No gene was predicted by two extractors, so there is nothing to compare."
+        )
+    related = flag(table["related"]).groupby(table["target"]).any().reindex(r.index)
+    low, high = np.floor(10 * r.to_numpy().min()) / 10, np.ceil(10 * r.to_numpy().max()) / 10
+    panels, figure = _panels(len(names) - 1)
+    for axes, name in zip(panels, names[1:], strict=True):
+        axes.axline((low, low), slope=1, color=style.INK, linewidth=0.8)
+        axes.axhline(0, color=style.FAINT, linewidth=0.6)
+        axes.axvline(0, color=style.FAINT, linewidth=0.6)
+        colour = style.looks(names)[name][0]
+        for chosen, shade, label in (
+            (~related, "#BDBDBD", "not related"),
+            (related, colour, "related to the features"),
+        ):
+            axes.plot(
+                r.loc[chosen, names[0]],
+                r.loc[chosen, name],
+                "o",
+                color=shade,
+                alpha=0.75,
+                markeredgewidth=0,
+                label=f"{label} (n = {int(chosen.sum())})",
+            )
+        better = int((related & (r[name] > r[names[0]])).sum())
+        worse = int((related & (r[name] < r[names[0]])).sum())
+        axes.text(0.03, 0.97, f"{better} better", transform=axes.transAxes, va="top", color=colour)
+        axes.text(
+            0.97, 0.03, f"{worse} worse", transform=axes.transAxes, ha="right", color=style.GREY
+        )
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        _name_genes(axes, r.loc[related, names[0]], r.loc[related, name])
+        axes.set_xlabel(f"Pearson r, {names[0]}")
+        axes.set_ylabel(f"Pearson r, {name}")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=0.8)
+    style.headline(figure, _gist(tables["improved"], _patients(tables["comparison"])))
+    return figure
+
+
+def volcano(tables: Tables, alpha: float) -> Figure:
+    """Draw the difference in r of each gene against the p of the corrected resampled t-test."""
+    rows = of_kind(tables["comparison"], "expression").dropna(subset=["delta", "p_corrected"])
+    if rows.empty:
+        raise NothingToDraw("No gene's difference could be tested.")
+    names = extractors(rows)
+    panels, figure = _panels(len(names) - 1)
+    rows = rows.assign(
+        height=-np.log10(rows["p_corrected"].clip(lower=np.finfo(float).tiny)),
+        significant=rows["q_bh"] <= alpha,
+    )
+    widest = 1.15 * rows["delta"].abs().max() or 0.1
+    highest = 1.12 * max(rows["height"].max(), -math.log10(alpha))
+    for axes, name in zip(panels, names[1:], strict=True):
+        own = rows[rows["extractor"] == name]
+        colour = style.looks(names)[name][0]
+        axes.axvline(0, color=style.INK, linewidth=0.8)
+        axes.axhline(-math.log10(alpha), color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        for chosen, shade, label in (
+            (~own["significant"], "#BDBDBD", f"q > {alpha:g}"),
+            (own["significant"], colour, f"q ≤ {alpha:g}, Benjamini–Hochberg"),
+        ):
+            axes.plot(
+                own.loc[chosen, "delta"],
+                own.loc[chosen, "height"],
+                "o",
+                color=shade,
+                alpha=0.75,
+                markeredgewidth=0,
+                label=f"{label} (n = {int(chosen.sum())})",
+            )
+        axes.set(xlim=(-widest, widest), ylim=(0, highest))
+        axes.xaxis.set_major_locator(MaxNLocator(6, symmetric=True))
+        _name_genes(
+            axes,
+            own.loc[own["significant"]].set_index("target")["delta"],
+            own.loc[own["significant"]].set_index("target")["height"],
+        )
+        axes.text(
+            -widest,
+            -math.log10(alpha),
+            f" p = {alpha:g}",
+            va="bottom",
+            color=style.GREY,
+            fontsize=6,
+        )
+        axes.set_xlabel(f"Δr, {name} − {names[0]}")
+        axes.set_ylabel("−log₁₀ p, corrected resampled t-test")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=0.8)
+    up = int((rows["significant"] & (rows["delta"] > 0)).sum())
+    down = int((rows["significant"] & (rows["delta"] < 0)).sum())
+    style.headline(
+        figure,
+        f"Of {len(rows)} differences, {up} significant gains\nand {down} losses{_patients(rows)}",
+    )
+    return figure
+
+
+def _panels(count: int) -> tuple[list[Axes], Figure]:
+    columns = min(count, 2)
+    lines = math.ceil(count / columns)
+    figure = style.page(lines * 94 + 14, 100 if columns == 1 else style.PAGE_MM)
+    panels = figure.subplots(lines, columns, squeeze=False).flatten().tolist()
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    return panels[:count], figure
+
+
+def _name_genes(axes: Axes, x: pd.Series, y: pd.Series) -> None:
+    """Name the dots farthest up, leaving out a name that would lie on another."""
+    left, right = axes.get_xlim()
+    wide, high = right - left, float(np.ptp(axes.get_ylim()))
+    named: list[tuple[float, float]] = []
+    for gene in y.sort_values(ascending=False, kind="stable").index:
+        at = float(x[gene]), float(y[gene])
+        near = (
+            abs(at[0] - u) < 0.035 * len(gene) * wide and abs(at[1] - v) < 0.05 * high
+            for u, v in named
+        )
+        if len(named) < LABELLED and not any(near):
+            named.append(at)
+            inward = "right" if at[0] > left + 0.3 * wide else "left"
+            shift = -3 if inward == "right" else 3
+            axes.annotate(gene, at, (shift, 2), textcoords="offset points", fontsize=6, ha=inward)
+
+
+def _patients(comparison: pd.DataFrame) -> str:
+    n = of_kind(comparison, "expression")["n"].dropna()
+    if n.empty:
+        return ""
+    low, high = int(n.min()), int(n.max())
+    return f", n = {low} patients" if low == high else f", n = {low}–{high} patients"
+
+
+def _gist(improved: pd.DataFrame, patients: str) -> str:
+    if len(improved) != 1 or pd.isna(improved["fraction"].iloc[0]):
+        return f"How well each gene is predicted{patients}"
+    row = improved.iloc[0]
+    return (
+        f"{row['n_improved']:.0f} of {row['n_related']:.0f} related genes better with "
+        f"{row['extractor']}:\n{100 * row['fraction']:.0f} % "
+        f"(95 % interval {100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}){patients}"
+    )

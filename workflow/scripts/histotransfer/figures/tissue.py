@@ -1,0 +1,146 @@
+"""Tissue types: accuracy by class, and which classes are taken for which."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from .. import style
+from ..intervals import wilson
+from ..tables import Tables, extractors, of_kind, unique
+from .nothing import NothingToDraw
+
+NAMES = {
+    "ADI": "adipose",
+    "BACK": "background",
+    "DEB": "debris",
+    "LYM": "lymphocytes",
+    "MUC": "mucus",
+    "MUS": "muscle",
+    "NORM": "normal mucosa",
+    "STR": "stroma",
+    "TUM": "tumour",
+    "all": "all classes",
+}
+"""What the abbreviations of NCT-CRC-HE-100K mean."""
+
+
+def accuracy(tables: Tables, alpha: float) -> Figure:
+    """Draw each extractor's accuracy by class, and beside it the difference to the baseline."""
+    rows = of_kind(tables["comparison"], "tissue").dropna(subset=["extractor_mean"])
+    if rows.empty:
+        raise NothingToDraw("No tissue type could be evaluated.")
+    names = extractors(rows)
+    marks = style.looks(names)
+    targets = sorted(unique(rows["target"]), key=lambda name: (name != "all", name))
+    lines = max(5.5, 2.6 * len(names))
+    figure = style.page(26 + lines * len(targets))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
+
+    counts = rows.drop_duplicates("target").set_index("target")["n"]
+    base = rows.drop_duplicates("target").assign(
+        extractor=rows["baseline"], extractor_mean=rows["baseline_mean"]
+    )
+    place = {name: i for i, name in enumerate(targets)}
+    for k, name in enumerate(names):
+        colour, marker = marks[name]
+        shift = (k - (len(names) - 1) / 2) * 0.7 / len(names)
+        own = pd.concat([base, rows]).query("extractor == @name")
+        at = own["target"].map(place).to_numpy(dtype=float) + shift
+        value = own["extractor_mean"].to_numpy(dtype=float)
+        low, high = wilson(value, own["n"].to_numpy(dtype=float))
+        left.hlines(at, 100 * low, 100 * high, color=colour)
+        left.plot(100 * value, at, marker, color=colour)
+        change = rows.query("extractor == @name")
+        at = change["target"].map(place).to_numpy(dtype=float) + shift
+        right.hlines(at, 100 * change["ci_low"], 100 * change["ci_high"], color=colour)
+        right.plot(100 * change["delta"], at, marker, color=colour)
+
+    left.set_yticks(range(len(targets)), [_label(name, counts.get(name)) for name in targets])
+    left.set_ylim(len(targets) - 0.4, -0.6)
+    if targets[0] == "all" and len(targets) > 1:
+        for axes in (left, right):
+            axes.axhline(0.5, color=style.FAINT, linewidth=0.8)
+    left.set_xlabel("accuracy (%), 95 % interval")
+    right.set_xlabel(f"difference to {names[0]} (points), 95 % interval")
+    right.axvline(0, color=style.INK, linewidth=0.8)
+    for axes in (left, right):
+        style.grid(axes, "x")
+    style.key(left, marks)
+    style.headline(figure, _gist(rows))
+    return figure
+
+
+def confusion(tables: Tables, alpha: float) -> Figure:
+    """Draw one matrix per extractor: of each true class, the share called each class."""
+    rows = tables["confusion"].dropna(subset=["fraction"])
+    if rows.empty:
+        raise NothingToDraw("No tissue type was predicted, so none was confused.")
+    names = unique(rows["extractor"])
+    classes = sorted({*rows["true"], *rows["predicted"]})
+    n = rows.groupby("true")["n"].first().reindex(classes, fill_value=0).astype(int)
+    columns = min(len(names), 3)
+    lines = math.ceil(len(names) / columns)
+    side = (style.PAGE_MM - 22) / max(columns, 2)
+    figure = style.page(lines * (side + 6) + 28, 24 + columns * side)
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, name in zip(panels.flat, names, strict=False):
+        _matrix(axes, rows[rows["extractor"] == name], classes)
+        axes.set_yticks(range(len(classes)), [f"{name} {n[name]:,}" for name in classes])
+        axes.set_title(name)
+    for axes in panels.flat[len(names) :]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("true class, n patches")
+    for axes in panels.flat[max(0, len(names) - columns) : len(names)]:
+        axes.set_xlabel("predicted class")
+        axes.tick_params(labelbottom=True)
+    style.headline(figure, "Of the patches of each class, how many are called what (%)")
+    return figure
+
+
+def _matrix(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
+    share = (
+        rows.pivot_table(index="true", columns="predicted", values="fraction", aggfunc="mean")
+        .reindex(index=classes, columns=classes)
+        .fillna(0)
+        .to_numpy(dtype=float)
+    )
+    # A root scale, since the errors worth seeing are a few per cent.
+    axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 1), aspect="equal")
+    for i, j in np.argwhere(share >= 0.0005):
+        percent = 100 * share[i, j]
+        axes.text(
+            j,
+            i,
+            f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}",
+            ha="center",
+            va="center",
+            fontsize=5.5,
+            color="white" if share[i, j] > 0.3 else style.INK,
+        )
+    axes.set_xticks(range(len(classes)), classes, rotation=90)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _label(name: str, n: float | None) -> str:
+    full = NAMES.get(name)
+    text = name if full is None else full if name == "all" else f"{full} {name}"
+    return text if n is None or pd.isna(n) else f"{text}  n = {int(n):,}"
+
+
+def _gist(rows: pd.DataFrame) -> str:
+    overall = rows[rows["target"] == "all"]
+    if len(overall) != 1:
+        return "Accuracy by tissue class"
+    row = overall.iloc[0]
+    return (
+        f"{row['extractor']} names {100 * row['extractor_mean']:.1f} % of the patches right, "
+        f"{row['baseline']} {100 * row['baseline_mean']:.1f} %"
+    )

@@ -1,0 +1,97 @@
+"""Fine-tuning: loss and accuracy over the epochs of both steps."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import style
+from ..tables import Tables, unique
+from .nothing import NothingToDraw
+
+
+def curves(tables: Tables, alpha: float) -> Figure:
+    """Draw the curves of each fine-tuned extractor, one row of panels each."""
+    table = tables["training"]
+    if table.empty:
+        raise NothingToDraw("No network was fine-tuned.")
+    names = unique(table["source"])
+    figure = style.page(14 + 58 * len(names))
+    panels = figure.subplots(len(names), 2, squeeze=False)
+    for row, name in zip(panels, names, strict=True):
+        history = table[table["source"] == name].reset_index(drop=True)
+        best = _best(history)
+        for axes, column, label, scale in (
+            (row[0], "loss", "cross-entropy", 1.0),
+            (row[1], "accuracy", "accuracy (%)", 100.0),
+        ):
+            for step, part in history.groupby("step"):
+                first = step == history["step"].iloc[0]
+                _step(axes, part, column, scale, int(best[step]), first)
+                axes.text(
+                    part.index.to_numpy().mean(),
+                    1.01,
+                    f"step {step}",
+                    transform=axes.get_xaxis_transform(),
+                    ha="center",
+                    color=style.GREY,
+                )
+            if len(names) > 1:
+                axes.set_title(name, pad=14)
+            ticks = history.index[history["epoch"] % math.ceil(len(history) / 16) == 0]
+            axes.set_xticks(ticks, history["epoch"][ticks].astype(str))
+            axes.set(xlabel="epoch of the step (0: before it)", ylabel=label)
+            axes.set_xlim(-0.5, len(history) - 0.5)
+            style.grid(axes, "y")
+        row[0].legend(loc="best")
+    style.headline(figure, _gist(table, names))
+    return figure
+
+
+def _step(
+    axes: Axes, part: pd.DataFrame, column: str, scale: float, best: int, first: bool
+) -> None:
+    """Draw one step over the rows of the history, labelled if it is the first."""
+    held_out = scale * part[f"val_{column}"]
+    if not first:
+        axes.axvline(part.index[0] - 0.5, color=style.FAINT)
+    for values, look, label in (
+        (scale * part[column], {"color": style.GREY, "marker": "."}, "training"),
+        (held_out, {"color": style.COMPARED[0], "marker": "o", "markersize": 2.5}, "validation"),
+        (
+            held_out[[best]],
+            {
+                "color": style.COMPARED[1],
+                "marker": "o",
+                "markersize": 7,
+                "fillstyle": "none",
+                "linestyle": "",
+            },
+            "kept: lowest validation loss",
+        ),
+    ):
+        axes.plot(
+            part.index[part.index.isin(values.index)],
+            values,
+            label=label if first else None,
+            **look,
+        )
+
+
+def _best(history: pd.DataFrame) -> pd.Series:
+    """Return, by step, the row of the lowest validation loss, whose weights are kept."""
+    return history["val_loss"].dropna().groupby(history["step"]).idxmin()
+
+
+def _gist(table: pd.DataFrame, names: list[str]) -> str:
+    if len(names) > 1:
+        return "Fine-tuning in two steps"
+    history = table.reset_index(drop=True)
+    steps = [
+        f"{100 * history['val_accuracy'][i]:.1f} % after step {step}"
+        for step, i in _best(history).items()
+    ]
+    return f"{names[0]}, validation accuracy: " + ", ".join(steps)
