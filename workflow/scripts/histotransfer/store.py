@@ -7,13 +7,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
-import pandas as pd
 
 from . import __version__
 from .errors import HistotransferError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -131,4 +133,6 @@ def read_table(path: str | Path, **types: str) -> pd.DataFrame:
     pandas.DataFrame
         The table; only empty cells count as missing, so an id or gene named ``NA`` survives.
     """
+    import pandas as pd  # here, since most jobs of a slide read and write no table
+
     return pd.read_csv(path, sep="\t", dtype=types, keep_default_na=False, na_values=[""])

@@ -1,0 +1,81 @@
+"""Small slides made for tests: real TIFF files that OpenSlide opens, with known pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+
+Pixels = npt.NDArray[np.uint8]
+
+HAEMATOXYLIN = np.array([0.65, 0.70, 0.29])
+EOSIN = np.array([0.07, 0.99, 0.11])
+GLASS = 243
+
+
+def stained(haematoxylin: npt.ArrayLike, eosin: npt.ArrayLike) -> Pixels:
+    """Mix the two stains by Beer and Lambert's law from optical densities of any equal shape."""
+    density = np.multiply.outer(haematoxylin, HAEMATOXYLIN) + np.multiply.outer(eosin, EOSIN)
+    return np.rint(GLASS * 10.0**-density).astype(np.uint8)
+
+
+def tissue(height: int, width: int, seed: int = 0) -> Pixels:
+    """Paint something with nuclei and stroma: blobs of haematoxylin in a weave of eosin."""
+    random = np.random.default_rng(seed)
+    nuclei = np.kron(random.random((height // 8 + 1, width // 8 + 1)) > 0.7, np.ones((8, 8)))
+    fibres = random.uniform(0.1, 0.5, (height, width))
+    return stained(0.7 * nuclei[:height, :width] + 0.05, fibres)
+
+
+def on_glass(size: int, left: int, top: int, width: int, height: int) -> Pixels:
+    """Put one rectangle of tissue on a square slide of glass."""
+    slide = np.full((size, size, 3), GLASS, np.uint8)
+    slide[top : top + height, left : left + width] = tissue(height, width)
+    return slide
+
+
+def block_means(image: Pixels, factor: int) -> Pixels:
+    """Reduce an image by an integer factor."""
+    height, width = (size // factor for size in image.shape[:2])
+    blocks = image[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
+    return np.floor(blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
+
+
+def write_slide(
+    path: Path,
+    image: Pixels,
+    *,
+    mpp: float | None = 0.5,
+    factors: tuple[int, ...] = (1, 4),
+    tags: tuple[tuple[float, float], str] | None = None,
+) -> Path:
+    """Write a lossless pyramid in Aperio's manner, or a plain one with resolution `tags`."""
+    header = f"Aperio Image Library v0|AppMag = 20|MPP = {mpp}" if mpp else None
+    resolution = {"resolution": tags[0], "resolutionunit": tags[1]} if tags else {}
+    with tifffile.TiffWriter(path) as tiff:
+        for factor in factors:
+            tiff.write(
+                block_means(image, factor),
+                photometric="rgb",
+                tile=(128, 128),
+                compression="zlib",
+                description=header,
+                subfiletype=0 if factor == 1 else 1,
+                metadata=None,
+                **resolution,
+            )
+    return path
+
+
+def damage(path: Path, column: int, row: int) -> None:
+    """Overwrite one 128-px tile of level 0 with nonsense."""
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[0]
+        across = -(-page.imagewidth // 128)
+        index = row * across + column
+        offset, length = page.dataoffsets[index], page.databytecounts[index]
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\x99" * length)

@@ -1,0 +1,70 @@
+"""Encoded images in HDF5: the pixels of a patch store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from .errors import HistotransferError
+from .store import create_store
+
+CHUNK_ROWS = 256
+
+
+def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDArray[np.uint8]:
+    """Encode an image (h, w, 3) as JPEG (chroma not subsampled) or PNG bytes (n,)."""
+    buffer = io.BytesIO()
+    if codec == "jpeg":
+        Image.fromarray(rgb).save(buffer, "JPEG", quality=jpeg_quality, subsampling=0)
+    elif codec == "png":
+        Image.fromarray(rgb).save(buffer, "PNG")
+    else:
+        raise HistotransferError("patches: codec", f"{codec!r} is unknown", "Choose jpeg or png")
+    return np.frombuffer(buffer.getvalue(), np.uint8)
+
+
+def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Decode one stored image to (h, w, 3) uint8 RGB."""
+    return np.asarray(Image.open(io.BytesIO(buffer.tobytes())).convert("RGB"))
+
+
+def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8]:
+    """Decode the images of rows `start` to `stop` of an open patch store.
+
+    Returns
+    -------
+    ndarray, (k, patch_px, patch_px, 3), uint8
+        RGB; k is smaller than asked for at the end of the store.
+    """
+    encoded = store["images"][start:stop]
+    size = int(store.attrs["patch_px"])
+    images = np.empty((len(encoded), size, size, 3), np.uint8)
+    for image, buffer in zip(images, encoded, strict=True):
+        image[...] = decode(buffer)
+    return images
+
+
+@contextmanager
+def create_patch_store(path: str | Path, attrs: Mapping[str, Any]) -> Iterator[h5py.File]:
+    """Write a patch store (`patches/1`) without images yet; it appears at `path` when complete."""
+    with create_store(path, "patches/1", attrs) as store:
+        store.create_dataset(
+            "images", (0,), h5py.vlen_dtype(np.uint8), maxshape=(None,), chunks=(CHUNK_ROWS,)
+        )
+        yield store
+
+
+def append_image(store: h5py.File, encoded: npt.NDArray[np.uint8]) -> None:
+    """Append one encoded image (n,) to a patch store that is being written."""
+    images = store["images"]
+    images.resize((len(images) + 1,))
+    # One row at a time: h5py takes several rows of equal length for one array.
+    images[-1] = encoded

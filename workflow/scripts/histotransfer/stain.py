@@ -1,0 +1,229 @@
+"""Stain normalisation after Macenko et al., ISBI 2009:1107 (doi 10.1109/ISBI.2009.5193250)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from . import __version__
+from .errors import HistotransferError
+from .images import read_images
+from .store import open_store, written_whole
+
+WHITE = 240
+"""Grey level of glass: the value of the common implementations, and about that of real scanners.
+Against 255 the faint density of the glass itself would be amplified into a tint. Brighter pixels
+have a negative density and stay brighter."""
+
+BETA = 0.065
+"""Pixels with less decimal optical density in a channel are left out of the fit: the 0.15 (natural
+logarithm) of the common implementations. The paper's decimal 0.15 would drop pale eosin."""
+
+ALPHA = 1.0
+"""Percentile, from either end, at which the angles of the two stains are taken."""
+
+MIN_PIXELS = 1000
+MIN_ANGLE_DEG = 8.0
+"""Fewer tissue pixels or closer stain vectors than this make an estimate degenerate."""
+
+SCHEMA = "stain/1"
+
+_OD = (-np.log10(np.maximum(np.arange(256), 1) / WHITE)).astype(np.float32)
+REFERENCE_PATCHES = 500
+PIXELS_PER_PATCH = 1000
+
+
+@dataclass(frozen=True)
+class Stain:
+    """The two stains of a slide.
+
+    Attributes
+    ----------
+    matrix : ndarray, (3, 2), float64
+        Unit vectors of optical density (red, green, blue) of haematoxylin and eosin, as columns.
+    max_concentrations : ndarray, (2,), float64
+        Their 99th percentiles.
+    """
+
+    matrix: npt.NDArray[np.float64]
+    max_concentrations: npt.NDArray[np.float64]
+
+
+class DegenerateStain(ValueError):
+    """The pixels do not show two stains that could be haematoxylin and eosin; the text says why."""
+
+
+def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
+    """Estimate the two stains from pixels.
+
+    Parameters
+    ----------
+    pixels : ndarray, (n, 3), uint8
+        RGB; background among them is left out.
+
+    Returns
+    -------
+    Stain
+        The estimate.
+
+    Raises
+    ------
+    DegenerateStain
+        If there are too few tissue pixels, only one stain, or stains that are not haematoxylin and
+        eosin.
+    """
+    od = _OD[pixels].astype(np.float64)
+    od = od[(od >= BETA).all(axis=1)]
+    if len(od) < MIN_PIXELS:
+        raise DegenerateStain(f"only {len(od)} stained pixels")
+    _, vectors = np.linalg.eigh(np.cov(od.T))
+    plane = vectors[:, [2, 1]]
+    plane *= np.where(plane.sum(axis=0) < 0, -1.0, 1.0)
+    projected = od @ plane
+    angles = np.arctan2(projected[:, 1], projected[:, 0])
+    extremes = np.percentile(angles, [ALPHA, 100 - ALPHA])
+    matrix = plane @ np.array([np.cos(extremes), np.sin(extremes)])
+    # Haematoxylin is the stain that absorbs more red.
+    matrix = matrix[:, np.argsort(-matrix[0], kind="stable")]
+    angle = np.degrees(np.ptp(extremes))
+    if angle < MIN_ANGLE_DEG:
+        raise DegenerateStain(f"its stain vectors are only {angle:.1f}° apart")
+    if (
+        (matrix[1] <= np.maximum(matrix[2], 0)).any()
+        or matrix[0].min() < -0.1
+        or matrix.min() < -0.2
+    ):
+        raise DegenerateStain("its stain vectors are not those of haematoxylin and eosin")
+    concentrations = od @ np.linalg.pinv(matrix).T
+    highest = np.percentile(concentrations, 99, axis=0)
+    if highest.min() <= BETA:
+        raise DegenerateStain("one of the stains is absent")
+    return Stain(matrix, highest)
+
+
+def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
+    """Combine unmixing, scaling and mixing into one matrix that maps optical densities (3, 3)."""
+    ratio = reference.max_concentrations / source.max_concentrations
+    return ((reference.matrix * ratio) @ np.linalg.pinv(source.matrix)).astype(np.float32)
+
+
+def normalise(
+    rgb: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.uint8], float]:
+    """Apply a `transform` to an image.
+
+    Parameters
+    ----------
+    rgb : ndarray, (h, w, 3), uint8
+        The image.
+    matrix : ndarray, (3, 3), float32
+        From `transform`.
+
+    Returns
+    -------
+    image : ndarray, (h, w, 3), uint8
+        The image in the reference's stains.
+    clipped : float
+        Fraction of the pixels that are darker than glass and would have become brighter than 255.
+    """
+    planes = np.ascontiguousarray(rgb.reshape(-1, 3).T)
+    new = matrix @ _OD[planes]
+    new *= np.float32(-np.log(10))
+    np.exp(new, out=new)
+    new *= WHITE
+    np.rint(new, out=new)
+    # Glass may well become brighter than 255; tissue that does is worth knowing of.
+    clipped = float(((new.min(axis=0) > 255) & (planes.max(axis=0) < WHITE)).mean())
+    np.minimum(new, 255, out=new)
+    return np.ascontiguousarray(new.T.astype(np.uint8)).reshape(rgb.shape), clipped
+
+
+def sample_pixels(
+    rgb: npt.NDArray[np.uint8], random: np.random.Generator, count: int = PIXELS_PER_PATCH
+) -> npt.NDArray[np.uint8]:
+    """Draw pixels (count, 3) of an image, with replacement."""
+    flat = rgb.reshape(-1, 3)
+    return flat[random.integers(len(flat), size=count)]
+
+
+def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int) -> None:
+    """Estimate the reference stain from a sample of a dataset's patches and write it as JSON.
+
+    Parameters
+    ----------
+    dataset_store : str or Path
+        Patch store (`patches/1`) of the dataset.
+    out_json : str or Path
+        The file to write.
+    seed : int
+        Seed of the sample.
+
+    Raises
+    ------
+    HistotransferError
+        If the patches do not show two stains.
+    """
+    random = np.random.default_rng([seed, 0])
+    with open_store(dataset_store, "patches/1") as store:
+        total = len(store["images"])
+        chosen = np.sort(random.permutation(total)[:REFERENCE_PATCHES])
+        sampled = [
+            sample_pixels(read_images(store, index, index + 1)[0], random)
+            for index in chosen.tolist()
+        ]
+        dataset = str(store.attrs["dataset"])
+    try:
+        stain = fit(np.concatenate(sampled) if sampled else np.empty((0, 3), np.uint8))
+    except DegenerateStain as error:
+        raise HistotransferError(
+            dataset_store,
+            f"its patches give no reference stain: {error}",
+            "Name an H&E dataset in `stain: reference`, or set `stain: method: none`",
+        ) from error
+    with written_whole(out_json) as partial:
+        partial.write_text(
+            json.dumps(
+                {
+                    "schema": SCHEMA,
+                    "histotransfer_version": __version__,
+                    "dataset": dataset,
+                    "patches": len(chosen),
+                    "patches_in_dataset": total,
+                    "seed": seed,
+                    "matrix": stain.matrix.tolist(),
+                    "max_concentrations": stain.max_concentrations.tolist(),
+                },
+                indent=1,
+            )
+            + "\n"
+        )
+
+
+def read_reference(path: str | Path) -> Stain:
+    """Read a reference stain.
+
+    Raises
+    ------
+    HistotransferError
+        If the file is missing, damaged or something else.
+    """
+    try:
+        contents = json.loads(Path(path).read_text())
+        if contents["schema"] != SCHEMA:
+            raise ValueError(f"holds {contents['schema']}")
+        stain = Stain(
+            np.array(contents["matrix"], float), np.array(contents["max_concentrations"], float)
+        )
+        if stain.matrix.shape != (3, 2) or stain.max_concentrations.shape != (2,):
+            raise ValueError("the matrix is not 3 × 2")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HistotransferError(
+            path,
+            f"is no stain reference ({error})",
+            "Delete this file and run the workflow again to make it anew",
+        ) from error
+    return stain

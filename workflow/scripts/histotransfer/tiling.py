@@ -1,0 +1,139 @@
+"""From a slide to the coordinates of its candidate tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import SlideError
+from .slides import SlideReader, recorded
+from .store import create_store
+from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
+
+
+def grid(bounds: tuple[int, ...], stride_level0: float) -> npt.NDArray[np.int32]:
+    """Lay out tiles over the scanned part of a slide, row by row.
+
+    The last tile of a row or column may overhang the edge: whether it is kept is for its tissue to
+    say, so no tissue at an edge is lost and a slide smaller than one patch can still give one.
+
+    Parameters
+    ----------
+    bounds : tuple of int
+        x, y, width, height in level-0 px.
+    stride_level0 : float
+        Distance between tiles in level-0 px; each tile's position is rounded by itself, so that
+        rounding does not add up.
+
+    Returns
+    -------
+    ndarray, (n, 2), int32
+        Top left corners (x, y) in level-0 px.
+    """
+    left, top, width, height = bounds
+    x = left + np.rint(np.arange(0, width, stride_level0))
+    y = top + np.rint(np.arange(0, height, stride_level0))
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.int32)
+
+
+def tile_slide(
+    slide_path: str | Path,
+    tiles_path: str | Path,
+    *,
+    slide: str,
+    sheet_mpp: float | None,
+    patch_px: int,
+    stride_px: int,
+    target_mpp: float,
+    mpp_tolerance: float,
+    thumbnail_mpp: float,
+    min_tissue_fraction: float,
+) -> None:
+    """Find a slide's candidate tiles and write them as `tiles/1`.
+
+    A slide that cannot be used, or has no tissue, yields a valid file without tiles whose attribute
+    `error` says why.
+
+    Parameters
+    ----------
+    slide_path, tiles_path : str or Path
+        The slide; the file to write.
+    slide : str
+        The slide's id.
+    sheet_mpp : float or None
+        µm per level-0 px where the slide sheet gives it.
+    patch_px, stride_px : int
+        Width of and distance between patches, in px at `target_mpp`.
+    target_mpp, mpp_tolerance : float
+        Wanted µm/px, and the relative difference up to which a level is read as it is.
+    thumbnail_mpp : float
+        Scale of the tissue mask, in µm/px.
+    min_tissue_fraction : float
+        A tile with less tissue in the mask is not a candidate.
+    """
+    attrs: dict[str, object] = {
+        "slide": slide,
+        "error": "",
+        "patch_size": patch_px,
+        "stride_px": stride_px,
+        "target_mpp": target_mpp,
+        "mpp_tolerance": mpp_tolerance,
+        "min_tissue_fraction": min_tissue_fraction,
+        "tissue_method": METHOD,
+    }
+    coords = np.empty((0, 2), np.int32)
+    fractions = np.empty(0, np.float32)
+    thumbnail = np.empty((0, 0, 3), np.uint8)
+    mask = np.empty((0, 0), bool)
+    try:
+        with SlideReader(slide_path, sheet_mpp) as reader:
+            attrs |= {
+                "mpp": reader.mpp,
+                "mpp_source": reader.mpp_source,
+                "level0_width": reader.width,
+                "level0_height": reader.height,
+                "bounds": reader.bounds,
+                "objective_power": reader.objective_power,
+                "vendor": reader.vendor,
+            }
+            scale = reader.scale(target_mpp=target_mpp, tolerance=mpp_tolerance, patch_px=patch_px)
+            attrs |= {
+                "effective_mpp": scale.effective_mpp,
+                "patch_size_level0": scale.patch_size_level0,
+                "read_level": scale.level,
+                "read_px": scale.read_px,
+            }
+            thumbnail, readable = reader.thumbnail(thumbnail_mpp)
+            downsample = reader.thumbnail_downsample(thumbnail_mpp)
+            mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
+            attrs |= {
+                "thumbnail_downsample": downsample,
+                "thumbnail_unreadable_fraction": 1 - readable.mean(),
+                "tissue_threshold": threshold,
+                "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
+            }
+            candidates = grid(reader.bounds, stride_px * scale.effective_mpp / reader.mpp)
+            x, y = ((candidates - reader.bounds[:2]) / downsample).T
+            covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
+            enough = covered >= min_tissue_fraction
+            coords, fractions = candidates[enough], covered[enough]
+            if not len(coords):
+                raise SlideError(
+                    slide_path,
+                    f"no tile is tissue to at least {min_tissue_fraction:.0%} "
+                    f"(tissue on the slide: {attrs['tissue_mm2']:g} mm²)",
+                    "Look at its overview; if there is tissue, lower `tiling: min_tissue_fraction`",
+                )
+    except SlideError as error:
+        attrs["error"] = recorded(error)
+    with create_store(tiles_path, "tiles/1", attrs) as store:
+        store["coords"] = coords
+        store["tissue_fraction"] = fractions
+        store.create_dataset("thumbnail", data=thumbnail, **_compression(thumbnail))
+        store.create_dataset("tissue_mask", data=mask.astype(np.uint8), **_compression(mask))
+
+
+def _compression(array: npt.NDArray[np.generic]) -> dict[str, str]:
+    return {"compression": "gzip"} if array.size else {}
