@@ -118,7 +118,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
         table.to_csv(partial, sep="\t", index=False, lineterminator="\n")
 
 
-def read_table(path: str | Path, **types: str) -> pd.DataFrame:
+def read_table(path: str | Path, /, **types: str) -> pd.DataFrame:
     """Read a TSV table of ours.
 
     Parameters

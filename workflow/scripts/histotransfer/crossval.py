@@ -1,0 +1,238 @@
+"""Repeated cross-validation: out-of-fold predictions of one extractor for one block of repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from . import linear
+from .errors import HistotransferError
+from .splits import STREAM
+from .store import create_store, open_store, read_table
+
+INNER_FOLDS = 5
+
+Float = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a task predicts, and from what.
+
+    Attributes
+    ----------
+    features : (n, d) float64
+    labels : (n, t) float64
+        NaN where a sample lacks a label; for tissue (n, 1) with the index of the class.
+    targets : tuple of str
+        The columns of the predictions: genes or classes.
+    """
+
+    features: Float
+    labels: Float
+    targets: tuple[str, ...]
+
+
+def run_block(
+    features_path: str | Path,
+    labels_path: str | Path,
+    splits_path: str | Path,
+    out_path: str | Path,
+    *,
+    task: Mapping[str, Any],
+    task_name: str,
+    extractor: str,
+    repeats: Sequence[int],
+    seed: int,
+    threads: int,
+) -> None:
+    """Cross-validate one task on one extractor's features for some of the repeats.
+
+    The bytes written for a repeat depend neither on the other repeats of the block nor on the
+    number of threads: BLAS runs on one thread, and folds run beside each other.
+
+    Parameters
+    ----------
+    features_path : str or Path
+        ``pooled/{extractor}.h5``, or for tissue the feature file of the dataset.
+    labels_path, splits_path : str or Path
+        ``labels/{task}.tsv`` and ``splits/{task}.tsv``.
+    out_path : str or Path
+        ``cv/{task}/{extractor}/{block}.h5``: predictions (repeats, samples, targets) f4, NaN where
+        a sample lacks the label or could not be predicted; hyper (repeats, folds, targets) f4, the
+        chosen alpha or C.
+    task : mapping
+        The task's entry in the config.
+    task_name, extractor : str
+        Recorded in the file.
+    repeats : sequence of int
+        The block.
+    seed : int
+        Draws the inner folds.
+    threads : int
+        Number of folds computed beside each other.
+
+    Raises
+    ------
+    HistotransferError
+        If the files do not fit each other, or a feature is not a number.
+    """
+    kind = str(task["kind"])
+    types = {"sample": "str", "group": "str", "tissue": "str"}
+    labels = read_table(labels_path, **types).sort_values("sample", ignore_index=True)
+    splits = read_table(splits_path, sample="str")
+    known, features = read_features(features_path, kind)
+    row = labels["sample"].map(pd.Series(np.arange(len(known)), index=known))
+    has_features = row.notna().to_numpy()
+    if not has_features.any():
+        raise HistotransferError(
+            features_path, f"shares no sample with {labels_path}", "Check the ids of both"
+        )
+    data = _data(labels[has_features], features[row[has_features].astype(int)], kind)
+    n, t = len(labels), len(data.targets)
+    folds = int(splits["fold"].max()) + 1
+    predictions = np.full((len(repeats), n, t), np.nan, dtype=np.float32)
+    hyper = np.full((len(repeats), folds, t), np.nan, dtype=np.float32)
+
+    jobs = []
+    for position, repeat in enumerate(repeats):
+        fold_of = _fold_of(splits, repeat, labels["sample"], splits_path)[has_features]
+        jobs += [(position, repeat, fold, fold_of == fold) for fold in range(folds)]
+    predict = partial(_predict_fold, data, dict(task), folds, seed)
+    with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
+        results = pool.map(lambda job: predict(repeat=job[1], fold=job[2], test=job[3]), jobs)
+        for (position, _, fold, test), (predicted, chosen) in zip(jobs, results, strict=True):
+            predictions[position, np.flatnonzero(has_features)[test]] = predicted
+            hyper[position, fold] = chosen
+
+    attrs = {
+        "task": task_name,
+        "kind": kind,
+        "extractor": extractor,
+        "predictor": task["predictor"],
+        "n_without_features": int((~has_features).sum()),
+    }
+    with create_store(out_path, "cv/1", attrs) as store:
+        text = h5py.string_dtype()
+        store.create_dataset("predictions", data=predictions)
+        store.create_dataset("hyper", data=hyper)
+        store.create_dataset("repeat", data=np.asarray(repeats, dtype=np.int32))
+        store.create_dataset("sample", data=labels["sample"].to_numpy(dtype=object), dtype=text)
+        store.create_dataset("target", data=np.array(data.targets, dtype=object), dtype=text)
+
+
+def read_features(path: str | Path, kind: str) -> tuple[list[str], Float]:
+    """Return the ids and (n, d) float64 features of patients, or of a dataset's patches."""
+    schema, ids = ("features/1", "names") if kind == "tissue" else ("pooled/1", "patient")
+    with open_store(path, schema) as store:
+        names = [str(name) for name in store[ids].asstr()[:]]
+        features = store["features"][:].astype(np.float64)
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        raise HistotransferError(
+            path,
+            f"holds features of {names[int(bad.argmax())]} that are not finite numbers",
+            "Delete the file and extract the features again; float32 holds what float16 cannot",
+        )
+    return names, features
+
+
+def _data(labels: pd.DataFrame, features: Float, kind: str) -> Data:
+    if kind == "tissue":
+        classes = sorted(labels["tissue"].unique())
+        codes = labels["tissue"].map({name: code for code, name in enumerate(classes)})
+        return Data(features, codes.to_numpy(dtype=np.float64)[:, None], tuple(classes))
+    values = labels.drop(columns="sample")
+    return Data(features, values.to_numpy(dtype=np.float64), tuple(values.columns))
+
+
+def _fold_of(
+    splits: pd.DataFrame, repeat: int, samples: pd.Series[str], splits_path: str | Path
+) -> Ints:
+    """Return the fold of each sample in a repeat."""
+    drawn = splits[splits["repeat"] == repeat].set_index("sample")["fold"]
+    fold = samples.map(drawn)
+    if fold.isna().any():
+        raise HistotransferError(
+            splits_path,
+            f"has no fold for sample {samples[fold.isna().to_numpy()].iloc[0]} in repeat {repeat}",
+            "Delete the file and run the workflow again to draw the splits anew",
+        )
+    return fold.to_numpy(dtype=np.int64)
+
+
+def _predict_fold(
+    data: Data,
+    task: Mapping[str, Any],
+    folds: int,
+    seed: int,
+    *,
+    repeat: int,
+    fold: int,
+    test: npt.NDArray[np.bool_],
+) -> tuple[Float, Float]:
+    """Return the (m, t) predictions of the test samples and the (t,) hyper-parameters chosen."""
+    if task["kind"] == "tissue":
+        features = linear.standardise(data.features[~test], data.features[test])
+        classes = data.labels[~test, 0].astype(np.int64)
+        c, k = float(task["inverse_penalty"]), len(data.targets)
+        return linear.multinomial(*features, classes, k, c), np.full(k, c)
+
+    labelled = np.isfinite(data.labels)
+    predictions = np.full((int(test.sum()), len(data.targets)), np.nan)
+    hyper = np.full(len(data.targets), np.nan)
+    usable = np.flatnonzero(labelled[~test].sum(axis=0) >= 2)
+    if task["kind"] == "mutation":
+        usable = np.flatnonzero(estimable(data.labels, folds) & _fittable(data.labels[~test]))
+    # Targets that lack the same samples share one rotation; most tables have a single pattern.
+    patterns, member = np.unique(labelled[~test][:, usable], axis=1, return_inverse=True)
+    for number, pattern in enumerate(patterns.T):
+        targets = usable[member == number]
+        rows = np.flatnonzero(~test)[pattern]
+        rotated = linear.rotate(*linear.standardise(data.features[rows], data.features[test]))
+        values = data.labels[np.ix_(rows, targets)]
+        if task["kind"] == "expression":
+            predicted, chosen = linear.ridge(rotated, values, task["alphas"])
+        else:
+            stream = [seed, STREAM["inner folds"], repeat, fold]
+            inner = np.column_stack([inner_folds(column, stream) for column in values.T])
+            predicted, chosen = linear.logistic(rotated, values, inner, task["inverse_penalties"])
+        predictions[:, targets], hyper[targets] = predicted, chosen
+    predictions[~labelled[test]] = np.nan
+    return predictions, hyper
+
+
+def estimable(labels: Float, folds: int) -> npt.NDArray[np.bool_]:
+    """Tell of each 0/1 target (NaN: missing) whether each class has a sample for every fold."""
+    positives, negatives = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
+    enough: npt.NDArray[np.bool_] = np.minimum(positives, negatives) >= folds
+    return enough
+
+
+def _fittable(training_labels: Float) -> npt.NDArray[np.bool_]:
+    """Two samples of each class, so that every inner training set has one of each."""
+    return estimable(training_labels, 2)
+
+
+def inner_folds(labels: Float, stream: Sequence[int]) -> Ints:
+    """Deal the samples of one target to the inner folds, class by class in random order.
+
+    Each target is dealt from the same fresh stream, so that its folds do not depend on which other
+    targets the task has.
+    """
+    rng = np.random.default_rng(stream)
+    order = np.lexsort((rng.random(len(labels)), labels))
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[order] = np.arange(len(labels)) % INNER_FOLDS
+    return fold
