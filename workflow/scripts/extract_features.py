@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.features import extract
+from histotransfer.features import extract, write_manifest
 from histotransfer.joblog import job_log
 
 if TYPE_CHECKING:
@@ -17,5 +17,8 @@ with job_log(job.log[0]):
         extractor=job.wildcards.extractor,
         batch_size=job.params.batch_size,
         dtype=job.params.dtype,
+        mixed_precision=job.params.mixed_precision,
         threads=job.threads,
     )
+    if "manifest" in job.output.keys():  # noqa: SIM118 (a list that has named members)
+        write_manifest(job.params.features, job.output.manifest)

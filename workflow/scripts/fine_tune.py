@@ -21,4 +21,5 @@ with job_log(job.log[0]):
         params=job.params.finetune,
         mixed_precision=job.params.mixed_precision,
         seed=job.params.seed,
+        threads=job.threads,
     )

@@ -101,6 +101,8 @@ def open_store(path: str | Path, schema: str) -> Iterator[h5py.File]:
         If the file is missing, damaged or of another schema.
     """
     remedy = "Delete this file and run the workflow again to make it anew"
+    if not Path(path).exists():
+        raise HistotransferError(path, "is missing", f"Make it by name: snakemake {path}")
     try:
         store = h5py.File(path, "r")
     except OSError as error:

@@ -1,0 +1,233 @@
+"""Two-step fine-tuning: what is trained, what is not, and that shortcuts change nothing."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from histotransfer import finetune, network, weights
+from histotransfer.backend import keras
+from histotransfer.errors import HistotransferError
+from histotransfer.images import encode
+from histotransfer.store import create_store
+
+PX = network.MIN_INPUT_PX
+PARAMS = {
+    "validation_fraction": 0.25,
+    "head_units": 16,
+    "dropout": 0.2,
+    "batch_size": 8,
+    "step1": {"epochs": 20, "learning_rate": 3e-3, "patience": 20},
+    "step2": {"unfreeze_from": "block14", "epochs": 2, "learning_rate": 1e-4, "patience": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def weights_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "random.h5"
+    weights.fetch(path, source="random", seed=3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def store_path(tmp_path_factory):
+    """Three classes that differ in hue, not in brightness, under noise."""
+    path = tmp_path_factory.mktemp("patches") / "hues.h5"
+    rng = np.random.default_rng(7)
+    hues = [(200, 120, 160), (120, 160, 200), (160, 200, 120)]
+    images = [
+        np.clip(hue + rng.normal(0, 25) + rng.normal(0, 20, (PX, PX, 3)), 0, 255)
+        for hue in np.array(hues)
+        for _ in range(12)
+    ]
+    write_store(path, images, np.repeat([0, 1, 2], 12), ["blue", "green", "pink"])
+    return path
+
+
+def write_store(path, images, labels, classes):
+    attrs = {"dataset": path.stem, "classes": classes, "patch_px": PX, "codec": "png"}
+    with create_store(path, "patches/1", attrs) as store:
+        encoded = store.create_dataset("images", (len(images),), h5py.vlen_dtype(np.uint8))
+        for row, image in enumerate(images):
+            encoded[row] = encode(np.asarray(image).astype(np.uint8), "png", 95)
+        store["labels"] = np.asarray(labels, dtype=np.int16)
+
+
+def run(weights_path, store_path, folder, **changes):
+    settings = {
+        "extractor_path": folder / "FTX.keras",
+        "classifier_path": folder / "classifier.keras",
+        "history_path": folder / "training.tsv",
+        "checkpoint_dir": folder / "checkpoints",
+        "input_px": PX,
+        "params": PARAMS,
+        "mixed_precision": True,  # without a GPU it has no effect
+        "seed": 11,
+    }
+    finetune.finetune(weights_path, store_path, **(settings | changes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tuned(weights_path, store_path, tmp_path_factory):
+    return run(weights_path, store_path, tmp_path_factory.mktemp("tuned"))
+
+
+def test_planted_classes_are_learned(tuned, store_path):
+    classifier = keras.models.load_model(tuned / "classifier.keras")
+    with h5py.File(store_path) as store:
+        images = np.stack([finetune.decode(buffer) for buffer in store["images"][:]])
+        labels = store["labels"][:]
+    probabilities = classifier.predict_on_batch(images)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (probabilities.argmax(axis=1) == labels).mean() > 0.9
+
+
+def test_history_tells_both_steps(tuned):
+    history = pd.read_csv(tuned / "training.tsv", sep="\t")
+    assert list(history) == [
+        "step", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
+    ]  # fmt: skip
+    assert history.groupby("step")["epoch"].apply(list).to_dict() == {
+        1: list(range(21)),
+        2: [0, 1, 2],
+    }
+    assert history.groupby("step")["learning_rate"].first().to_dict() == {1: 3e-3, 2: 1e-4}
+    starts = history["epoch"] == 0
+    assert history.loc[starts, ["loss", "accuracy"]].isna().all(axis=None)
+    assert history.loc[~starts].notna().all(axis=None)
+    # Step 2 starts where step 1 was best.
+    first, second = (history[history["step"] == step] for step in (1, 2))
+    assert second["val_loss"].iloc[0] == pytest.approx(first["val_loss"].min(), rel=1e-2)
+
+
+def test_only_the_unfrozen_blocks_changed_and_no_normalisation(tuned, weights_path):
+    before = weights.read(weights_path)
+    model = network.load_extractor(tuned / "FTX.keras")
+    after = network.tensors(model)
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {
+        f"block14_sepconv{number}/{kind}_kernel"
+        for number in (1, 2)
+        for kind in ("depthwise", "pointwise")
+    }
+    assert model.trainable_weights  # frozen in training, not in the file
+
+
+def test_the_work_folder_is_gone(tuned):
+    assert not (tuned / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_same_seed_same_bytes(tuned, weights_path, store_path, tmp_path):
+    run(weights_path, store_path, tmp_path)
+    for name in ("FTX.keras", "classifier.keras", "training.tsv"):
+        assert (tmp_path / name).read_bytes() == (tuned / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_kept_activations_train_the_same_network(tuned, weights_path, store_path, tmp_path):
+    run(weights_path, store_path, tmp_path, params=PARAMS | {"cache": False})
+    kept, computed = (
+        pd.read_csv(folder / "training.tsv", sep="\t") for folder in (tuned, tmp_path)
+    )
+    np.testing.assert_allclose(kept, computed, rtol=0.02, atol=0.01)
+
+
+@pytest.fixture(scope="module")
+def base(weights_path):
+    return network.from_weights(weights_path, PX)
+
+
+@pytest.mark.parametrize("block", ["block2", "block5", "block14"])
+def test_the_two_parts_make_the_whole(base, block):
+    boundary = finetune.unfreeze(base, block)
+    images = np.random.default_rng(0).integers(0, 256, (2, PX, PX, 3), dtype=np.uint8)
+    lower, upper = keras.Model(base.inputs, boundary), keras.Model(boundary, base.outputs[0])
+    whole = base.predict_on_batch(images)
+    parts = upper.predict_on_batch(lower.predict_on_batch(images))
+    np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-5 * whole.max())
+    assert not lower.trainable_weights
+    trained = {layer.name for layer in base.layers if layer.trainable_weights}
+    assert trained == {
+        layer.name
+        for layer in base.layers
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.SeparableConv2D))
+        and int(layer.name.split("_")[0].removeprefix("block")) >= int(block.removeprefix("block"))
+    }
+    assert {layer.name for layer in upper.layers if layer.trainable_weights} == trained
+
+
+def test_all_means_all_convolutions(base):
+    assert finetune.unfreeze(base, "all") is base.inputs[0]
+    assert len(base.trainable_weights) == 6 + 2 * 34  # convolutions, and separable ones
+    with pytest.raises(HistotransferError, match="'block15' is not a block"):
+        finetune.unfreeze(base, "block15")
+
+
+@pytest.mark.slow
+def test_training_on_stored_features_is_training_through_the_frozen_network(
+    weights_path, store_path
+):
+    """The shortcut of step 1: the same head, to float tolerance, as the plain way."""
+    with h5py.File(store_path) as store:
+        labels = store["labels"][:]
+        images = np.stack([finetune.decode(buffer) for buffer in store["images"][:]])
+    training, validation = finetune.split(labels, 0.25, 0)
+    data = finetune._Data(labels, training, validation, 8, 5)
+
+    def train(through_the_network):
+        base = network.from_weights(weights_path, PX)
+        base.trainable = False
+        head = finetune.build_head(2048, 3, 16, 0.2, seed=5)
+        if through_the_network:
+            model, rows = keras.Model(base.inputs, head(base.outputs[0])), images
+        else:
+            model, rows = head, base.predict(images, batch_size=8, verbose=0)
+        settings = {"step": 1, "epochs": 2, "learning_rate": 1e-3, "patience": 2}
+        history = finetune._train(model, rows.__getitem__, data, **settings)
+        return head.get_weights(), pd.DataFrame(history)
+
+    (short, short_history), (plain, plain_history) = train(False), train(True)
+    pd.testing.assert_frame_equal(short_history, plain_history, rtol=1e-3)
+    for found, expected in zip(short, plain, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@given(
+    st.lists(st.integers(2, 40), min_size=2, max_size=6),
+    st.floats(0.05, 0.5),
+    st.integers(0, 2**32),
+    st.randoms(use_true_random=False),
+)
+def test_split_takes_its_part_of_every_class(counts, fraction, seed, random):
+    labels = np.repeat(np.arange(len(counts)), counts).astype(np.int16)
+    random.shuffle(labels)
+    training, validation = finetune.split(labels, fraction, seed)
+    assert sorted([*training, *validation]) == list(range(len(labels)))
+    for label, count in enumerate(counts):
+        held_out = int(np.sum(labels[validation] == label))
+        assert held_out == max(1, round(fraction * count))
+        assert held_out < count
+    again = finetune.split(labels, fraction, seed)
+    assert np.array_equal(again[0], training)
+    assert np.array_equal(again[1], validation)
+
+
+def test_stores_that_cannot_be_trained_on_are_named(weights_path, tmp_path):
+    flat = np.zeros((PX, PX, 3))
+    write_store(tmp_path / "single.h5", [flat] * 3, [0, 0, 1], ["A", "B"])
+    with pytest.raises(HistotransferError, match=r"single\.h5.*too few.*\[2, 1\]"):
+        run(weights_path, tmp_path / "single.h5", tmp_path)
+    write_store(tmp_path / "small.h5", [flat] * 4, [0, 0, 1, 1], ["A", "B"])
+    with pytest.raises(HistotransferError, match=r"small\.h5: holds patches of 71 px"):
+        run(weights_path, tmp_path / "small.h5", tmp_path, input_px=96)
+    with create_store(tmp_path / "slide.h5", "patches/1", {"slide": "s"}):
+        pass
+    with pytest.raises(HistotransferError, match=r"slide\.h5: has no labels"):
+        run(weights_path, tmp_path / "slide.h5", tmp_path)
+    assert not (tmp_path / "FTX.keras").exists()

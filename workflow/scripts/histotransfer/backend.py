@@ -1,0 +1,51 @@
+"""The one place that knows which array library runs the network.
+
+Every other module takes Keras from here (``from .backend import keras``), so that the choice of
+backend and the silence of its start-up are settled before Keras is first imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+
+__all__ = ["configure", "device", "keras"]
+
+
+def configure(*, threads: int = 0, seed: int = 0) -> None:
+    """Fix what makes a run repeatable and polite; harmless when called again.
+
+    Parameters
+    ----------
+    threads : int
+        CPU threads that the network may use; 0 leaves the choice to the backend. The backend reads
+        it once, so only the first call in a process counts.
+    seed : int
+        Seed of the backend's own draws (initial weights, dropout).
+    """
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    try:
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:  # TensorFlow has started: the first call's choice stands
+        pass
+    if not gpus:  # on a GPU some gradients have no deterministic form, and others are slow
+        tf.config.experimental.enable_op_determinism()
+
+
+def device() -> str:
+    """Return ``"gpu"`` if the backend computes on one, else ``"cpu"``."""
+    listed = [str(name).lower() for name in keras.distribution.list_devices()]
+    return "gpu" if any(name.startswith(("gpu", "cuda")) for name in listed) else "cpu"

@@ -1,0 +1,249 @@
+"""Xception as a feature extractor: uint8 RGB patches in, 2048 float32 features out.
+
+An extractor is one ``.keras`` file with the preprocessing inside, so whoever opens it needs to
+know nothing of it. Two savings of the same weights are the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from . import weights
+from .backend import keras
+from .errors import HistotransferError
+from .store import written_whole
+
+MIN_INPUT_PX = 71  # Xception's five halvings leave nothing of a smaller patch
+
+
+def build(input_px: int, *, name: str = "xception") -> keras.Model:
+    """Build Xception without its top, with preprocessing in front and average pooling behind.
+
+    Parameters
+    ----------
+    input_px : int
+        Side of the square input.
+    name : str
+        The model's name.
+
+    Returns
+    -------
+    keras.Model
+        uint8 (n, input_px, input_px, 3) to float32 (n, 2048). Its layers bear the names of
+        `weights.canonical_names`; its weights are not ImageNet's.
+
+    Raises
+    ------
+    HistotransferError
+        If `input_px` is below `MIN_INPUT_PX`.
+    """
+    if input_px < MIN_INPUT_PX:
+        raise HistotransferError(
+            "tiling.patch_px",
+            f"{input_px} px is too small for Xception",
+            f"Use at least {MIN_INPUT_PX} px",
+        )
+    image = keras.Input((input_px, input_px, 3), dtype="uint8", name="image")
+    # keras.applications.xception.preprocess_input, as a layer: 0…255 becomes −1…1
+    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scale")(image)
+    model = keras.applications.Xception(
+        include_top=False, weights=None, input_tensor=scaled, pooling="avg"
+    )
+    names = weights.canonical_names((type(layer).__name__, layer.name) for layer in model.layers)
+    renamed = {layer.name: name for layer, name in zip(model.layers, names, strict=True)}
+
+    def rename(layer: keras.Layer) -> keras.Layer:
+        return type(layer).from_config({**layer.get_config(), "name": renamed[layer.name]})
+
+    model = keras.models.clone_model(model, clone_function=rename)
+    return keras.Model(model.inputs, model.outputs[0], name=name)
+
+
+def set_precision(model: keras.Model, *, mixed: bool) -> None:
+    """Let a model compute in float16 with float32 weights (`mixed`), or in float32 throughout."""
+    policy = "mixed_float16" if mixed else "float32"
+    model.dtype_policy = policy
+    for layer in model.layers:
+        layer.dtype_policy = policy
+
+
+def tensors(model: keras.Model) -> weights.Tensors:
+    """Return a model's weights by ``layer/variable``."""
+    return {
+        f"{layer.name}/{variable.name}": np.asarray(variable.numpy(), dtype=np.float32)
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+def set_tensors(model: keras.Model, values: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    """Set a model's weights from `tensors`.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is missing, left over or of another shape.
+    """
+    variables = {
+        f"{layer.name}/{variable.name}": variable
+        for layer in model.layers
+        for variable in layer.weights
+    }
+    if odd := sorted(variables.keys() ^ values.keys()):
+        raise ValueError(f"{len(odd)} tensors missing or left over, such as {odd[0]}")
+    for name, variable in variables.items():
+        variable.assign(values[name])
+
+
+def from_weights(path: str | Path, input_px: int, *, name: str = "xception") -> keras.Model:
+    """Build the extractor and give it the weights of a ``weights/1`` file."""
+    model = build(input_px, name=name)
+    try:
+        set_tensors(model, weights.read(path))
+    except ValueError as error:
+        raise HistotransferError(
+            path, f"does not fit Xception ({error})", "Choose other network.weights"
+        ) from error
+    return model
+
+
+def write_imagenet_extractor(
+    weights_path: str | Path, out_path: str | Path, *, input_px: int, extractor: str
+) -> None:
+    """Write the off-the-shelf extractor.
+
+    Parameters
+    ----------
+    weights_path : str or Path
+        The ``weights/1`` file.
+    out_path : str or Path
+        The ``.keras`` file to write.
+    input_px : int
+        Side of the patches.
+    extractor : str
+        The extractor's name, which becomes the model's.
+    """
+    save(from_weights(weights_path, input_px, name=extractor), out_path)
+
+
+def save(model: keras.Model, path: str | Path) -> None:
+    """Save a model as a ``.keras`` file, whole or not at all, without dates.
+
+    Its ``metadata.json`` also holds `output_width`, for readers that need not load the network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The model.
+    path : str or Path
+        The file to write; its name ends in ``.keras``.
+    """
+    with written_whole(path) as partial:
+        model.save(partial)
+        with zipfile.ZipFile(partial) as archive:
+            members = {name: archive.read(name) for name in sorted(archive.namelist())}
+        metadata = json.loads(members["metadata.json"])
+        del metadata["date_saved"]
+        metadata["output_width"] = model.output_shape[-1]
+        members["metadata.json"] = json.dumps(metadata).encode()
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def admit(path: str | Path, out_path: str | Path, *, input_px: int) -> None:
+    """Check an extractor made elsewhere and save it among the study's own.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.keras`` file made elsewhere.
+    out_path : str or Path
+        The ``.keras`` file to write.
+    input_px : int
+        Side of the study's patches.
+
+    Raises
+    ------
+    HistotransferError
+        If `load_extractor` refuses it, or it takes patches of another size.
+    """
+    model = load_extractor(path)
+    check_size(path, model, input_px)
+    save(model, out_path)
+
+
+def check_size(path: str | Path, model: keras.Model, patch_px: int) -> None:
+    """Raise HistotransferError if a model does not take patches of `patch_px`."""
+    if (size := model.input_shape[1]) != patch_px:
+        raise HistotransferError(
+            path,
+            f"takes patches of {size} px, the study's have {patch_px} px",
+            "Set tiling.patch_px to the extractor's size, or choose another extractor",
+        )
+
+
+def load_extractor(path: str | Path) -> keras.Model:
+    """Load an extractor without running anything that its file brings along.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.keras`` file.
+
+    Returns
+    -------
+    keras.Model
+        uint8 (n, s, s, 3) to (n, d).
+
+    Raises
+    ------
+    HistotransferError
+        If the file is no Keras 3 model, holds layers with code of their own (Lambda or layers from
+        outside Keras), or has other inputs and outputs.
+    """
+    remedy = "Give a .keras file of standard layers: uint8 RGB (n,s,s,3) in, features (n,d) out"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise HistotransferError(path, f"is not a .keras file ({error})", remedy) from error
+    if foreign := sorted(_foreign(config)):
+        raise HistotransferError(path, f"holds {', '.join(foreign)}", remedy)
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds; all mean that this file is no use
+        raise HistotransferError(path, f"cannot be loaded ({error})", remedy) from error
+    inputs, outputs = getattr(model, "inputs", []), getattr(model, "outputs", [])
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise HistotransferError(path, "does not have one input and one output", remedy)
+    (_, *shape), kind, out = inputs[0].shape, inputs[0].dtype, outputs[0].shape
+    square = len(shape) == 3 and shape[0] == shape[1] and None not in shape and shape[2] == 3
+    if not square or kind != "uint8" or len(out) != 2 or out[1] is None:
+        raise HistotransferError(path, f"maps {kind} {inputs[0].shape} to {out}", remedy)
+    return model
+
+
+def _foreign(config: object) -> set[str]:
+    """Return what in a model's configuration could run code that is not Keras's own."""
+    if isinstance(config, list):
+        return set().union(*map(_foreign, config))
+    if not isinstance(config, dict):
+        return set()
+    found = set().union(*map(_foreign, config.values()))
+    if "class_name" in config:
+        package = (config.get("module") or "keras").split(".")[0]
+        custom = package not in ("keras", "builtins") or ">" in (
+            config.get("registered_name") or ""
+        )
+        if config["class_name"] == "Lambda":
+            found.add("a Lambda layer")
+        elif custom:
+            found.add(f"{config['class_name']}, which is not a layer of Keras")
+    return found
