@@ -16,7 +16,7 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
-	@$(SNAKEMAKE) --configfile config/demo.yaml
+	@$(SNAKEMAKE) --configfile config/demo.yaml --quiet rules host
 	@$(MAKE) --no-print-directory $(DEMO)/report.html
 	@echo "The report is $(DEMO)/report.html; the page to read first is $(DEMO)/summary.html"
 

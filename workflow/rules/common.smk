@@ -57,6 +57,8 @@ TISSUE_DATASETS = sorted(
 )
 PATIENT_TASKS = [name for name, task in TASKS.items() if task["kind"] != "tissue"]
 GPU = config["network"]["gpu"]
+# A GPU waits for decoding threads; without one, processes of one thread use the cores best.
+NETWORK_THREADS = 4 if GPU else 1
 NETWORK_ENV = "../../envs/network-gpu.yaml" if GPU else "../../envs/network.yaml"
 
 # One start of the network serves a batch of slides, one start of Python a block of repeats.

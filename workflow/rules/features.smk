@@ -15,7 +15,7 @@ rule extract_features:
         store=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     conda:
         NETWORK_ENV
-    threads: 4
+    threads: NETWORK_THREADS
     resources:
         mem_mb=grows(8000),
         runtime=grows(240),
@@ -45,7 +45,7 @@ rule extract_batch:
         "<benchmarks>/extract_batch/{extractor}/{batch}.tsv"
     conda:
         NETWORK_ENV
-    threads: 4
+    threads: NETWORK_THREADS
     resources:
         mem_mb=grows(8000),
         runtime=grows(480),
