@@ -49,7 +49,9 @@ def test_density_and_saturation_of_a_flat_patch():
     assert found["sharpness"] == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize("colour", [(20, 90, 60), (30, 50, 150), (0, 80, 200), (40, 160, 60)])
+@pytest.mark.parametrize(
+    "colour", [(20, 90, 60), (30, 50, 150), (0, 80, 200), (40, 160, 60), (45, 45, 48), (30, 27, 28)]
+)
 def test_inks_are_pen_and_stains_are_not(colour: tuple[int, int, int]):
     assert is_pen(np.array(colour, np.uint8))
     amounts = np.mgrid[0:1.5:20j, 0:1.5:20j]

@@ -48,7 +48,10 @@ def test_a_damaged_store_is_refused_by_name(tmp_path: Path, damage: str) -> None
         path.write_bytes(b"")
     elif damage == "truncated":
         path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(HistotransferError, match=r"slide\.h5.*(Delete|snakemake)"), open_store(path, "tiles/1"):
+    with (
+        pytest.raises(HistotransferError, match=r"slide\.h5.*(Delete|snakemake)"),
+        open_store(path, "tiles/1"),
+    ):
         pass
 
 
