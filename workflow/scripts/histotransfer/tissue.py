@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-METHOD = "od-chroma-otsu/1"
+METHOD = "od-chroma-otsu/2"
 
 SMOOTHING_UM = 8.0
 CLOSING_UM = 24.0
@@ -72,7 +72,7 @@ def find_tissue(
 ) -> Tissue:
     """Find the tissue on a thumbnail.
 
-    The chroma (`chroma`), smoothed, is thresholded by Otsu's method within `THRESHOLD_RANGE`; small
+    The chroma (`chroma`), limited and smoothed, is thresholded by Otsu's method within `THRESHOLD_RANGE`; small
     gaps are closed, small islands and holes removed. All lengths are in µm, so the mask depends on
     neither the slide's levels nor the machine.
 
@@ -91,10 +91,15 @@ def find_tissue(
     Tissue
         Mask and threshold.
     """
-    smooth = ndimage.gaussian_filter(
-        chroma(thumbnail), SMOOTHING_UM / mpp, output=np.int16, mode="nearest", truncate=2
-    )
     low, high = (round(1000 * limit) for limit in THRESHOLD_RANGE)
+    # Cut at twice the threshold, strong stain crosses it where the tissue ends, not beyond.
+    smooth = ndimage.gaussian_filter(
+        np.minimum(chroma(thumbnail), 2 * high),
+        SMOOTHING_UM / mpp,
+        output=np.int16,
+        mode="nearest",
+        truncate=2,
+    )
     threshold = min(max(otsu(smooth), low), high)
     mask = smooth > threshold
     radius = round(CLOSING_UM / mpp)
