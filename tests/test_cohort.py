@@ -6,7 +6,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 
 from histotransfer.cohort import summarise
@@ -29,21 +28,21 @@ def write_qc(path: Path, reasons: list[str], error: str = "") -> Path:
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> tuple[dict[str, Path], pd.DataFrame, dict[str, Path]]:
+def study(tmp_path: Path) -> tuple[dict[str, Path], dict[str, str], dict[str, Path]]:
     slides = {
         "s1": write_qc(tmp_path / "1.h5", ["kept", "kept", "pen", "background"]),
         "s2": write_qc(tmp_path / "2.h5", [], "s2.svs: cannot be opened. Copy it again."),
         "s3": write_qc(tmp_path / "3.h5", ["blurred", "blurred", "background"]),
         "s0": write_qc(tmp_path / "0.h5", ["kept"]),
     }
-    sheet = pd.DataFrame({"slide": list(slides), "patient": ["NA", "NA", "007", "008"]})
+    patients = dict(zip(slides, ["NA", "NA", "007", "008"], strict=True))
     tables = {f"{name}_table": tmp_path / f"{name}.tsv" for name in ("qc", "excluded", "cohort")}
-    return slides, sheet, tables
+    return slides, patients, tables
 
 
 def test_tables_account_for_every_slide_and_patient(study):
-    slides, sheet, tables = study
-    summarise(slides, sheet, **tables, apply_qc=True)
+    slides, patients, tables = study
+    summarise(slides, patients, **tables, apply_qc=True)
     qc = read_table(tables["qc_table"], patient="str").set_index("slide")
     assert list(qc.index) == ["s0", "s1", "s2", "s3"]
     assert (qc[list(REASONS)].sum(axis=1) == qc["n_tiles"]).all()
@@ -62,8 +61,8 @@ def test_tables_account_for_every_slide_and_patient(study):
 
 
 def test_without_qc_every_stored_patch_counts(study):
-    slides, sheet, tables = study
-    summarise(slides, sheet, **tables, apply_qc=False)
+    slides, patients, tables = study
+    summarise(slides, patients, **tables, apply_qc=False)
     cohort = read_table(tables["cohort_table"], patient="str").set_index("patient")
     assert cohort.loc["007"].tolist() == [1, 1, 2]
     assert list(read_table(tables["excluded_table"])["slide"]) == ["s2"]

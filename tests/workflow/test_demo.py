@@ -64,8 +64,8 @@ def test_the_comparison_is_complete_and_says_where_it_is_not(demo: Study) -> Non
 def test_the_bad_slides_are_named_with_the_reason(demo: Study) -> None:
     excluded = table(demo, "excluded_slides").set_index("slide")["reason"]
     assert len(excluded) == 2
-    assert excluded.str.contains("OpenSlide", case=False).sum() == 1
-    assert excluded.str.contains("tissue|tile|patch", case=False).any()
+    assert excluded.str.contains("cannot be opened as a slide").sum() == 1
+    assert excluded.str.contains("no tile is tissue").sum() == 1
     for slide in excluded.index:
         with h5py.File(demo.folder / f"results/demo/features/FTX-2048/{slide}.h5") as file:
             assert file["features"].shape == (0, 2048)
@@ -77,7 +77,7 @@ def test_claims_of_a_simulated_study_are_not_comparable(demo: Study) -> None:
     assert (claims["verdict"] == "not comparable").all()
     assert claims["why"].str.contains("simulated").any()
     for word in ("accuracy", "stroma", "171", "STK11", "TP53", "LRP1B", "NF1", "FAT1"):
-        assert claims.astype(str).apply(lambda row, w=word: w in " ".join(row), axis=1).any(), word
+        assert word in "\n".join(" ".join(map(str, row)) for row in claims.to_numpy()), word
 
 
 def test_every_figure_is_there_twice(demo: Study) -> None:

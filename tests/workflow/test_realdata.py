@@ -76,7 +76,7 @@ def test_real_slides_give_patches_at_a_recorded_scale(real: Study) -> None:
     small = qc.loc["CMU-1-Small-Region"]
     assert small["mpp"] == pytest.approx(0.499)
     assert small["mpp_source"] != qc.loc["TCGA-CR-7395-01A-01-TS1", "mpp_source"]
-    assert small["kept"] > 50
+    assert small["kept"] > 40
     assert qc.loc["TCGA-CR-7395-01A-01-TS1", "kept"] > 200
     assert qc.loc["luna_1065626_IHC", "kept"] < 0.1 * qc.loc["TCGA-CR-7395-01A-01-TS1", "kept"]
 
@@ -85,8 +85,10 @@ def test_broken_slides_are_listed_and_the_study_goes_on(real: Study) -> None:
     excluded = table(real, "excluded_slides").set_index("slide")["reason"]
     assert {"broken", "unopenable", "unreadable"} <= set(excluded.index)
     assert excluded.str.len().min() > 20
+    # 2 µm/px are too coarse for patches at 1 µm/px, and nothing is made up in between.
+    assert "coarser" in excluded["CPTAC_C3L-00601-26_5x_pyramid"]
     cohort = table(real, "cohort").set_index("patient")["n_patches"]
-    assert cohort["P0"] > 50
+    assert cohort["P0"] > 40
 
 
 def test_real_tissue_types_are_told_apart_and_compared(real: Study) -> None:

@@ -3,7 +3,6 @@
 
 rule pool_features:
     input:
-        sheet=config["slides"],
         qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),
         batches=expand(
             "<results>/features/{{extractor}}/batches/{batch}.tsv", batch=BATCHES

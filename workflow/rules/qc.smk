@@ -27,7 +27,6 @@ rule judge_patches:
 
 rule summarise_cohort:
     input:
-        sheet=config["slides"],
         qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),
     output:
         qc=report(
@@ -54,7 +53,7 @@ rule summarise_cohort:
         mem_mb=grows(1000),
         runtime=grows(30),
     params:
-        slides=list(SLIDES),
+        patients={slide.slide: slide.patient for slide in SLIDES.values()},
         apply_qc=config["qc"]["apply"],
         code=code("summarise_cohort.py"),
     script:

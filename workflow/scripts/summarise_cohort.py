@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from histotransfer.cohort import summarise
 from histotransfer.joblog import job_log
-from histotransfer.store import read_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
 job = snakemake
 with job_log(job.log[0]):
     summarise(
-        dict(zip(job.params.slides, job.input.qc, strict=True)),
-        read_table(job.input.sheet, slide="str", patient="str", path="str"),
+        dict(zip(job.params.patients, job.input.qc, strict=True)),
+        job.params.patients,
         qc_table=job.output.qc,
         excluded_table=job.output.excluded,
         cohort_table=job.output.cohort,

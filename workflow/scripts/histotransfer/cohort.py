@@ -14,7 +14,7 @@ from .store import open_store, write_table
 
 def summarise(
     qc_paths: Mapping[str, Path],
-    sheet: pd.DataFrame,
+    patients: Mapping[str, str],
     *,
     qc_table: str | Path,
     excluded_table: str | Path,
@@ -27,8 +27,8 @@ def summarise(
     ----------
     qc_paths : mapping of str to Path
         The slides' verdicts (`qc/1`) by slide.
-    sheet : DataFrame
-        The slide sheet: columns `slide` and `patient`.
+    patients : mapping of str to str
+        The patient of each slide.
     qc_table : str or Path
         To write: slide, patient, n_tiles, patches by reason, scale, tissue, stain, error.
     excluded_table : str or Path
@@ -39,7 +39,7 @@ def summarise(
         Whether pooling leaves out the patches that QC rejects; if not, every stored patch counts.
     """
     rows = []
-    for slide, patient in zip(sheet["slide"], sheet["patient"], strict=True):
+    for slide, patient in patients.items():
         row, n_pooled = _slide_row(qc_paths[slide], apply_qc)
         rows.append({"slide": slide, "patient": patient, **row, "n_patches": n_pooled})
     table = pd.DataFrame(rows).sort_values("slide", ignore_index=True)

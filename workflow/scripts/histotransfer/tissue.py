@@ -72,9 +72,9 @@ def find_tissue(
 ) -> Tissue:
     """Find the tissue on a thumbnail.
 
-    The chroma (`chroma`), limited and smoothed, is thresholded by Otsu's method within `THRESHOLD_RANGE`; small
-    gaps are closed, small islands and holes removed. All lengths are in µm, so the mask depends on
-    neither the slide's levels nor the machine.
+    The chroma (`chroma`), limited and smoothed, is thresholded by Otsu's method within
+    `THRESHOLD_RANGE`; small gaps are closed, small islands and holes removed. All lengths are in
+    µm, so the mask depends on neither the slide's levels nor the machine.
 
     Parameters
     ----------
