@@ -77,7 +77,7 @@ def test_real_slides_give_patches_at_a_recorded_scale(real: Study) -> None:
     assert small["mpp"] == pytest.approx(0.499)
     assert small["mpp_source"] != qc.loc["TCGA-CR-7395-01A-01-TS1", "mpp_source"]
     assert small["kept"] > 40
-    assert qc.loc["TCGA-CR-7395-01A-01-TS1", "kept"] > 200
+    assert qc.loc["TCGA-CR-7395-01A-01-TS1", "kept"] > 150
     assert qc.loc["luna_1065626_IHC", "kept"] < 0.1 * qc.loc["TCGA-CR-7395-01A-01-TS1", "kept"]
 
 

@@ -7,6 +7,7 @@ know nothing of it. Two savings of the same weights are the same bytes.
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -148,6 +149,7 @@ def save(model: keras.Model, path: str | Path) -> None:
         model.save(partial)
         with zipfile.ZipFile(partial) as archive:
             members = {name: archive.read(name) for name in sorted(archive.namelist())}
+        members["config.json"] = _with_small_ids(members["config.json"])
         metadata = json.loads(members["metadata.json"])
         del metadata["date_saved"]
         metadata["output_width"] = model.output_shape[-1]
@@ -155,6 +157,16 @@ def save(model: keras.Model, path: str | Path) -> None:
         with zipfile.ZipFile(partial, "w") as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def _with_small_ids(config: bytes) -> bytes:
+    """Renumber a Keras config's shared objects as they come, not by their place in memory."""
+    numbers: dict[bytes, int] = {}
+
+    def renumber(found: re.Match[bytes]) -> bytes:
+        return found[1] + str(numbers.setdefault(found[2], len(numbers) + 1)).encode()
+
+    return re.sub(rb'("shared_object_id": )(\d+)', renumber, config)
 
 
 def admit(path: str | Path, out_path: str | Path, *, input_px: int) -> None:
