@@ -21,6 +21,7 @@ PARAMS = {
     "head_units": 16,
     "dropout": 0.2,
     "batch_size": 8,
+    "cache": True,
     "step1": {"epochs": 20, "learning_rate": 3e-3, "patience": 20},
     "step2": {"unfreeze_from": "block14", "epochs": 2, "learning_rate": 1e-4, "patience": 2},
 }

@@ -14,17 +14,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from histotransfer import pooling
 from histotransfer.errors import HistotransferError
+from histotransfer.qc import REASONS
 from histotransfer.store import create_store
-
-REASONS = {
-    "kept": 0,
-    "unreadable": 1,
-    "background": 2,
-    "pen": 3,
-    "dark": 4,
-    "blurred": 5,
-    "faint": 6,
-}
 
 
 def write_slide(folder, slide, features, *, coords=None, reason=None, judged=None):

@@ -114,7 +114,7 @@ def finetune(
         boundary = unfreeze(base, str(step2["unfreeze_from"]))
 
         images = _image_reader(store)
-        cached = bool(params.get("cache", True)) and boundary is not base.inputs[0]
+        cached = bool(params["cache"]) and boundary is not base.inputs[0]
         features, activations = _run_once(
             base, boundary if cached else None, images, len(labels), batch_size, work
         )
