@@ -33,7 +33,7 @@ def fold_of(x, n_test=20):
 
 
 @given(n=st.integers(3, 12), d=st.integers(1, 20), seed=st.integers(0, 10**6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_rotation_keeps_every_inner_product_and_nothing_else(n, d, seed):
     rng = np.random.default_rng(seed)
     train, test = linear.standardise(rng.normal(2, 3, (n, d)), rng.normal(2, 3, (4, d)))
@@ -132,7 +132,7 @@ def test_constant_features_predict_the_mean_and_the_prevalence():
 
 
 @given(seed=st.integers(0, 10**6), p=st.integers(1, 8), columns=st.integers(1, 6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_minimise_finds_the_minimum_of_every_column(seed, p, columns):
     rng = np.random.default_rng(seed)
     curvature = 10 ** rng.uniform(-2, 0, (p, columns))

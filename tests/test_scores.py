@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 from sklearn.metrics import (
@@ -25,7 +25,6 @@ TIED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_siz
 
 
 @given(TIED)
-@settings(deadline=None)
 def test_ranking_scores_are_scikit_learns_ties_included(sample):
     positive, values = np.array([p for p, _ in sample]), np.array([float(v) for _, v in sample])
     assume(positive.any() and not positive.all())

@@ -119,7 +119,7 @@ def test_a_slide_that_is_not_simulated_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(1, 48))
 def test_regions_have_the_fractions_of_the_composition(seed: int, number: int) -> None:
     fractions = composition(f"SIM-01-{number:04d}", seed)

@@ -38,7 +38,7 @@ def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7):
     folds=st.integers(2, 5),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_sample_is_tested_once_and_no_group_is_on_both_sides(
     tmp_path_factory, kind, n, folds, seed
 ):

@@ -36,7 +36,7 @@ def angles_deg(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
 
 
 @given(red=st.floats(0.55, 0.75), blue=st.floats(0.25, 0.4), eosin_blue=st.floats(0.2, 0.4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_planted_stains_are_recovered(red: float, blue: float, eosin_blue: float):
     planted = unit(np.array([[red, 0.15], [0.75, 0.95], [blue, eosin_blue]]))
     found = stain.fit(mixed(planted))
