@@ -22,3 +22,13 @@ def realdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (set HISTOTRANSFER_REALDATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def weights_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Draw random weights for Xception, once."""
+    from histotransfer import weights  # here, since most tests do without the network
+
+    path = tmp_path_factory.mktemp("weights") / "random.h5"
+    weights.fetch(path, source="random", seed=3)
+    return path

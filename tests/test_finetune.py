@@ -28,13 +28,6 @@ PARAMS = {
 
 
 @pytest.fixture(scope="module")
-def weights_path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "random.h5"
-    weights.fetch(path, source="random", seed=3)
-    return path
-
-
-@pytest.fixture(scope="module")
 def store_path(tmp_path_factory):
     """Three classes that differ in hue, not in brightness, under noise."""
     path = tmp_path_factory.mktemp("patches") / "hues.h5"

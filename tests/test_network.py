@@ -16,13 +16,6 @@ PX = network.MIN_INPUT_PX
 
 
 @pytest.fixture(scope="module")
-def weights_path(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "random.h5"
-    weights.fetch(path, source="random", seed=3)
-    return path
-
-
-@pytest.fixture(scope="module")
 def extractor(weights_path, tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "IMGNET.keras"
     network.write_imagenet_extractor(weights_path, path, input_px=PX, extractor="IMGNET-2048")
