@@ -54,7 +54,7 @@ def expected(images):
 
 
 def extract(model_path, stores, outputs, **changes):
-    settings = {"extractor": "colour", "batch_size": 4, "dtype": "float32"} | changes
+    settings = {"extractor": "colour", "batch_size": 4, "dtype": "float32", "code": "1"} | changes
     features.extract(model_path, stores, outputs, **settings)
 
 
@@ -99,8 +99,8 @@ def test_finished_stores_are_skipped_and_changed_ones_made_anew(model_path, tmp_
     outputs = [tmp_path / "out" / name for name in ("a.h5", "b.h5")]
 
     def written():
-        """Each writing makes a new file, so its inode tells whether one was left alone."""
-        return [path.stat().st_ino for path in outputs]
+        """Each writing makes a new file, though maybe in the place of one that is gone."""
+        return [(path.stat().st_ino, path.stat().st_mtime_ns) for path in outputs]
 
     write_store(stores[0], 3, seed=1)
     write_store(stores[1], 3, seed=2)
@@ -108,6 +108,13 @@ def test_finished_stores_are_skipped_and_changed_ones_made_anew(model_path, tmp_
     before = written()
     extract(model_path, stores, outputs)
     assert written() == before
+    extract(model_path, stores, outputs, code="2")  # the code that computes them has changed
+    assert not set(written()) & set(before)
+    before = written()
+    extract(model_path, stores, outputs, code="2")
+    assert written() == before
+    extract(model_path, stores, outputs)
+    before = written()
     images = write_store(stores[1], 4, seed=3)
     extract(model_path, stores, outputs)
     assert written()[0] == before[0]
@@ -127,7 +134,8 @@ def test_an_empty_store_gives_an_empty_file_without_the_network(model_path, tmp_
     code = (
         "import sys; from pathlib import Path; from histotransfer.features import extract\n"
         f"extract({str(model_path)!r}, [Path({str(tmp_path / 'empty.h5')!r})],"
-        f" [Path({str(tmp_path / 'f.h5')!r})], extractor='colour', batch_size=4, dtype='float16')\n"
+        f" [Path({str(tmp_path / 'f.h5')!r})], extractor='colour', batch_size=4, dtype='float16',"
+        f" code='1')\n"
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()"
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}

@@ -17,6 +17,7 @@ with job_log(job.log[0]):
         extractor=job.wildcards.extractor,
         batch_size=job.params.batch_size,
         dtype=job.params.dtype,
+        code=job.params.code,
         mixed_precision=job.params.mixed_precision,
         threads=job.threads,
     )

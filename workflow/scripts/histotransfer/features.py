@@ -43,13 +43,14 @@ def extract(
     extractor: str,
     batch_size: int,
     dtype: str,
+    code: str,
     mixed_precision: bool = False,
     threads: int = 0,
 ) -> None:
     """Write the features of several patch stores.
 
-    A store whose output exists and was made from the same model, patches and dtype is left alone,
-    so a job that was cut short goes on where it stopped.
+    A store whose output exists and was made from the same model and patches by the same code is
+    left alone, so a job that was cut short goes on where it stopped.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def extract(
         the network is compiled once and a patch's features do not depend on its neighbours.
     dtype : str
         ``float16`` or ``float32``, of the features in the file.
+    code : str
+        Digest of the code that computes the features.
     mixed_precision : bool
         Compute in float16 where there is a GPU.
     threads : int
@@ -79,7 +82,8 @@ def extract(
         `dtype`.
     """
     model_digest = file_digest(model_path)
-    keys = [_key(model_digest, file_digest(store), dtype) for store in stores]
+    made_by = (SCHEMA, model_digest, dtype, code, "mixed" if mixed_precision else "single")
+    keys = [_key(*made_by, file_digest(store)) for store in stores]
     width = output_width(model_path)
     run: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]] | None = None
     for path, output, key in zip(stores, outputs, keys, strict=True):
@@ -133,8 +137,8 @@ def output_width(model_path: str | Path) -> int:
         return int(json.loads(archive.read("metadata.json"))["output_width"])
 
 
-def _key(model_digest: str, store_digest: str, dtype: str) -> str:
-    return hashlib.sha256(f"{SCHEMA} {model_digest} {store_digest} {dtype}".encode()).hexdigest()
+def _key(*made_by: str) -> str:
+    return hashlib.sha256(" ".join(made_by).encode()).hexdigest()
 
 
 def _has_key(output: Path, key: str) -> bool:
