@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from small_slides import GLASS, damage, on_glass, stained, tissue, write_slide
 
-from histotransfer import patches, stain
+from histotransfer import stain
 from histotransfer.errors import HistotransferError
+from histotransfer.images import read_images
 from histotransfer.measures import NAMES, measure
 from histotransfer.patches import cut_patches, pack_dataset
 from histotransfer.store import open_store
@@ -53,8 +54,8 @@ def test_folder_is_packed_in_order_and_without_loss(tmp_path: Path):
         assert names == sorted(names)
         assert names[0] == "ADI/0.tif"
         assert store["labels"][:].tolist() == [0, 0, 0, 1, 1, 1]
-        stored = patches.read_images(store, 0, 100)
-        np.testing.assert_array_equal(patches.read_images(store, 2, 4), stored[2:4])
+        stored = read_images(store, 0, 100)
+        np.testing.assert_array_equal(read_images(store, 2, 4), stored[2:4])
     np.testing.assert_array_equal(stored[:3], np.stack([tissue(64, 64, i) for i in range(3)]))
 
 
@@ -72,7 +73,7 @@ def test_other_sizes_and_modes_are_converted_and_counted(tmp_path: Path):
     pack_dataset(folder, tmp_path / "a.h5", **PACK)
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert (store.attrs["n_resized"], store.attrs["n_converted"]) == (1, 2)
-        big, clear_image, grey, plain = patches.read_images(store, 0, 4)
+        big, clear_image, grey, plain = read_images(store, 0, 4)
     halves = tissue(128, 128).reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
     assert np.abs(big - halves).max() <= 1
     assert (clear_image == 255).all()
@@ -92,7 +93,7 @@ def test_jpeg_stays_close_to_the_pixels(tmp_path: Path):
     folder = folder_of(tmp_path, A_1_tif=Image.fromarray(smooth))
     pack_dataset(folder, tmp_path / "a.h5", **(PACK | {"codec": "jpeg"}))
     with open_store(tmp_path / "a.h5", "patches/1") as store:
-        assert np.abs(patches.read_images(store, 0, 1)[0].astype(int) - smooth).max() <= 6
+        assert np.abs(read_images(store, 0, 1)[0].astype(int) - smooth).max() <= 6
 
 
 @pytest.mark.parametrize("kind", ["missing", "no classes", "empty class", "broken", "16 bit"])
@@ -124,7 +125,7 @@ def test_real_patches(realdata: Path, tmp_path: Path):
         assert store.attrs["classes"].tolist() == [
             "ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM",
         ]  # fmt: skip
-        images = patches.read_images(store, 0, len(store["images"]))
+        images = read_images(store, 0, len(store["images"]))
         for name, image in zip(store["names"].asstr()[:], images, strict=True):
             original = np.asarray(Image.open(folder / name).convert("RGB"))
             if original.shape == image.shape:
@@ -162,7 +163,7 @@ class Study:
             assert store.attrs["error"] == attrs["error"]
             assert len(store["coords"]) == len(store["images"]) == measured["stored"].sum()
             measured["coords"] = store["coords"][:]
-            images = patches.read_images(store, 0, len(store["images"]))
+            images = read_images(store, 0, len(store["images"]))
         return attrs, measured, images
 
     def pixels(self, x: int, y: int) -> np.ndarray:

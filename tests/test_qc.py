@@ -125,7 +125,7 @@ def test_same_measures_same_bytes(tmp_path: Path):
     for name in ("a", "b"):
         judge_slide(
             tiles, measures, tmp_path / f"{name}.h5", tmp_path / f"{name}.png",
-            thresholds=THRESHOLDS | {"apply": 1},
+            thresholds=THRESHOLDS,
         )  # fmt: skip
     for suffix in ("h5", "png"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()

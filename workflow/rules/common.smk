@@ -50,12 +50,10 @@ if not SIMULATED:
     stop_where_data_are_missing(missing_slides(SLIDES.values()))
 
 EXTRACTORS = list(config["extractors"])
-BASELINE = EXTRACTORS[0]
 TASKS = config["tasks"]
 TISSUE_DATASETS = sorted(
     {task["dataset"] for task in TASKS.values() if task["kind"] == "tissue"}
 )
-PATIENT_TASKS = [name for name, task in TASKS.items() if task["kind"] != "tissue"]
 GPU = config["network"]["gpu"]
 # A GPU waits for decoding threads; without one, processes of one thread use the cores best.
 NETWORK_THREADS = 4 if GPU else 1

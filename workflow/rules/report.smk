@@ -9,14 +9,11 @@ TABLES = {
     "confusion": ("Tissue types", "Confusion"),
 }
 COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation"]
-SCORES = {
-    kind: expand(
-        "<results>/scores/{task}/{extractor}.tsv",
-        task=[name for name in TASKS if TASKS[name]["kind"] == kind],
-        extractor=EXTRACTORS,
-    )
-    for kind in ("tissue", "expression", "mutation")
-}
+MUTATION_SCORES = expand(
+    "<results>/scores/{task}/{extractor}.tsv",
+    task=[name for name in TASKS if TASKS[name]["kind"] == "mutation"],
+    extractor=EXTRACTORS,
+)
 TRAINING = expand(
     "<results>/models/{extractor}.training.tsv",
     extractor=[name for name in EXTRACTORS if MODELS[name] == "finetuned"],
@@ -126,7 +123,7 @@ FIGURES = {
         {
             "mutation": table("mutation"),
             "comparison": table("comparison"),
-            "scores": SCORES["mutation"],
+            "scores": MUTATION_SCORES,
         },
     ),
     "qc": (

@@ -11,11 +11,9 @@ from PIL import Image
 
 from . import measures, stain
 from .errors import HistotransferError, SlideError
-from .images import append_image, create_patch_store, decode, encode, read_images
+from .images import append_image, create_patch_store, encode
 from .slides import Scale, SlideReader, recorded
 from .store import create_store, open_store
-
-__all__ = ["cut_patches", "decode", "pack_dataset", "read_images"]
 
 IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
 PLAIN_MODES = {"1", "L", "P", "RGB", "CMYK", "YCbCr"}

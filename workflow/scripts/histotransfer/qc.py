@@ -98,7 +98,7 @@ def judge_slide(
     qc_path, overview_path : str or Path
         The files to write.
     thresholds : mapping
-        The config's `qc` section (`judge`).
+        Those of `judge`.
     """
     names = (*measures.NAMES, "unreadable", "stored")
     with (
@@ -116,9 +116,7 @@ def judge_slide(
     counts = {name: int((reason == value).sum()) for name, value in REASONS.items()}
     own = ("schema", "histotransfer_version")
     kept_attrs = {name: value for name, value in attrs.items() if name not in own}
-    kept_attrs |= {
-        name: float(value) for name, value in sorted(thresholds.items()) if name != "apply"
-    }
+    kept_attrs |= {name: float(value) for name, value in sorted(thresholds.items())}
     kept_attrs |= {"tissue_mm2": tile_attrs.get("tissue_mm2", "")}
     with create_store(qc_path, "qc/1", kept_attrs) as store:
         store["coords"] = coords

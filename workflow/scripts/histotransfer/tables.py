@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .scores import PRIMARY
 from .store import read_table
 
 ENDINGS = {"scores": ".tsv", "training": ".training.tsv", "excluded_labels": ".excluded.tsv"}
@@ -33,9 +34,6 @@ IDS = [
     "source",
 ]
 """Columns that are text, whatever their values look like."""
-
-METRICS = {"tissue": "accuracy", "expression": "pearson", "mutation": "auroc"}
-"""The primary metric of each kind of task, by which a comparison's rows tell their kind."""
 
 Tables = Mapping[str, pd.DataFrame]
 Inputs = Mapping[str, str | Path | Sequence[str | Path]]
@@ -75,8 +73,8 @@ def _joined(paths: str | Path | Sequence[str | Path], ending: str) -> pd.DataFra
 
 
 def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Return the rows of a comparison that belong to one kind of task."""
-    return comparison[comparison["metric"] == METRICS[kind]]
+    """Return the rows of a comparison that belong to one kind of task, told by its metric."""
+    return comparison[comparison["metric"] == PRIMARY[kind]]
 
 
 def extractors(comparison: pd.DataFrame) -> list[str]:
