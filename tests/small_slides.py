@@ -50,8 +50,9 @@ def write_slide(
     mpp: float | None = 0.5,
     factors: tuple[int, ...] = (1, 4),
     tags: tuple[tuple[float, float], str] | None = None,
+    compression: str = "zlib",
 ) -> Path:
-    """Write a lossless pyramid in Aperio's manner, or a plain one with resolution `tags`."""
+    """Write a pyramid in Aperio's manner, lossless by default, or a plain one with `tags`."""
     header = f"Aperio Image Library v0|AppMag = 20|MPP = {mpp}" if mpp else None
     resolution = {"resolution": tags[0], "resolutionunit": tags[1]} if tags else {}
     with tifffile.TiffWriter(path) as tiff:
@@ -60,7 +61,7 @@ def write_slide(
                 block_means(image, factor),
                 photometric="rgb",
                 tile=(128, 128),
-                compression="zlib",
+                compression=compression,
                 description=header,
                 subfiletype=0 if factor == 1 else 1,
                 metadata=None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def create_patch_store(path: str | Path, attrs: Mapping[str, Any]) -> Iterator[h
         yield store
 
 
-def append_image(store: h5py.File, encoded: npt.NDArray[np.uint8]) -> None:
-    """Append one encoded image (n,) to a patch store that is being written."""
-    images = store["images"]
-    images.resize((len(images) + 1,))
-    # One row at a time: h5py takes several rows of equal length for one array.
-    images[-1] = encoded
+def append_images(store: h5py.File, encoded: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Append encoded images (n,) to a patch store that is being written, a chunk at a time."""
+    images, waiting = store["images"], iter(encoded)
+    while rows := list(islice(waiting, CHUNK_ROWS)):
+        images.resize((len(images) + len(rows),))
+        images[-len(rows) :] = rows

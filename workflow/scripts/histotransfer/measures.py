@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -44,17 +46,34 @@ blurred patch do not pass for sharpness."""
 _OD = (-np.log10(np.maximum(np.arange(256), 1) / 255)).astype(np.float32)
 """Decimal optical density by grey level; 0 counts as 1."""
 
+_BACKGROUND_LEVEL = int(np.flatnonzero(_OD >= BACKGROUND_OD)[-1])
+
+Plane = npt.NDArray[Any]
+"""One channel (h, w)."""
+
 
 def is_pen(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Tell which pixels (..., 3) are black, blue or green ink: a hue that no H&E stain gives.
 
     Red ink cannot be told from eosin and blood by its hue, and is not found.
     """
-    od = _OD[rgb]
-    red, green = od[..., 0], od[..., 1]
+    return _is_ink(_OD[np.moveaxis(rgb, -1, 0)])
+
+
+def _is_ink(od: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Tell ink from the optical densities (3, ...) of the channels."""
+    red, green, blue = od
     coloured = (red > PEN_RED_OD) & (red - green > PEN_EXCESS_OD)
-    black = (od.mean(axis=-1) > INK_OD) & (od.max(axis=-1) - od.min(axis=-1) < INK_CHROMA_OD)
-    return np.asarray(coloured | black)
+    chroma = _highest(red, green, blue) - _lowest(red, green, blue)
+    return np.asarray(coloured | ((red + green + blue > 3 * INK_OD) & (chroma < INK_CHROMA_OD)))
+
+
+def _highest(red: Plane, green: Plane, blue: Plane) -> Plane:
+    return np.maximum(np.maximum(red, green), blue)
+
+
+def _lowest(red: Plane, green: Plane, blue: Plane) -> Plane:
+    return np.minimum(np.minimum(red, green), blue)
 
 
 def sharpness(density: npt.NDArray[np.float32], mpp: float) -> float:
@@ -109,19 +128,21 @@ def measure(rgb: npt.NDArray[np.uint8], mpp: float) -> npt.NDArray[np.float32]:
         mean optical density of the channels; sharpness; fractions of pen and of dark pixels; mean
         HSV saturation.
     """
+    # Plane by plane: much faster than arithmetic across interleaved pixels.
     planes = np.ascontiguousarray(rgb.transpose(2, 0, 1))
-    high, low = planes.max(axis=0), planes.min(axis=0)
-    od = _OD[planes]
-    density = od.mean(axis=0)
+    high, low = _highest(*planes), _lowest(*planes)
+    od = _OD.take(planes)
+    density = (od[0] + od[1] + od[2]) / np.float32(3)
+    pixels = density.size
     return np.array(
         [
-            np.mean(_OD[low] < BACKGROUND_OD),
+            np.count_nonzero(low > _BACKGROUND_LEVEL) / pixels,
             density.mean(),
             density.std(),
             sharpness(density, mpp),
-            np.mean(is_pen(rgb)),
-            np.mean(density > DARK_OD),
-            np.mean((high - low) / np.maximum(high, 1, dtype=np.float32)),
+            np.count_nonzero(_is_ink(od)) / pixels,
+            np.count_nonzero(density > DARK_OD) / pixels,
+            ((high - low) / np.maximum(high, 1, dtype=np.float32)).mean(),
         ],
         np.float32,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from PIL import Image
 
 from . import measures, stain
 from .errors import HistotransferError, SlideError
-from .images import append_image, create_patch_store, encode
-from .slides import Scale, SlideReader, recorded
+from .images import append_images, create_patch_store, encode
+from .scale import Scale
+from .slides import SlideReader, recorded
 from .store import create_store, open_store
 
 IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
@@ -75,11 +77,15 @@ def pack_dataset(
     attrs = {"dataset": dataset, "classes": classes, "patch_px": patch_px, "codec": codec}
     counts = {"n_resized": 0, "n_converted": 0}
     with create_patch_store(store_path, attrs | {"jpeg_quality": jpeg_quality}) as store:
-        for _, file in files:
-            encoded, resized, converted = _load(file, patch_px, codec, jpeg_quality)
-            append_image(store, encoded)
-            counts["n_resized"] += resized
-            counts["n_converted"] += converted
+
+        def stored() -> Iterator[npt.NDArray[np.uint8]]:
+            for _, file in files:
+                encoded, resized, converted = _load(file, patch_px, codec, jpeg_quality)
+                counts["n_resized"] += resized
+                counts["n_converted"] += converted
+                yield encoded
+
+        append_images(store, stored())
         store["labels"] = np.array([label for label, _ in files], np.int16)
         store["names"] = [f"{file.parent.name}/{file.name}" for _, file in files]
         store.attrs.update(counts)
@@ -326,7 +332,8 @@ def _pixel_pass(
     patches_path: str | Path,
 ) -> None:
     rows = _Rows(len(tiles.coords))
-    with create_patch_store(patches_path, attrs) as store:
+
+    def stored() -> Iterator[npt.NDArray[np.uint8]]:
         for index in range(len(tiles.coords)):
             raw = tiles.take(index)
             if raw is None:
@@ -337,8 +344,11 @@ def _pixel_pass(
                 continue
             image = normaliser.apply(raw)
             if image is not None:
-                append_image(store, encode(image, attrs["codec"], attrs["jpeg_quality"]))
                 rows.stored[index] = 1
+                yield encode(image, attrs["codec"], attrs["jpeg_quality"])
+
+    with create_patch_store(patches_path, attrs) as store:
+        append_images(store, stored())
         store["coords"] = tiles.coords[rows.stored == 1]
         attrs |= normaliser.final_attrs()
         store.attrs.update(attrs)

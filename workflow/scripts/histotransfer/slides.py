@@ -1,14 +1,15 @@
-"""Slides: opening them, their scale, and reading pixels at a wanted scale.
+"""Slides: opening them, and reading pixels at a wanted scale.
 
-Scale is continuous: it is always micrometres per pixel (`mpp`), never a magnification. The reader
-is OpenSlide; one handle belongs to one process.
+OpenSlide opens every slide and says what its levels are. The pixels of patches come from the TIFF
+tiles where these can be decoded directly (`tiff`), from OpenSlide everywhere else. One reader
+belongs to one process.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,12 +20,8 @@ import openslide
 from PIL import Image
 
 from .errors import SlideError
-
-MPP_RANGE = (0.05, 5.0)
-"""Level-0 scales outside this are taken for errors in the header or the sheet, in µm/px."""
-
-MAX_ANISOTROPY = 0.05
-"""Largest relative difference of the scales along x and y."""
+from .scale import Scale, choose_level, resolve_mpp
+from .tiff import VENDORS, TiffTiles, Undecodable
 
 CACHE_BYTES = 128 * 2**20
 """Decoded slide tiles that OpenSlide keeps, so that a row of patches shares them."""
@@ -33,7 +30,11 @@ THUMBNAIL_BLOCK_PX = 2048
 """Width of the blocks in which a level is read for a thumbnail, in that level's px: bounds
 memory."""
 
-_TIFF_UNITS_UM = {"inch": 25400.0, "centimeter": 10000.0}
+CHECK_PX = 256
+MAX_DIFFERENCE = 1
+"""Before a slide's tiles are decoded directly, a square of this width must be equal to OpenSlide's,
+to this grey level, which two decoders of JPEG 2000 may differ by."""
+
 _MPP_REMEDY = "Give the slide's micrometres per pixel in the slide sheet's column `mpp`"
 _COPY_REMEDY = "Copy or download the slide again, or take it out of the slide sheet"
 
@@ -41,113 +42,6 @@ _COPY_REMEDY = "Copy or download the slide again, or take it out of the slide sh
 def recorded(error: SlideError) -> str:
     """Word an error for a results file: the file's name without its folder, cause and remedy."""
     return f"{Path(error.subject).name}: {error.cause}. {error.remedy}."
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How patches of one slide are read.
-
-    Attributes
-    ----------
-    level : int
-        The pyramid level that is read.
-    read_px : int
-        Width of the square that is read, in px of that level; area-resampled to `patch_px` if it
-        differs.
-    patch_px : int
-        Width of the patch that results.
-    patch_size_level0 : int
-        Width of the patch in level-0 px.
-    effective_mpp : float
-        µm per px of the patch that results.
-    """
-
-    level: int
-    read_px: int
-    patch_px: int
-    patch_size_level0: int
-    effective_mpp: float
-
-
-def resolve_mpp(sheet_mpp: float | None, properties: Mapping[str, str]) -> tuple[float, str]:
-    """Find the scale of level 0: the slide sheet, else the header, else the TIFF resolution tags.
-
-    Parameters
-    ----------
-    sheet_mpp : float or None
-        What the slide sheet says, in µm/px; None or NaN where it says nothing.
-    properties : mapping
-        OpenSlide's properties.
-
-    Returns
-    -------
-    mpp : float
-        µm per level-0 px, the mean of x and y.
-    source : {"sheet", "header", "tiff resolution"}
-        Where it comes from.
-
-    Raises
-    ------
-    ValueError
-        If there is no source, or the first source is absurd or anisotropic; the text is the cause.
-    """
-    unit_um = _TIFF_UNITS_UM.get(properties.get("tiff.ResolutionUnit", ""))
-    if sheet_mpp is not None and not math.isnan(sheet_mpp):
-        x, y, source = sheet_mpp, sheet_mpp, "sheet"
-    elif openslide.PROPERTY_NAME_MPP_X in properties:
-        x = _number(properties, openslide.PROPERTY_NAME_MPP_X)
-        y = _number(properties, openslide.PROPERTY_NAME_MPP_Y, x)
-        # Of a plain TIFF, OpenSlide has the scale from the resolution tags itself.
-        plain = properties.get(openslide.PROPERTY_NAME_VENDOR) == "generic-tiff"
-        source = "tiff resolution" if plain else "header"
-    elif unit_um and "tiff.XResolution" in properties:
-        per_unit = _number(properties, "tiff.XResolution")
-        x = unit_um / (per_unit or math.nan)
-        y = unit_um / (_number(properties, "tiff.YResolution", per_unit) or math.nan)
-        source = "tiff resolution"
-    else:
-        raise ValueError(
-            "has no scale: neither the sheet nor its header nor its TIFF tags give mpp"
-        )
-    if not all(MPP_RANGE[0] <= mpp <= MPP_RANGE[1] for mpp in (x, y)):
-        raise ValueError(
-            f"its scale of {x:g} × {y:g} µm/px ({source}) is outside "
-            f"{MPP_RANGE[0]:g}–{MPP_RANGE[1]:g}"
-        )
-    if max(x / y, y / x) - 1 > MAX_ANISOTROPY:
-        raise ValueError(f"its pixels are not square: {x:g} × {y:g} µm ({source})")
-    return (x + y) / 2, source
-
-
-def _number(properties: Mapping[str, str], name: str, default: float = math.nan) -> float:
-    try:
-        return float(properties.get(name, default))
-    except ValueError:
-        raise ValueError(f"its property {name} is no number: {properties[name]!r}") from None
-
-
-def choose_level(downsamples: Sequence[float], needed: float, tolerance: float) -> int | None:
-    """Choose the pyramid level to read for a wanted downsample.
-
-    Parameters
-    ----------
-    downsamples : sequence of float
-        The levels' downsamples, from 1 upwards.
-    needed : float
-        Target mpp over level-0 mpp.
-    tolerance : float
-        Relative difference up to which a level is taken as it is.
-
-    Returns
-    -------
-    int or None
-        The nearest level within the tolerance, else the coarsest one finer than needed, else None.
-    """
-    nearest = min(range(len(downsamples)), key=lambda level: abs(downsamples[level] / needed - 1))
-    if abs(downsamples[nearest] / needed - 1) <= tolerance:
-        return nearest
-    finer = [level for level, downsample in enumerate(downsamples) if downsample <= needed]
-    return max(finer, key=lambda level: downsamples[level]) if finer else None
 
 
 class SlideReader:
@@ -173,6 +67,8 @@ class SlideReader:
         One per level.
     vendor, objective_power : str
         As the header has them, "" where it does not.
+    pixel_source : {"", "tiff tiles", "openslide"}
+        Who decodes the patches; known once the first has been read.
 
     Raises
     ------
@@ -182,21 +78,25 @@ class SlideReader:
 
     def __init__(self, path: str | Path, sheet_mpp: float | None = None) -> None:
         self.path = Path(path)
-        self._slide = self._open()
-        self.properties: Mapping[str, str] = dict(self._slide.properties)
+        slide = self._open()
+        self._slide: openslide.OpenSlide | None = slide
+        self.properties: Mapping[str, str] = dict(slide.properties)
         try:
             self.mpp, self.mpp_source = resolve_mpp(sheet_mpp, self.properties)
         except ValueError as error:
-            self._slide.close()
+            self._close()
             raise SlideError(self.path, str(error), _MPP_REMEDY) from error
-        self.width, self.height = self._slide.dimensions
-        self.downsamples: tuple[float, ...] = self._slide.level_downsamples
+        self.width, self.height = slide.dimensions
+        self.downsamples: tuple[float, ...] = slide.level_downsamples
+        self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
         self.bounds = tuple(
             int(self.properties.get(f"openslide.bounds-{name}", whole))
             for name, whole in (("x", 0), ("y", 0), ("width", self.width), ("height", self.height))
         )
         self.vendor = self.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
         self.objective_power = self.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
+        self.pixel_source = ""
+        self._tiles: TiffTiles | None = None
 
     def _open(self) -> openslide.OpenSlide:
         if not self.path.is_file():
@@ -222,7 +122,18 @@ class SlideReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._slide.close()
+        self._close()
+        self._close_tiles()
+
+    def _close(self) -> None:
+        if self._slide is not None:
+            self._slide.close()
+            self._slide = None
+
+    def _close_tiles(self) -> None:
+        if self._tiles is not None:
+            self._tiles.close()
+            self._tiles = None
 
     def scale(self, *, target_mpp: float, tolerance: float, patch_px: int) -> Scale:
         """Plan how patches of a wanted scale are read (see `Scale`).
@@ -274,11 +185,12 @@ class SlideReader:
             If the region cannot be read. The reader stays usable for other regions.
         """
         try:
+            # OpenSlide latches the first error of a handle, so after one the next read needs a new
+            # handle; by then the file may be gone.
+            self._slide = self._slide or self._open()
             region: Image.Image = self._slide.read_region((x, y), level, (width_px, height_px))
         except openslide.OpenSlideError as error:
-            # OpenSlide latches the first error of a handle, so the other regions need a new one.
-            self._slide.close()
-            self._slide = self._open()
+            self._close()
             raise SlideError(
                 self.path,
                 f"the region of {width_px} × {height_px} px at ({x}, {y}) on level {level} "
@@ -312,10 +224,35 @@ class SlideReader:
         SlideError
             If the region cannot be read.
         """
-        region = self.read(x, y, scale.level, scale.read_px, scale.read_px)
-        if scale.read_px != scale.patch_px:
-            region = region.resize((scale.patch_px, scale.patch_px), Image.Resampling.BOX)
-        return np.asarray(region)
+        if not self.pixel_source:
+            self._choose_pixel_source(x, y)
+        region = None
+        if self._tiles is not None:
+            downsample = self.downsamples[scale.level]
+            # On whole pixels of the level: between them OpenSlide would interpolate, and blur.
+            left, top = round(x / downsample), round(y / downsample)
+            with suppress(Undecodable):
+                region = self._tiles.read(left, top, scale.level, scale.read_px, scale.read_px)
+        if region is None:
+            region = np.asarray(self.read(x, y, scale.level, scale.read_px, scale.read_px))
+        return area_mean(region, scale.patch_px)
+
+    def _choose_pixel_source(self, x: int, y: int) -> None:
+        """Decode TIFF tiles directly if that gives OpenSlide's pixels at level 0 from (x, y)."""
+        if self.vendor in VENDORS:
+            size = min(CHECK_PX, self.width - x), min(CHECK_PX, self.height - y)
+            try:
+                expected = np.asarray(self.read(x, y, 0, *size), np.int16)
+            except SlideError:
+                return  # nothing to compare with here: the next patch decides
+            with suppress(Undecodable):
+                self._tiles = TiffTiles(self.path, self._level_dimensions)
+                difference = np.abs(self._tiles.read(x, y, 0, *size) - expected)
+                if difference.max() <= MAX_DIFFERENCE:
+                    self.pixel_source = "tiff tiles"
+                    return
+        self._close_tiles()
+        self.pixel_source = "openslide"
 
     def thumbnail(self, mpp: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Render the scanned part at a fixed scale, block by block to bound the memory.
@@ -379,3 +316,17 @@ class SlideReader:
     def thumbnail_downsample(self, mpp: float) -> float:
         """Level-0 px per px of the thumbnail at `mpp`."""
         return max(1.0, mpp / self.mpp)
+
+
+def area_mean(region: npt.NDArray[np.uint8], width_px: int) -> npt.NDArray[np.uint8]:
+    """Reduce a square region (n, n, 3) to (width_px, width_px, 3), each pixel the mean of its area.
+
+    Raises nothing: a region of that width is returned as it is.
+    """
+    if len(region) == width_px:
+        return region
+    factor, rest = divmod(len(region), width_px)
+    image = Image.fromarray(region)
+    if rest:
+        return np.asarray(image.resize((width_px, width_px), Image.Resampling.BOX))
+    return np.asarray(image.reduce(factor))  # the same, and faster

@@ -131,15 +131,20 @@ def normalise(
         Fraction of the pixels that are darker than glass and would have become brighter than 255.
     """
     planes = np.ascontiguousarray(rgb.reshape(-1, 3).T)
-    new = matrix @ _OD[planes]
+    new = matrix @ _OD.take(planes)
     new *= np.float32(-np.log(10))
     np.exp(new, out=new)
     new *= WHITE
     np.rint(new, out=new)
     # Glass may well become brighter than 255; tissue that does is worth knowing of.
-    clipped = float(((new.min(axis=0) > 255) & (planes.max(axis=0) < WHITE)).mean())
+    too_bright = (new[0] > 255) & (new[1] > 255) & (new[2] > 255)
+    tissue = np.maximum(np.maximum(planes[0], planes[1]), planes[2]) < WHITE
+    clipped = np.count_nonzero(too_bright & tissue) / tissue.size
     np.minimum(new, 255, out=new)
-    return np.ascontiguousarray(new.T.astype(np.uint8)).reshape(rgb.shape), clipped
+    normalised = np.empty_like(rgb)
+    for channel, plane in enumerate(new):
+        normalised[..., channel] = plane.reshape(rgb.shape[:-1])
+    return normalised, clipped
 
 
 def sample_pixels(

@@ -12,9 +12,15 @@ from .slides import SlideReader, recorded
 from .store import create_store
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
 
+STRIP_TILES = 16
+"""Tiles are listed in strips of this many columns, from top to bottom: whoever reads them in this
+order needs no more of the slide at a time than a strip is wide, however wide the slide."""
 
-def grid(bounds: tuple[int, ...], stride_level0: float) -> npt.NDArray[np.int32]:
-    """Lay out tiles over the scanned part of a slide, row by row.
+
+def grid(
+    bounds: tuple[int, ...], stride_level0: float, downsample: float = 1.0
+) -> npt.NDArray[np.int32]:
+    """Lay out tiles over the scanned part of a slide, strip by strip.
 
     The last tile of a row or column may overhang the edge: whether it is kept is for its tissue to
     say, so no tissue at an edge is lost and a slide smaller than one patch can still give one.
@@ -26,6 +32,8 @@ def grid(bounds: tuple[int, ...], stride_level0: float) -> npt.NDArray[np.int32]
     stride_level0 : float
         Distance between tiles in level-0 px; each tile's position is rounded by itself, so that
         rounding does not add up.
+    downsample : float
+        That of the level to read, on whole pixels of which the tiles are laid.
 
     Returns
     -------
@@ -33,9 +41,14 @@ def grid(bounds: tuple[int, ...], stride_level0: float) -> npt.NDArray[np.int32]
         Top left corners (x, y) in level-0 px.
     """
     left, top, width, height = bounds
-    x = left + np.rint(np.arange(0, width, stride_level0))
-    y = top + np.rint(np.arange(0, height, stride_level0))
-    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.int32)
+    x = _on_pixels(left + np.arange(0, width, stride_level0), downsample)
+    y = _on_pixels(top + np.arange(0, height, stride_level0), downsample)
+    strips = np.split(x, range(STRIP_TILES, len(x), STRIP_TILES))
+    return np.concatenate([np.stack(np.meshgrid(strip, y), -1).reshape(-1, 2) for strip in strips])
+
+
+def _on_pixels(positions: npt.NDArray[np.float64], downsample: float) -> npt.NDArray[np.int32]:
+    return np.rint(np.rint(positions / downsample) * downsample).astype(np.int32)
 
 
 def tile_slide(
@@ -114,7 +127,8 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
-            candidates = grid(reader.bounds, stride_px * scale.effective_mpp / reader.mpp)
+            stride_level0 = stride_px * scale.effective_mpp / reader.mpp
+            candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= min_tissue_fraction
