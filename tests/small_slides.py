@@ -70,6 +70,45 @@ def write_slide(
     return path
 
 
+def write_scn(
+    path: Path, size: tuple[int, int], areas: dict[tuple[int, int], Pixels], mpp: float = 0.5
+) -> Path:
+    """Write a slide in Leica's manner: areas that were scanned, by their top left corners.
+
+    What lies between them is transparent, and the slide's bounds begin at the first of them.
+    """
+    nm = round(1000 * mpp)
+    macro = np.full((size[1] // 16, size[0] // 16, 3), GLASS, np.uint8)
+    pages = [((0, 0), size, macro)]
+    pages += [(corner, pixels.shape[1::-1], pixels) for corner, pixels in areas.items()]
+    images = [
+        f'<image><pixels><dimension sizeX="{pixels.shape[1]}" sizeY="{pixels.shape[0]}" '
+        f'ifd="{page}"/></pixels><view sizeX="{width * nm}" sizeY="{height * nm}" '
+        f'offsetX="{left * nm}" offsetY="{top * nm}"/><scanSettings><objectiveSettings>'
+        "<objective>20</objective></objectiveSettings><illuminationSettings><illuminationSource>"
+        "brightfield</illuminationSource></illuminationSettings></scanSettings></image>"
+        for page, ((left, top), (width, height), pixels) in enumerate(pages)
+    ]
+    description = (
+        '<?xml version="1.0"?><scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">'
+        f'<collection sizeX="{size[0] * nm}" sizeY="{size[1] * nm}">{"".join(images)}'
+        "</collection></scn>"
+    )
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        for page, (_, _, pixels) in enumerate(pages):
+            tiff.write(
+                pixels,
+                photometric="rgb",
+                tile=(128, 128),
+                compression="zlib",
+                description=None if page else description,
+                metadata=None,
+                resolution=(10000 / mpp, 10000 / mpp),
+                resolutionunit="CENTIMETER",
+            )
+    return path
+
+
 def damage(path: Path, column: int, row: int) -> None:
     """Overwrite one 128-px tile of level 0 with nonsense."""
     with tifffile.TiffFile(path) as tiff:

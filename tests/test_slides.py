@@ -9,11 +9,12 @@ import openslide
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_slides import block_means, damage, on_glass, tissue, write_slide
+from small_slides import block_means, damage, on_glass, tissue, write_scn, write_slide
 
 from histotransfer import slides
 from histotransfer.errors import SlideError
-from histotransfer.slides import SlideReader, choose_level, resolve_mpp
+from histotransfer.scale import choose_level, resolve_mpp
+from histotransfer.slides import SlideReader
 
 HEADER = {"openslide.mpp-x": "0.25", "openslide.mpp-y": "0.252", "openslide.vendor": "aperio"}
 TAGS = {
@@ -109,6 +110,22 @@ def test_what_lies_outside_the_slide_is_white(tmp_path: Path):
     np.testing.assert_array_equal(patch[10:, :26], image[:54, 230:])
     assert (patch[:10] == 255).all()
     assert (patch[:, 26:] == 255).all()
+
+
+def test_what_was_not_scanned_is_white(tmp_path: Path):
+    image = tissue(256, 256)
+    slide = write_scn(tmp_path / "a.scn", (1024, 768), {(300, 200): image})
+    with SlideReader(slide) as reader:
+        assert (reader.mpp, reader.mpp_source) == (0.5, "header")
+        assert reader.bounds == (300, 200, 256, 256)
+        scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=128)
+        patch = reader.read_patch(236, 136, scale)
+        thumbnail, _ = reader.thumbnail(0.5)
+        assert reader.pixel_source == "openslide"
+    np.testing.assert_array_equal(patch[64:, 64:], image[:64, :64])
+    assert (patch[:64] == 255).all()
+    assert (patch[:, :64] == 255).all()
+    np.testing.assert_array_equal(thumbnail, image)
 
 
 def test_detail_that_is_not_there_is_not_invented(tmp_path: Path):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torchstain.numpy.normalizers.macenko import NumpyMacenkoNormalizer
 
 from histotransfer import stain
 from histotransfer.errors import HistotransferError
@@ -103,6 +104,29 @@ def test_tissue_that_would_pass_white_is_counted():
 def test_what_is_not_two_stains_is_refused(pixels: np.ndarray, cause: str):
     with pytest.raises(stain.DegenerateStain, match=cause):
         stain.fit(pixels)
+
+
+def stained_pixels(file: Path) -> np.ndarray:
+    pixels = np.asarray(Image.open(file).convert("RGB")).reshape(-1, 3)
+    return pixels[(pixels < stain.WHITE * 10**-stain.BETA - 1).all(axis=1)][None]
+
+
+def test_stains_and_pixels_agree_with_torchstain(realdata: Path):
+    # Of stained pixels alone, since torchstain takes the glass into its maxima and we do not.
+    files = sorted((realdata / "patches" / "nct9_224").glob("[LNST][YOTU]*/*.tif"))
+    target, *sources = [stained_pixels(file) for file in files]
+    independent, own = NumpyMacenkoNormalizer(), NumpyMacenkoNormalizer()
+    independent.fit(target)
+    reference = stain.fit(target[0])
+    for source in sources:
+        found = stain.fit(source[0])
+        own.fit(source)
+        assert angles_deg(found.matrix, unit(own.HERef)).max() < 1.5
+        np.testing.assert_allclose(found.max_concentrations, own.maxCRef / np.log(10), rtol=0.06)
+        expected, _, _ = independent.normalize(source, stains=False)
+        normalised, _ = stain.normalise(source, stain.transform(found, reference))
+        # It adds 1 to every grey level, against black, and truncates.
+        assert np.abs(normalised - expected.astype(int)).mean() < 3
 
 
 def write_dataset(folder: Path, pixels: np.ndarray) -> Path:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from small_slides import GLASS, on_glass, tissue, write_slide
+from small_slides import GLASS, on_glass, tissue, write_scn, write_slide
 
 from histotransfer.store import open_store
-from histotransfer.tiling import grid, tile_slide
+from histotransfer.tiling import STRIP_TILES, grid, tile_slide
 
 SETTINGS: dict[str, Any] = {
     "slide": "a",
@@ -38,15 +38,33 @@ def tiles_of(slide: Path, out: Path, **changes: Any) -> tuple[np.ndarray, dict[s
     width=st.integers(1, 900),
     height=st.integers(1, 900),
     stride=st.floats(7, 300),
+    downsample=st.sampled_from([1.0, 2.0005, 4.0, 16.01]),
 )
-def test_grid_leaves_no_part_of_the_bounds_out(left, top, width, height, stride):
-    coords = grid((left, top, width, height), stride)
+def test_grid_leaves_no_part_of_the_bounds_out(left, top, width, height, stride, downsample):
+    coords = grid((left, top, width, height), stride, downsample)
     x, y = np.unique(coords[:, 0]), np.unique(coords[:, 1])
-    assert len(coords) == len(x) * len(y)
-    assert (x[0], y[0]) == (left, top)
+    assert len(coords) == -(-width // stride) * -(-height // stride)
+    off = (downsample + 1) / 2  # to the nearest pixel of the level, then of level 0
     for positions, start, extent in ((x, left, width), (y, top, height)):
-        assert positions[-1] + stride + 1 >= start + extent
-        assert np.abs(positions - start - stride * np.arange(len(positions))).max() <= 0.5
+        assert positions[-1] + stride + off >= start + extent
+        ideal = start + stride * np.arange(-(-extent // stride))
+        assert np.abs(ideal[:, None] - positions).min(axis=1).max() <= off
+
+
+@given(st.integers(1, 9000), st.integers(1, 3000), st.sampled_from([1.0, 2.0005, 4.0]))
+def test_tiles_lie_on_whole_pixels_of_the_level(width: int, height: int, downsample: float):
+    coords = grid((0, 0, width, height), 448, downsample)
+    on_level = coords / downsample
+    assert np.abs(on_level - np.rint(on_level)).max() <= 0.5 / downsample
+
+
+@given(columns=st.integers(1, 70), rows=st.integers(1, 20))
+def test_tiles_are_listed_in_strips_from_top_to_bottom(columns: int, rows: int):
+    coords = grid((0, 0, 10 * columns, 10 * rows), 10)
+    assert len(np.unique(coords, axis=0)) == columns * rows
+    strip = coords[:, 0] // (10 * STRIP_TILES)
+    order = np.lexsort((coords[:, 0], coords[:, 1], strip))
+    np.testing.assert_array_equal(order, np.arange(len(coords)))
 
 
 def test_candidates_are_the_tiles_on_the_planted_tissue(tmp_path: Path):
@@ -75,6 +93,21 @@ def test_tissue_at_the_edge_and_slides_below_one_patch_give_tiles(tmp_path: Path
     np.testing.assert_array_equal(coords, [[0, 0], [128, 0]])
     coords, _ = tiles_of(slide, tmp_path / "b.h5", patch_px=224, stride_px=224)
     np.testing.assert_array_equal(coords, [[0, 0]])
+
+
+def test_only_what_was_scanned_is_tiled(tmp_path: Path):
+    areas = {(300, 200): tissue(384, 512), (1000, 704): tissue(256, 384, seed=1)}
+    slide = write_scn(tmp_path / "a.scn", (2000, 1504), areas)
+    coords, attrs = tiles_of(slide, tmp_path / "a.h5")
+    assert attrs["bounds"].tolist() == [300, 200, 1084, 760]
+    x, y = (coords - [300, 200]).T
+    assert (x % 64 == 0).all()
+    assert (y % 64 == 0).all()
+    first = (x < 512) & (y < 384)
+    assert first.sum() == 8 * 6
+    # The second area lies between tiles, so that those at its edges overhang what was scanned.
+    assert ((x[~first] >= 640) & (y[~first] >= 448)).all()
+    assert 5 * 3 <= (~first).sum() <= 7 * 5
 
 
 def test_same_slide_same_bytes(tmp_path: Path):

@@ -61,7 +61,10 @@ def _slide_row(path: Path, apply_qc: bool) -> tuple[dict[str, Any], int]:
         attrs = dict(store.attrs)
         reason, stored = store["reason"][:], store["stored"][:]
     counts = {name: int((reason == value).sum()) for name, value in REASONS.items()}
-    copied = ("mpp", "mpp_source", "effective_mpp", "tissue_mm2", "stain_status", "error")
+    copied = (
+        *("mpp", "mpp_source", "effective_mpp", "tissue_mm2", "pixel_source"),
+        *("stain_status", "stain_degenerate", "stain_clipped_fraction", "error"),
+    )
     row = {"n_tiles": len(reason), **counts, **{name: attrs.get(name, "") for name in copied}}
     return row, counts["kept"] if apply_qc else int(stored.sum())
 

@@ -175,6 +175,8 @@ def cut_patches(
         "stain_method": stain_method,
         "stain_fallback": stain_fallback,
         "stain_status": "",
+        "stain_clipped_fraction": "",
+        "pixel_source": "",
         "max_background_fraction": max_background_fraction,
         "max_unreadable_fraction": max_unreadable_fraction,
     }
@@ -350,7 +352,7 @@ def _pixel_pass(
     with create_patch_store(patches_path, attrs) as store:
         append_images(store, stored())
         store["coords"] = tiles.coords[rows.stored == 1]
-        attrs |= normaliser.final_attrs()
+        attrs |= normaliser.final_attrs() | {"pixel_source": tiles.reader.pixel_source}
         store.attrs.update(attrs)
     _write_measures(measures_path, attrs, rows)
 

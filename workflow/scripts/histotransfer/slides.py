@@ -20,6 +20,7 @@ import openslide
 from PIL import Image
 
 from .errors import SlideError
+from .resampling import area_mean
 from .scale import Scale, choose_level, resolve_mpp
 from .tiff import VENDORS, TiffTiles, Undecodable
 
@@ -235,7 +236,7 @@ class SlideReader:
                 region = self._tiles.read(left, top, scale.level, scale.read_px, scale.read_px)
         if region is None:
             region = np.asarray(self.read(x, y, scale.level, scale.read_px, scale.read_px))
-        return area_mean(region, scale.patch_px)
+        return area_mean(region, (scale.patch_px, scale.patch_px))
 
     def _choose_pixel_source(self, x: int, y: int) -> None:
         """Decode TIFF tiles directly if that gives OpenSlide's pixels at level 0 from (x, y)."""
@@ -306,9 +307,7 @@ class SlideReader:
                     readable[here] = False
                     continue
                 box = (x0 - first_x, y0 - first_y, x1 - first_x, y1 - first_y)
-                thumbnail[here] = np.asarray(
-                    region.resize((columns, rows), Image.Resampling.BOX, box=box)
-                )
+                thumbnail[here] = area_mean(np.asarray(region), (columns, rows), box)
         if failure is not None and not readable.any():
             raise failure
         return thumbnail, readable
@@ -316,17 +315,3 @@ class SlideReader:
     def thumbnail_downsample(self, mpp: float) -> float:
         """Level-0 px per px of the thumbnail at `mpp`."""
         return max(1.0, mpp / self.mpp)
-
-
-def area_mean(region: npt.NDArray[np.uint8], width_px: int) -> npt.NDArray[np.uint8]:
-    """Reduce a square region (n, n, 3) to (width_px, width_px, 3), each pixel the mean of its area.
-
-    Raises nothing: a region of that width is returned as it is.
-    """
-    if len(region) == width_px:
-        return region
-    factor, rest = divmod(len(region), width_px)
-    image = Image.fromarray(region)
-    if rest:
-        return np.asarray(image.resize((width_px, width_px), Image.Resampling.BOX))
-    return np.asarray(image.reduce(factor))  # the same, and faster

@@ -1,0 +1,62 @@
+"""Area resampling: each pixel of the result is the mean of the area that it covers.
+
+Pixels at the edge of an area count by the part that is inside. (Pillow's BOX filter takes whole
+pixels or none: at a factor of 1.98 its result is off by up to half the range.)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import sparse
+
+
+def area_mean(
+    region: npt.NDArray[np.uint8],
+    size_px: tuple[int, int],
+    box: tuple[float, float, float, float] | None = None,
+) -> npt.NDArray[np.uint8]:
+    """Reduce a picture.
+
+    Parameters
+    ----------
+    region : ndarray, (h, w, 3), uint8
+        The picture.
+    size_px : (int, int)
+        Width and height of the result, neither larger than the picture's.
+    box : (float, float, float, float), optional
+        Left, top, right and bottom of the part of the picture to take, in its px; all by default.
+
+    Returns
+    -------
+    ndarray, (size_px[1], size_px[0], 3), uint8
+        Rounded means.
+    """
+    height, width = region.shape[:2]
+    columns, rows = size_px
+    if box is None:
+        if (columns, rows) == (width, height):
+            return region
+        if (width, height) in ((2 * columns, 2 * rows), (4 * columns, 4 * rows)):
+            # The same as below and faster; of other factors, Pillow's means are not rounded right.
+            return np.asarray(Image.fromarray(region).reduce(width // columns))
+    left, top, right, bottom = box or (0.0, 0.0, width, height)
+    down = _weights(height, rows, top, bottom) @ region.reshape(height, -1).astype(np.float32)
+    across = np.ascontiguousarray(down.reshape(rows, width, 3).swapaxes(0, 1))
+    means = _weights(width, columns, left, right) @ across.reshape(width, -1)
+    means += np.float32(0.5)
+    result = means.astype(np.uint8).reshape(columns, rows, 3)
+    return np.ascontiguousarray(result.swapaxes(0, 1))
+
+
+@lru_cache(maxsize=64)
+def _weights(size: int, count: int, start: float, stop: float) -> sparse.csr_array:
+    """Weigh `size` pixels for each of `count` equal parts of the interval from start to stop."""
+    edges = np.linspace(start, stop, count + 1)
+    pixels = np.arange(size)
+    # How much of each pixel lies left of each edge; the difference is what lies in the part.
+    before = np.clip(edges[:, None] - pixels, 0, 1)
+    return sparse.csr_array(np.diff(before, axis=0) * (count / (stop - start)), dtype=np.float32)
