@@ -24,14 +24,18 @@ class Study:
         (ROOT / "resources").mkdir(exist_ok=True)
         (folder / "resources").symlink_to(ROOT / "resources")
 
+    def command(self, *arguments: str, cores: int = 2) -> list[str]:
+        """Return the command that runs Snakemake on this study."""
+        return [
+            *(sys.executable, "-m", "snakemake"),
+            *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
+            *("--cores", str(cores), *arguments),
+        ]
+
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake and return what it printed, both streams together."""
         return subprocess.run(
-            [
-                *(sys.executable, "-m", "snakemake"),
-                *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
-                *("--cores", "2", *arguments),
-            ],
+            self.command(*arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -112,6 +112,24 @@ def slide_of(wildcards):
     return SLIDES[wildcards.slide]
 
 
+def slide_made_here(wildcards):
+    """Name a slide as an input if a rule makes it.
+
+    A slide of the user's is none: if it vanished in the run, Snakemake would end the whole run,
+    instead of one job that lists the slide and goes on. `slide_state` stands in for it.
+    """
+    return slide_of(wildcards).path if SIMULATED else []
+
+
+def slide_state(wildcards):
+    """Tell a slide's size and time of change: another file at its place runs its jobs again."""
+    path = Path(slide_of(wildcards).path)
+    if SIMULATED or not path.exists():
+        return ""
+    stat = path.stat()
+    return f"{stat.st_size} bytes, {stat.st_mtime_ns} ns"
+
+
 def labels_input(wildcards):
     """Name what a task's labels are read from."""
     task = TASKS[wildcards.task]

@@ -3,7 +3,7 @@
 
 rule tile_slide:
     input:
-        slide=lambda w: slide_of(w).path,
+        slide=slide_made_here,
     output:
         tiles="<results>/tiles/{slide}.h5",
     log:
@@ -17,6 +17,8 @@ rule tile_slide:
         mem_mb=grows(1000),
         runtime=grows(30),
     params:
+        slide=lambda w: slide_of(w).path,
+        slide_state=slide_state,
         sheet_mpp=lambda w: slide_of(w).mpp,
         patch_px=config["tiling"]["patch_px"],
         stride_px=config["tiling"]["stride_px"],
@@ -77,9 +79,13 @@ rule fit_stain:
 
 rule cut_patches:
     input:
-        slide=lambda w: slide_of(w).path,
+        slide=slide_made_here,
         tiles="<results>/tiles/{slide}.h5",
-        reference="<results>/stain/reference.json",
+        reference=(
+            []
+            if config["stain"]["method"] == "none"
+            else rules.fit_stain.output.reference
+        ),
     output:
         measures="<results>/measures/{slide}.h5",
         patches=(
@@ -98,6 +104,8 @@ rule cut_patches:
         mem_mb=grows(1000),
         runtime=grows(120),
     params:
+        slide=lambda w: slide_of(w).path,
+        slide_state=slide_state,
         stain_method=config["stain"]["method"],
         stain_fallback=config["stain"]["fallback"],
         max_background_fraction=config["tiling"]["max_background_fraction"],

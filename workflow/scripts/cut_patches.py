@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 job = snakemake
 with job_log(job.log[0]):
     cut_patches(
-        job.input.slide,
+        job.params.slide,
         job.input.tiles,
         job.output.measures,
         job.output.patches,
-        reference_path=job.input.reference,
+        reference_path=job.input.reference or None,
         stain_method=job.params.stain_method,
         stain_fallback=job.params.stain_fallback,
         max_background_fraction=job.params.max_background_fraction,

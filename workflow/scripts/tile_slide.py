@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 job = snakemake
 with job_log(job.log[0]):
     tile_slide(
-        job.input.slide,
+        job.params.slide,
         job.output.tiles,
         slide=job.wildcards.slide,
         sheet_mpp=job.params.sheet_mpp,

@@ -102,7 +102,12 @@ class SlideReader:
     def _open(self) -> openslide.OpenSlide:
         if not self.path.is_file():
             cause = "is not a file" if self.path.exists() else "does not exist"
-            raise SlideError(self.path, cause, "Correct its path in the slide sheet")
+            raise SlideError(
+                self.path,
+                cause,
+                "Put it there or correct its path in the slide sheet, delete its file in `tiles` "
+                "and run again",
+            )
         if self.path.stat().st_size == 0:
             raise SlideError(self.path, "is empty (zero bytes)", _COPY_REMEDY)
         try:
