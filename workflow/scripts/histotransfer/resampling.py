@@ -40,9 +40,10 @@ def area_mean(
     if box is None:
         if (columns, rows) == (width, height):
             return region
-        if (width, height) in ((2 * columns, 2 * rows), (4 * columns, 4 * rows)):
+        factor = width // columns
+        if (width, height) == (factor * columns, factor * rows) and factor.bit_count() == 1:
             # The same as below and faster; of other factors, Pillow's means are not rounded right.
-            return np.asarray(Image.fromarray(region).reduce(width // columns))
+            return np.asarray(Image.fromarray(region).reduce(factor))
     left, top, right, bottom = box or (0.0, 0.0, width, height)
     down = _weights(height, rows, top, bottom) @ region.reshape(height, -1).astype(np.float32)
     across = np.ascontiguousarray(down.reshape(rows, width, 3).swapaxes(0, 1))
