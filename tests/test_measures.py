@@ -9,11 +9,12 @@ import pytest
 from PIL import Image, ImageFilter
 from small_slides import GLASS, stained, tissue
 
+from histotransfer.density import optical_density
 from histotransfer.measures import NAMES, is_pen, measure
 
 
 def measured(rgb: np.ndarray, mpp: float = 0.5) -> dict[str, float]:
-    return dict(zip(NAMES, measure(rgb, mpp).tolist(), strict=True))
+    return dict(zip(NAMES, measure(rgb, optical_density(rgb), mpp).tolist(), strict=True))
 
 
 def real_patches(realdata: Path) -> list[np.ndarray]:

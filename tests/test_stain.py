@@ -12,6 +12,7 @@ from PIL import Image
 from torchstain.numpy.normalizers.macenko import NumpyMacenkoNormalizer
 
 from histotransfer import stain
+from histotransfer.density import optical_density
 from histotransfer.errors import HistotransferError
 from histotransfer.patches import pack_dataset
 
@@ -59,7 +60,9 @@ def test_normalised_pixels_have_the_references_stains():
     reference = stain.fit(mixed(HAEMATOXYLIN_EOSIN, strength=0.9))
     other = mixed(unit(np.array([[0.55, 0.25], [0.75, 0.90], [0.40, 0.35]])), strength=0.5)
     image = other.reshape(100, 200, 3)
-    normalised, clipped = stain.normalise(image, stain.transform(stain.fit(other), reference))
+    normalised, clipped = stain.normalise(
+        optical_density(image), stain.transform(stain.fit(other), reference)
+    )
     assert normalised.shape == image.shape
     assert clipped == 0
     found = stain.fit(normalised.reshape(-1, 3))
@@ -70,7 +73,7 @@ def test_normalised_pixels_have_the_references_stains():
 def test_normalising_to_itself_changes_nothing_in_the_plane_of_the_stains():
     pixels = mixed(HAEMATOXYLIN_EOSIN).reshape(100, 200, 3)
     found = stain.fit(pixels.reshape(-1, 3))
-    normalised, _ = stain.normalise(pixels, stain.transform(found, found))
+    normalised, _ = stain.normalise(optical_density(pixels), stain.transform(found, found))
     assert np.abs(normalised.astype(int) - pixels).max() <= 2
 
 
@@ -78,7 +81,7 @@ def test_glass_stays_bright():
     reference = stain.fit(mixed(HAEMATOXYLIN_EOSIN))
     pale = stain.fit(mixed(HAEMATOXYLIN_EOSIN, strength=0.4))
     glass = np.array([[[240, 240, 240], [244, 242, 246], [255, 255, 255]]], np.uint8)
-    normalised, clipped = stain.normalise(glass, stain.transform(pale, reference))
+    normalised, clipped = stain.normalise(optical_density(glass), stain.transform(pale, reference))
     assert normalised.min() >= 235
     assert clipped == 0
 
@@ -87,7 +90,7 @@ def test_tissue_that_would_pass_white_is_counted():
     matrix = -np.eye(3, dtype=np.float32)
     image = np.full((2, 2, 3), 100, np.uint8)
     image[0] = 250
-    normalised, clipped = stain.normalise(image, matrix)
+    normalised, clipped = stain.normalise(optical_density(image), matrix)
     assert clipped == 0.5
     assert (normalised[1] == 255).all()
 
@@ -124,7 +127,7 @@ def test_stains_and_pixels_agree_with_torchstain(realdata: Path):
         assert angles_deg(found.matrix, unit(own.HERef)).max() < 1.5
         np.testing.assert_allclose(found.max_concentrations, own.maxCRef / np.log(10), rtol=0.06)
         expected, _, _ = independent.normalize(source, stains=False)
-        normalised, _ = stain.normalise(source, stain.transform(found, reference))
+        normalised, _ = stain.normalise(optical_density(source), stain.transform(found, reference))
         # It adds 1 to every grey level, against black, and truncates.
         assert np.abs(normalised - expected.astype(int)).mean() < 3
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from . import measures, stain
+from .density import optical_density
 from .errors import HistotransferError, SlideError
 from .images import append_images, create_patch_store, encode
 from .scale import Scale
@@ -295,8 +296,10 @@ class _Normaliser:
             "stain_transform": self._matrix,
         }
 
-    def apply(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
-        """Return the patch as it is to be stored, or None if it is to be left out."""
+    def apply(
+        self, image: npt.NDArray[np.uint8], od: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.uint8] | None:
+        """Return the patch of these densities as it is stored, or None if it is left out."""
         matrix = self._matrix
         if self.method == "patch" and self.reference is not None:
             try:
@@ -307,7 +310,7 @@ class _Normaliser:
             matrix = stain.transform(found, self.reference)
         if matrix is None:
             return image
-        normalised, clipped = stain.normalise(image, matrix)
+        normalised, clipped = stain.normalise(od, matrix)
         self._clipped.append(clipped)
         return normalised
 
@@ -341,10 +344,11 @@ def _pixel_pass(
             if raw is None:
                 rows.unreadable[index] = 1
                 continue
-            rows.values[index] = measures.measure(raw, tiles.scale.effective_mpp)
+            od = optical_density(raw)
+            rows.values[index] = measures.measure(raw, od, tiles.scale.effective_mpp)
             if rows.values[index, 0] > attrs["max_background_fraction"]:
                 continue
-            image = normaliser.apply(raw)
+            image = normaliser.apply(raw, od)
             if image is not None:
                 rows.stored[index] = 1
                 yield encode(image, attrs["codec"], attrs["jpeg_quality"])

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import __version__
+from .density import GREY_OD, lowest
 from .errors import HistotransferError
 from .images import read_images
 from .store import open_store, written_whole
@@ -32,7 +33,7 @@ MIN_ANGLE_DEG = 8.0
 
 SCHEMA = "stain/1"
 
-_OD = (-np.log10(np.maximum(np.arange(256), 1) / WHITE)).astype(np.float32)
+_GLASS_OD = float(np.log10(255 / WHITE))
 REFERENCE_PATCHES = 500
 PIXELS_PER_PATCH = 1000
 
@@ -76,7 +77,7 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
         If there are too few tissue pixels, only one stain, or stains that are not haematoxylin and
         eosin.
     """
-    od = _OD[pixels].astype(np.float64)
+    od = GREY_OD[pixels].astype(np.float64) - _GLASS_OD
     od = od[(od >= BETA).all(axis=1)]
     if len(od) < MIN_PIXELS:
         raise DegenerateStain(f"only {len(od)} stained pixels")
@@ -112,14 +113,14 @@ def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
 
 
 def normalise(
-    rgb: npt.NDArray[np.uint8], matrix: npt.NDArray[np.float32]
+    od: npt.NDArray[np.float32], matrix: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.uint8], float]:
     """Apply a `transform` to an image.
 
     Parameters
     ----------
-    rgb : ndarray, (h, w, 3), uint8
-        The image.
+    od : ndarray, (3, h, w), float32
+        The image's `optical_density`.
     matrix : ndarray, (3, 3), float32
         From `transform`.
 
@@ -130,21 +131,21 @@ def normalise(
     clipped : float
         Fraction of the pixels that are darker than glass and would have become brighter than 255.
     """
-    planes = np.ascontiguousarray(rgb.reshape(-1, 3).T)
-    new = matrix @ _OD.take(planes)
-    new *= np.float32(-np.log(10))
+    # Densities are above the glass's; back to grey levels by the exponential, constants folded in.
+    slope = matrix * np.float32(-np.log(10))
+    offset = np.float32(np.log(WHITE)) - slope.sum(axis=1) * np.float32(_GLASS_OD)
+    new = slope @ od.reshape(3, -1)
+    new += offset[:, None]
     np.exp(new, out=new)
-    new *= WHITE
     np.rint(new, out=new)
     # Glass may well become brighter than 255; tissue that does is worth knowing of.
-    too_bright = (new[0] > 255) & (new[1] > 255) & (new[2] > 255)
-    tissue = np.maximum(np.maximum(planes[0], planes[1]), planes[2]) < WHITE
-    clipped = np.count_nonzero(too_bright & tissue) / tissue.size
+    tissue = lowest(od).ravel() > _GLASS_OD
+    clipped = np.count_nonzero((lowest(new) > 255) & tissue) / tissue.size
     np.minimum(new, 255, out=new)
-    normalised = np.empty_like(rgb)
-    for channel, plane in enumerate(new):
-        normalised[..., channel] = plane.reshape(rgb.shape[:-1])
-    return normalised, clipped
+    image = np.empty((*od.shape[1:], 3), np.uint8)
+    for channel, plane in enumerate(new.reshape(od.shape)):
+        image[..., channel] = plane
+    return image, clipped
 
 
 def sample_pixels(

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from .density import GREY_OD
+
 METHOD = "od-chroma-otsu/2"
 
 SMOOTHING_UM = 8.0
@@ -21,7 +23,7 @@ THRESHOLD_RANGE = (0.04, 0.05)
 """Otsu's threshold is kept within this (OD), because a slide of glass or tissue alone has one
 class. The glass of real slides has up to 0.015, of tinted ones 0.02; pale mucus has 0.06."""
 
-_MILLI_OD = np.round(-1000 * np.log10(np.maximum(np.arange(256), 1) / 255)).astype(np.int16)
+_MILLI_OD = np.round(1000 * GREY_OD).astype(np.int16)
 
 
 class Tissue(NamedTuple):
