@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from ..store import written_whole
 from .cohort import EMPTY, UNREADABLE, composition, patient_of
 from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step, stream
-from .svs import svs
+from .svs import write_svs
 
 Pixels = NDArray[np.uint8]
 
@@ -65,7 +65,7 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
             pixels = _defocus(rng, pixels, mpp)
         if number % _PEN_EVERY == 3:
             pixels = _pen(rng, pixels, mpp)
-        partial.write_bytes(svs(pixels, mpp))
+        write_svs(partial, pixels, mpp)
 
 
 def _regions(rng: np.random.Generator, size: int, fractions: dict[str, float]) -> NDArray[np.int8]:
