@@ -45,7 +45,7 @@ def test_coloured_fringes_are_no_pen_and_strokes_are():
     patch = stained(np.full((80, 80), 0.3), np.full((80, 80), 0.3))
     fringed = patch.copy()
     fringed[:, 10:70:12] = (60, 110, 120)  # teal lines of half a micrometre
-    assert is_pen(fringed).mean() > 0.05
+    assert is_pen(optical_density(fringed)).mean() > 0.05
     assert measured(fringed)["pen_fraction"] == 0
     patch[:, 16:40] = (60, 110, 120)
     assert measured(patch)["pen_fraction"] == pytest.approx(0.3)
@@ -64,9 +64,9 @@ def test_density_and_saturation_of_a_flat_patch():
     "colour", [(20, 90, 60), (30, 50, 150), (0, 80, 200), (40, 160, 60), (45, 45, 48), (30, 27, 28)]
 )
 def test_inks_are_pen_and_stains_are_not(colour: tuple[int, int, int]):
-    assert is_pen(np.array(colour, np.uint8))
+    assert is_pen(optical_density(np.array(colour, np.uint8)))
     amounts = np.mgrid[0:1.5:20j, 0:1.5:20j]
-    assert not is_pen(stained(*amounts)).any()
+    assert not is_pen(optical_density(stained(*amounts))).any()
 
 
 def test_real_tissue_bears_no_pen_and_is_not_dark(realdata: Path):

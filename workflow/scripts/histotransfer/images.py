@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -10,31 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from .errors import HistotransferError
 from .store import create_store
 
 CHUNK_ROWS = 256
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDArray[np.uint8]:
     """Encode an image (h, w, 3) as JPEG (chroma not subsampled) or PNG bytes (n,)."""
-    buffer = io.BytesIO()
     if codec == "jpeg":
-        Image.fromarray(rgb).save(buffer, "JPEG", quality=jpeg_quality, subsampling=0)
+        encoded = imagecodecs.jpeg8_encode(rgb, level=jpeg_quality, subsampling="444")
     elif codec == "png":
-        Image.fromarray(rgb).save(buffer, "PNG")
+        encoded = imagecodecs.png_encode(rgb)
     else:
         raise HistotransferError("patches: codec", f"{codec!r} is unknown", "Choose jpeg or png")
-    return np.frombuffer(buffer.getvalue(), np.uint8)
+    return np.frombuffer(encoded, np.uint8)
 
 
 def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Decode one stored image to (h, w, 3) uint8 RGB."""
-    return np.asarray(Image.open(io.BytesIO(buffer.tobytes())).convert("RGB"))
+    encoded = buffer.tobytes()
+    is_png = encoded.startswith(PNG_SIGNATURE)
+    return np.asarray((imagecodecs.png_decode if is_png else imagecodecs.jpeg8_decode)(encoded))
 
 
 def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from .density import highest, lowest, optical_density
-from .resampling import area_mean
+from .resampling import area_mean, area_mean_planes
 
 NAMES = (
     "background_fraction",
@@ -23,15 +22,11 @@ NAMES = (
 BACKGROUND_OD = 0.08
 """A pixel with less optical density in every channel is background (brighter than 212)."""
 
-PEN_MPP = 4.0
-"""Pen is looked for at this scale (unless the patch's own is coarser), at which a stroke is still
-broad and the coloured fringes of refracting edges have gone."""
-
 PEN_RED_OD = 0.3
 PEN_EXCESS_OD = 0.07
 """A pixel that absorbs red, and more of it than of green by this, is blue or green ink, because
 haematoxylin and eosin both absorb green most. None of 830 real H&E patches has a single one at
-`PEN_MPP`; at the frayed edges of a skin slide, 4.6 % of a patch were."""
+`COARSE_MPP`; at the frayed edges of a skin slide, 4.6 % of a patch were."""
 
 INK_OD = 0.5
 INK_CHROMA_OD = 0.15
@@ -41,26 +36,28 @@ stained is blue or red as well."""
 DARK_OD = 1.0
 """Mean optical density above which a pixel is darker than stained tissue: dirt, thick folds."""
 
-SHARPNESS_MPP = 2.0
-"""Sharpness is measured at this scale, whatever the patch's own (unless that is coarser)."""
+FINE_MPP, COARSE_MPP = 2.0, 4.0
+"""Sharpness is measured between these scales, whatever the patch's own (unless that is coarser).
+Pen is looked for at the second, at which a stroke is still broad and the coloured fringes of
+refracting edges have gone."""
 
 STRUCTURE_FLOOR = 0.02
 """Added to the coarse structure (OD), so that camera noise and JPEG blocks on an empty or strongly
 blurred patch do not pass for sharpness."""
 
 
-def is_pen(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Tell which pixels (..., 3) are black, blue or green ink: a hue that no H&E stain gives.
+def is_pen(od: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Tell from densities (3, ...) where black, blue or green ink is: a hue that no stain gives.
 
     Red ink cannot be told from eosin and blood by its hue, and is not found.
     """
-    red, green, blue = od = optical_density(rgb)
+    red, green, blue = od
     coloured = (red > PEN_RED_OD) & (red - green > PEN_EXCESS_OD)
     chroma = highest(od) - lowest(od)
     return np.asarray(coloured | ((red + green + blue > 3 * INK_OD) & (chroma < INK_CHROMA_OD)))
 
 
-def sharpness(density: npt.NDArray[np.float32], mpp: float) -> float:
+def sharpness(fine: npt.NDArray[np.float32], coarse: npt.NDArray[np.float32]) -> float:
     """Compare a patch's fine structure with its coarse structure, at fixed scales.
 
     The standard deviation of the discrete Laplacian at 2 µm per px over that at 4 µm per px. Blur
@@ -69,10 +66,8 @@ def sharpness(density: npt.NDArray[np.float32], mpp: float) -> float:
 
     Parameters
     ----------
-    density : ndarray, (h, w), float32
-        Optical density.
-    mpp : float
-        Its µm per px.
+    fine, coarse : ndarray, (h, w), float32
+        Optical density at `FINE_MPP` and `COARSE_MPP`.
 
     Returns
     -------
@@ -80,20 +75,14 @@ def sharpness(density: npt.NDArray[np.float32], mpp: float) -> float:
         0.7–1.2 for H&E in focus, 0.4–0.7 for a Gaussian blur of 1 µm, below 0.4 for 2 µm (98 % of
         real patches of eleven tissues from four sources).
     """
-    fine = _reduced(density, _size_at(SHARPNESS_MPP, mpp, density.shape))
-    coarse = _reduced(fine, _size_at(2.0, 1.0, fine.shape))
     return float(_laplacian(fine).std() / (_laplacian(coarse).std() + STRUCTURE_FLOOR))
 
 
 def _size_at(wanted_mpp: float, mpp: float, shape: tuple[int, ...]) -> tuple[int, int]:
     """Width and height in px of a picture (h, w) at a coarser scale."""
     factor = min(1.0, mpp / wanted_mpp)
-    height, width = (max(3, round(factor * px)) for px in shape)
+    height, width = (min(px, max(3, round(factor * px))) for px in shape)
     return width, height
-
-
-def _reduced(image: npt.NDArray[np.float32], size_px: tuple[int, int]) -> npt.NDArray[np.float32]:
-    return np.asarray(Image.fromarray(image).resize(size_px, Image.Resampling.BOX))
 
 
 def _laplacian(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -124,14 +113,16 @@ def measure(
     """
     high, low = highest(od), lowest(od)
     density = (od[0] + od[1] + od[2]) / np.float32(3)
-    coarse = area_mean(rgb, _size_at(PEN_MPP, mpp, density.shape))
+    fine = area_mean_planes(density[None], _size_at(FINE_MPP, mpp, density.shape))
+    coarse = area_mean_planes(fine, _size_at(COARSE_MPP, FINE_MPP, fine.shape[1:]))
+    scanned_coarsely = area_mean(rgb, _size_at(COARSE_MPP, mpp, density.shape))
     return np.array(
         [
             np.count_nonzero(high < BACKGROUND_OD) / density.size,
             density.mean(),
             density.std(),
-            sharpness(density, mpp),
-            np.mean(is_pen(coarse)),
+            sharpness(fine[0], coarse[0]),
+            np.mean(is_pen(optical_density(scanned_coarsely))),
             np.count_nonzero(density > DARK_OD) / density.size,
             # The darkest channel over the brightest is a quotient, so a difference of densities.
             1 - np.exp((low - high) * np.float32(np.log(10))).mean(),

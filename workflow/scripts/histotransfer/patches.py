@@ -278,7 +278,7 @@ class _Normaliser:
         ]
         sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
         try:
-            found = stain.fit(sample[~measures.is_pen(sample)])
+            found = stain.fit(sample[~measures.is_pen(optical_density(sample))])
         except stain.DegenerateStain as error:
             if self.fallback == "exclude":
                 raise SlideError(

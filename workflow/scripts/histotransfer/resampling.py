@@ -53,11 +53,26 @@ def area_mean(
     return np.ascontiguousarray(result.swapaxes(0, 1))
 
 
+def area_mean_planes(
+    planes: npt.NDArray[np.float32], size_px: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Reduce planes (n, h, w) to (n, size_px[1], size_px[0]) by the same means, unrounded."""
+    count, height, width = planes.shape
+    columns, rows = size_px
+    down = _weights(height, rows, 0.0, height, count) @ planes.reshape(-1, width)
+    across = _weights(width, columns, 0.0, width) @ np.ascontiguousarray(down.T)
+    return np.ascontiguousarray(across.T).reshape(count, rows, columns)
+
+
 @lru_cache(maxsize=64)
-def _weights(size: int, count: int, start: float, stop: float) -> sparse.csr_array:
-    """Weigh `size` pixels for each of `count` equal parts of the interval from start to stop."""
+def _weights(size: int, count: int, start: float, stop: float, planes: int = 1) -> sparse.csr_array:
+    """Weigh `size` pixels for each of `count` equal parts of the interval from start to stop.
+
+    For several planes at once, one below the other.
+    """
     edges = np.linspace(start, stop, count + 1)
     pixels = np.arange(size)
     # How much of each pixel lies left of each edge; the difference is what lies in the part.
     before = np.clip(edges[:, None] - pixels, 0, 1)
-    return sparse.csr_array(np.diff(before, axis=0) * (count / (stop - start)), dtype=np.float32)
+    weights = np.diff(before, axis=0) * (count / (stop - start))
+    return sparse.block_diag([sparse.csr_array(weights, dtype=np.float32)] * planes, format="csr")
