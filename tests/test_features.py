@@ -163,10 +163,11 @@ def test_features_beyond_float16_are_an_error(tmp_path):
     extract(tmp_path / "huge.keras", [tmp_path / "s.h5"], [tmp_path / "f.h5"])
 
 
-def test_a_broken_image_stops_the_store(model_path, tmp_path):
+@pytest.mark.parametrize("kept_bytes", [0, 20, 300, -40])
+def test_a_broken_image_stops_the_store(model_path, tmp_path, kept_bytes):
     write_store(tmp_path / "s.h5", 9)
     with h5py.File(tmp_path / "s.h5", "r+") as store:
-        store["images"][7] = np.arange(20, dtype=np.uint8)
-    with pytest.raises(Exception, match="cannot identify image"):
+        store["images"][7] = store["images"][7][:kept_bytes]
+    with pytest.raises(HistotransferError, match=r"s\.h5: its image 7 cannot be decoded"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
     assert not (tmp_path / "f.h5").exists()

@@ -18,6 +18,7 @@ from .store import create_store
 
 CHUNK_ROWS = 256
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_END = b"\xff\xd9"
 
 
 def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDArray[np.uint8]:
@@ -32,10 +33,22 @@ def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDA
 
 
 def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Decode one stored image to (h, w, 3) uint8 RGB."""
+    """Decode one stored image to (h, w, 3) uint8 RGB.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
     encoded = buffer.tobytes()
-    is_png = encoded.startswith(PNG_SIGNATURE)
-    return np.asarray((imagecodecs.png_decode if is_png else imagecodecs.jpeg8_decode)(encoded))
+    try:
+        if encoded.startswith(PNG_SIGNATURE):
+            return np.asarray(imagecodecs.png_decode(encoded))
+        if JPEG_END not in encoded:  # the decoder would paint what is missing grey
+            raise ValueError("is cut short")
+        return np.asarray(imagecodecs.jpeg8_decode(encoded))
+    except RuntimeError as error:  # of which the codecs' errors are kinds
+        raise ValueError(str(error)) from error
 
 
 def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8]:
@@ -45,12 +58,24 @@ def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8
     -------
     ndarray, (k, patch_px, patch_px, 3), uint8
         RGB; k is smaller than asked for at the end of the store.
+
+    Raises
+    ------
+    HistotransferError
+        If an image is damaged.
     """
     encoded = store["images"][start:stop]
     size = int(store.attrs["patch_px"])
     images = np.empty((len(encoded), size, size, 3), np.uint8)
-    for image, buffer in zip(images, encoded, strict=True):
-        image[...] = decode(buffer)
+    for row, buffer in enumerate(encoded):
+        try:
+            images[row] = decode(buffer)
+        except ValueError as error:
+            raise HistotransferError(
+                store.filename,
+                f"its image {start + row} cannot be decoded ({error})",
+                "Delete this file and run the workflow again to make it anew",
+            ) from error
     return images
 
 
