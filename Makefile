@@ -9,8 +9,11 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
 SNAKEMAKE := snakemake --cores $(CORES)
+# A bench compares on one core; the other tools are those of BENCH_PYTHON's environment.
+BENCH_PYTHON ?= python
+BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo test test-fast lint format lock clean
+.PHONY: help demo test test-fast bench bench-tiling lint format lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +31,11 @@ test: $(VENV)/dev.stamp  ## run every test
 
 test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
 	pytest -m "not slow"
+
+bench: bench-tiling  ## run every bench
+
+bench-tiling: $(VENV)/dev.stamp  ## measure tiling beside other tools: SLIDES="a.svs b.svs:0.25", BENCH_PYTHON=...
+	$(BENCH) bench/tiling.py $(SLIDES)
 
 lint: $(VENV)/dev.stamp  ## check style, types and the workflow
 	ruff check .

@@ -1,0 +1,306 @@
+"""Measure tiling beside other tools: patches per second on one core, pixels, memory.
+
+    make bench-tiling [SLIDES="a.svs b.svs:0.25"] [BENCH_PYTHON=/path/to/python]
+
+A slide is a path, with its µm per px where its header does not say. Beside them, the bench paints a
+slide of 100,000 × 80,000 px. Every contestant reads the same patches, in turn, on the same core:
+
+- `read`: the patches' pixels, and nothing else;
+- `rule`: all that the rule `cut_patches` does (pixels, measures, stain, JPEG, HDF5), against others
+  that only read the pixels and store them as JPEG in HDF5.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from imagecodecs import jpeg8_encode
+from PIL import Image
+
+from histotransfer import stain
+from histotransfer.images import append_images, create_patch_store, encode
+from histotransfer.patches import cut_patches, pack_dataset
+from histotransfer.resampling import area_mean
+from histotransfer.simulate import write_patches
+from histotransfer.simulate.painter import develop, draw_stain, paint, stream
+from histotransfer.slides import SlideReader
+from histotransfer.store import create_store, open_store
+from histotransfer.tiling import tile_slide
+from peers import READERS, Patch, Wanted, read_openslide
+from ratios import report
+
+PATCH_PX, TARGET_MPP = 224, 0.5
+LARGE_PX = (100_000, 80_000)
+TILE_PX, BLOCK_PX = 256, 4096
+TARGETS = {"openslide": 3.0}
+PEER_TARGET = 2.0
+MEMORY_LIMIT_MB = 1000
+QUALITY = 95
+
+TILING: dict[str, Any] = {
+    "patch_px": PATCH_PX, "stride_px": PATCH_PX, "target_mpp": TARGET_MPP, "mpp_tolerance": 0.05,
+    "thumbnail_mpp": 8.0, "min_tissue_fraction": 0.5,
+}  # fmt: skip
+CUTTING: dict[str, Any] = {
+    "stain_method": "slide", "stain_fallback": "none", "max_background_fraction": 0.75,
+    "max_unreadable_fraction": 0.05, "codec": "jpeg", "jpeg_quality": QUALITY, "seed": 1,
+}  # fmt: skip
+
+
+def write_large(path: Path) -> None:
+    """Write a slide whose tissue, an ellipse, repeats one painted block; JPEG, levels 1, 4, 16."""
+    rng = stream(0, "bench")
+    colours = draw_stain(rng)
+    half = BLOCK_PX // 2
+    quarter = np.concatenate(
+        [
+            np.concatenate(
+                [develop(paint(name, rng, (half // 2,) * 2, 0.25), colours, rng) for name in row], 1
+            )
+            for row in (("TUM", "STR"), ("LYM", "NORM"))
+        ]
+    )
+    row = np.concatenate([quarter, quarter[:, ::-1]], axis=1)
+    block = Image.fromarray(np.concatenate([row, row[::-1]]))
+    glass = develop(np.zeros((2, TILE_PX, TILE_PX), np.float32), colours, rng)
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        for factor in (1, 4, 16):
+            size = tuple(px // factor for px in LARGE_PX)
+            pixels = np.asarray(block.reduce(factor))
+            across = pixels.shape[0] // TILE_PX
+            tiles = [
+                _jpeg(pixels[y : y + TILE_PX, x : x + TILE_PX])
+                for y in range(0, len(pixels), TILE_PX)
+                for x in range(0, len(pixels), TILE_PX)
+            ]
+            empty = _jpeg(glass)
+            columns, rows = (-(-px // TILE_PX) for px in size)
+
+            def each(
+                rows: int = rows, columns: int = columns, across: int = across,
+                tiles: list[bytes] = tiles, empty: bytes = empty,
+            ) -> Iterator[bytes]:  # fmt: skip
+                for y in range(rows):
+                    for x in range(columns):
+                        u, v = 2 * (x + 0.5) / columns - 1, 2 * (y + 0.5) / rows - 1
+                        inside = u * u + v * v < 0.75
+                        yield tiles[(y % across) * across + x % across] if inside else empty
+
+            tiff.write(
+                each(),
+                shape=(size[1], size[0], 3),
+                dtype=np.uint8,
+                tile=(TILE_PX, TILE_PX),
+                photometric="ycbcr",
+                subsampling=(2, 2),
+                compression="jpeg",
+                subfiletype=int(factor > 1),
+                description="Aperio Image Library v0 (bench)|AppMag = 40|MPP = 0.25",
+                metadata=None,
+            )
+
+
+def _jpeg(pixels: Patch) -> bytes:
+    return bytes(jpeg8_encode(np.ascontiguousarray(pixels), level=80, subsampling="420"))
+
+
+def read_ours(wanted: Wanted) -> Iterator[Patch]:
+    """Read in the order of the tiles' file, as the rule does."""
+    with SlideReader(wanted.path, wanted.mpp) as reader:
+        scale = reader.scale(target_mpp=TARGET_MPP, tolerance=0.05, patch_px=PATCH_PX)
+        for x, y in wanted.coords.tolist():
+            yield reader.read_patch(x, y, scale)
+
+
+def plan(path: Path, mpp: float | None, count: int, folder: Path) -> tuple[Wanted, Path]:
+    """Tile a slide; return about `count` of its patches, in whole rows, and their tiles' file."""
+    whole, part = folder / "whole.h5", folder / "tiles.h5"
+    tile_slide(path, whole, slide=path.stem, sheet_mpp=mpp, **TILING)
+    with open_store(whole, "tiles/1") as store:
+        attrs, coords, fractions = (
+            dict(store.attrs),
+            store["coords"][:],
+            store["tissue_fraction"][:],
+        )
+    if attrs["error"]:
+        raise SystemExit(attrs["error"])
+    rows = np.unique(coords[:, 1])
+    middle = rows[np.argsort(np.abs(rows - np.median(rows)), kind="stable")]
+    side = attrs["patch_size_level0"]
+    inside = (coords >= 0).all(1) & (
+        coords + side <= (attrs["level0_width"], attrs["level0_height"])
+    ).all(1)
+    chosen = np.zeros(len(coords), bool)
+    for row in middle:
+        if chosen.sum() >= count:
+            break
+        chosen |= inside & (coords[:, 1] == row)
+    with create_store(part, "tiles/1", attrs) as store:
+        store["coords"], store["tissue_fraction"] = coords[chosen], fractions[chosen]
+    wanted = Wanted(
+        path=path, coords=coords[chosen], patch_px=PATCH_PX, read_px=int(attrs["read_px"]),
+        level=int(attrs["read_level"]), mpp=float(attrs["mpp"]), target_mpp=TARGET_MPP,
+    )  # fmt: skip
+    return wanted, part
+
+
+def in_turn(contestants: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+    """Time every contestant once a round, each round beginning with another."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    names = list(contestants)
+    for number in range(rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            started = time.perf_counter()
+            contestants[name]()
+            seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def compare(kind: str, slide: str, count: int, seconds: dict[str, list[float]]) -> None:
+    """Print every contestant's rate, then its ratio to ours, as the median over the rounds."""
+    for name, taken in seconds.items():
+        print(f"  {kind:5} {name:22} {count / statistics.median(taken):8.0f} patches/s")
+    ours = seconds.pop("histotransfer")
+    for name, theirs in seconds.items():
+        ratio = statistics.median(a / b for a, b in zip(theirs, ours, strict=True))
+        report(f"tiling-{kind}/{slide}/{name}", ratio, TARGETS.get(name, PEER_TARGET))
+
+
+def measure_slide(path: Path, mpp: float | None, options: argparse.Namespace) -> None:
+    """Compare reading and the whole rule on one slide."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wanted, tiles = plan(path, mpp, options.patches, folder)
+        by_row = replace(
+            wanted, coords=wanted.coords[np.lexsort((wanted.coords[:, 0], wanted.coords[:, 1]))]
+        )
+        count, slide = len(wanted.coords), f"{path.stem}-{wanted.read_px}px"
+        print(
+            f"\n{path.name}: {count} patches of {PATCH_PX} px at {TARGET_MPP} µm/px, "
+            f"each from {wanted.read_px} px of level {wanted.level}"
+        )
+        pixels_equal(wanted)
+
+        def exhaust(patches: Iterator[Patch]) -> None:
+            for _ in patches:
+                pass
+
+        def stored(patches: Iterator[Patch]) -> None:
+            with create_patch_store(folder / "theirs.h5", {}) as store:
+                append_images(store, (encode(patch, "jpeg", QUALITY) for patch in patches))
+
+        def rule() -> None:
+            cut_patches(
+                path, tiles, folder / "measures.h5", folder / "patches.h5",
+                reference_path=options.reference, **CUTTING,
+            )  # fmt: skip
+
+        few = replace(by_row, coords=by_row.coords[:3])
+        for read in READERS.values():
+            exhaust(read(few))  # imports, first use
+        reading = {"histotransfer": lambda: exhaust(read_ours(wanted))}
+        storing = {"histotransfer": rule}
+        for peer, read in READERS.items():
+            reading[peer] = lambda read=read: exhaust(read(by_row))
+            storing[peer] = lambda read=read: stored(read(by_row))
+        compare("read", slide, count, in_turn(reading, options.rounds))
+        compare("rule", slide, count, in_turn(storing, options.rounds))
+
+
+def pixels_equal(wanted: Wanted) -> None:
+    """Print the greatest difference of 100 patches from OpenSlide's, reduced by the same means."""
+    some = replace(wanted, coords=wanted.coords[:: max(1, len(wanted.coords) // 100)])
+    as_read = replace(some, patch_px=some.read_px)
+    size = (wanted.patch_px, wanted.patch_px)
+    difference = max(
+        int(np.abs(ours.astype(int) - area_mean(theirs, size)).max())
+        for ours, theirs in zip(read_ours(some), read_openslide(as_read), strict=True)
+    )
+    print(f"  greatest difference from OpenSlide's pixels: {difference} grey levels")
+
+
+def measure_memory(path: Path, options: argparse.Namespace) -> None:
+    """Tile and cut all of the large slide in processes of their own, and compare their peaks."""
+    with tempfile.TemporaryDirectory() as folder:
+        for step in ("tile", "cut"):
+            command = [sys.executable, __file__, "--step", step, folder, str(path)]
+            done = subprocess.run(
+                [*command, "--reference", str(options.reference)],
+                check=True, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            peak = json.loads(done.stdout)
+            print(f"  {step}: {peak['patches']} patches, peak {peak['mb']:.0f} MB")
+            width, height = LARGE_PX
+            report(f"tiling-memory/{step}/{width}x{height}px", MEMORY_LIMIT_MB / peak["mb"], 1)
+
+
+def step(name: str, folder: Path, slide: Path, reference: Path) -> None:
+    """Run one rule's work on a whole slide and print how many patches and megabytes it took."""
+    tiles, measures = folder / "tiles.h5", folder / "measures.h5"
+    if name == "tile":
+        tile_slide(slide, tiles, slide="large", sheet_mpp=None, **TILING)
+    else:
+        cut_patches(
+            slide, tiles, measures, folder / "patches.h5", reference_path=reference, **CUTTING
+        )
+    with open_store(tiles, "tiles/1") as store:
+        patches = len(store["coords"])
+    # Not getrusage: its maximum would count the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    peak_mb = int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    print(json.dumps({"patches": patches, "mb": peak_mb}))
+
+
+def main() -> None:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("slides", nargs="*", help="path or path:mpp")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--patches", type=int, default=600)
+    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--step", nargs=3, metavar=("STEP", "FOLDER", "SLIDE"))
+    options = parser.parse_args()
+    if options.step:
+        step(options.step[0], Path(options.step[1]), Path(options.step[2]), options.reference)
+        return
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    absent = {"tiatoolbox", "lazyslide", "clam", "trident"} - set(READERS)
+    print(
+        "Contestants:", ", ".join(READERS), f"(not installed: {', '.join(sorted(absent)) or '-'})"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        options.reference = folder / "reference.json"
+        write_patches(
+            folder / "set", dataset="bench", seed=0, patches_per_class=5, patch_px=PATCH_PX, mpp=0.5
+        )
+        pack_dataset(
+            folder / "set", folder / "set.h5", dataset="bench", patch_px=PATCH_PX, codec="jpeg",
+            jpeg_quality=QUALITY,
+        )  # fmt: skip
+        stain.fit_reference(folder / "set.h5", options.reference, seed=0)
+        for slide in options.slides:
+            path, _, mpp = slide.partition(":")
+            measure_slide(Path(path), float(mpp) if mpp else None, options)
+        large = folder / "large.svs"
+        write_large(large)
+        measure_slide(large, None, options)
+        measure_memory(large, options)
+
+
+if __name__ == "__main__":
+    main()
