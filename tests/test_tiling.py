@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_slides import GLASS, on_glass, tissue, write_scn, write_slide
@@ -84,6 +85,28 @@ def test_overlap_and_scale_move_the_grid(tmp_path: Path):
     coords, attrs = tiles_of(slide, tmp_path / "a.h5", stride_px=32)
     assert attrs["patch_size_level0"] == 128
     assert set(np.diff(np.unique(coords[:, 0]))) == {64}
+
+
+@pytest.mark.parametrize(
+    ("target_mpp", "level"), [(0.25, 0), (0.5, 0), (0.6, 0), (1.0, 1), (1.3, 1)]
+)
+def test_clam_and_trident_find_the_same_squares(tmp_path: Path, target_mpp: float, level: int):
+    slide = write_slide(tmp_path / "a.svs", on_glass(2048, 256, 256, 1024, 1024), mpp=0.25)
+    tiles_of(slide, tmp_path / "a.h5", target_mpp=target_mpp, stride_px=48)
+    with open_store(tmp_path / "a.h5", "tiles/1") as store:
+        ours, coords = dict(store.attrs), store["coords"]
+        theirs = dict(coords.attrs)
+        assert coords.dtype == np.int32
+    assert theirs["name"] == "a"
+    # CLAM: read_region(coord, patch_level, (patch_size, patch_size))
+    assert (theirs["patch_level"], theirs["patch_size"]) == (level, ours["read_px"])
+    side_level0 = theirs["patch_size"] * theirs["downsample"][0]
+    assert round(side_level0) == ours["patch_size_level0"] == theirs["patch_size_level0"]
+    # TRIDENT: patch_size px at target_magnification, of which it takes the ratio to level 0's
+    ratio = theirs["level0_magnification"] / theirs["target_magnification"]
+    assert round(theirs["patch_size"] * ratio) == ours["patch_size_level0"]
+    step = (theirs["patch_size"] - theirs["overlap"]) * ratio
+    assert abs(step - 48 * target_mpp / 0.25) <= 4
 
 
 def test_tissue_at_the_edge_and_slides_below_one_patch_give_tiles(tmp_path: Path):

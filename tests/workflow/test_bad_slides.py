@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -70,7 +71,7 @@ def excluded(study: Study) -> dict[str, str]:
     return dict(zip(table["slide"], table["reason"], strict=True))
 
 
-TARGETS = ["qc", "results/bad/tables/excluded_slides.tsv"]
+TARGETS = ["qc", *(f"results/bad/tables/{name}.tsv" for name in ("excluded_slides", "slide_costs"))]
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,21 @@ def test_good_slides_are_kept_whatever_lies_beside_them(study: Study):
 
 
 @pytest.mark.slow
+def test_every_slide_has_its_costs(study: Study):
+    costs = read_table(study.folder / "results/bad/tables/slide_costs.tsv").set_index("slide")
+    assert len(costs) == len(list((study.folder / "slides").iterdir()))
+    assert (costs["seconds"] > 0).all()
+    assert costs.loc["good_1", "tiles_per_second"] > 0
+
+
+@pytest.mark.slow
+def test_kept_tiles_of_a_slide_are_exported_by_name(study: Study):
+    target = "results/bad/qc/good_1.geojson"
+    study.run(target, "--configfile", str(study.folder / "config/bad.yaml"))
+    assert len(json.loads((study.folder / target).read_text())["features"]) == 64
+
+
+@pytest.mark.slow
 def test_unreadable_tile_is_counted_and_the_slide_goes_on(study: Study):
     qc = read_table(study.folder / "results/bad/tables/qc.tsv").set_index("slide")
     row = qc.loc["damaged_in_one_tile"]
@@ -132,7 +148,8 @@ def test_another_file_in_a_slides_place_runs_its_jobs_again_and_no_others(study:
     before = slide.stat()
     os.utime(slide, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert plan(study) == dict.fromkeys(
-        ("tile_slide", "cut_patches", "judge_patches", "summarise_cohort"), 1
+        ("tile_slide", "cut_patches", "judge_patches", "summarise_cohort", "tabulate_slide_costs"),
+        1,
     )
     os.utime(slide, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert plan(study) == {}

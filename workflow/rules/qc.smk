@@ -25,6 +25,28 @@ rule judge_patches:
         "../scripts/judge_patches.py"
 
 
+# For QuPath, on demand: snakemake results/qc/SLIDE.geojson
+rule export_geojson:
+    input:
+        qc="<results>/qc/{slide}.h5",
+    output:
+        geojson="<results>/qc/{slide}.geojson",
+    log:
+        "<logs>/export_geojson/{slide}.log",
+    benchmark:
+        "<benchmarks>/export_geojson/{slide}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code("export_geojson.py"),
+    script:
+        "../scripts/export_geojson.py"
+
+
 rule summarise_cohort:
     input:
         qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),
@@ -58,3 +80,33 @@ rule summarise_cohort:
         code=code("summarise_cohort.py"),
     script:
         "../scripts/summarise_cohort.py"
+
+
+# The one table that differs from run to run: what the machine did, not what was found.
+rule tabulate_slide_costs:
+    input:
+        qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),
+    output:
+        costs=report(
+            "<results>/tables/slide_costs.tsv",
+            caption="../report/slide_costs.rst",
+            category="Cohort and quality",
+            labels={"table": "Seconds and memory by slide"},
+        ),
+    log:
+        "<logs>/tabulate_slide_costs.log",
+    benchmark:
+        "<benchmarks>/tabulate_slide_costs.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(30),
+    params:
+        slides=list(SLIDES),
+        benchmarks=f"{config['results']}/benchmarks",
+        jobs={"tile": "tile_slide", "cut": "cut_patches", "judge": "judge_patches"},
+        code=code("tabulate_slide_costs.py"),
+    script:
+        "../scripts/tabulate_slide_costs.py"

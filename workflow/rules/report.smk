@@ -211,7 +211,10 @@ rule write_summary:
 
 rule tables:
     input:
-        [table(name) for name in [*TABLES, "qc", "excluded_slides", "cohort"]],
+        [
+            table(name)
+            for name in [*TABLES, "qc", "excluded_slides", "cohort", "slide_costs"]
+        ],
 
 
 rule figures:

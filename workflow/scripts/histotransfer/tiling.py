@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import SlideError
+from .scale import Scale
 from .slides import SlideReader, recorded
 from .store import create_store
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
@@ -97,6 +98,7 @@ def tile_slide(
         "tissue_method": METHOD,
     }
     coords = np.empty((0, 2), np.int32)
+    conventions: dict[str, object] = {"name": slide}
     fractions = np.empty(0, np.float32)
     thumbnail = np.empty((0, 0, 3), np.uint8)
     mask = np.empty((0, 0), bool)
@@ -118,6 +120,7 @@ def tile_slide(
                 "read_level": scale.level,
                 "read_px": scale.read_px,
             }
+            conventions |= clam_and_trident(reader, scale, stride_px)
             thumbnail, readable = reader.thumbnail(thumbnail_mpp)
             downsample = reader.thumbnail_downsample(thumbnail_mpp)
             mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
@@ -144,9 +147,32 @@ def tile_slide(
         attrs["error"] = recorded(error)
     with create_store(tiles_path, "tiles/1", attrs) as store:
         store["coords"] = coords
+        store["coords"].attrs.update(conventions)
         store["tissue_fraction"] = fractions
         store.create_dataset("thumbnail", data=thumbnail, **_compression(thumbnail))
         store.create_dataset("tissue_mask", data=mask.astype(np.uint8), **_compression(mask))
+
+
+def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[str, object]:
+    """Return the attributes of `coords` by which CLAM and TRIDENT read the same squares.
+
+    CLAM reads `patch_size` px of `patch_level`. TRIDENT reads `patch_size` px at
+    `target_magnification`, so that is given as the magnification of the same level, and both see
+    the pixels from which our patches are reduced. Of the magnifications, only the ratio counts.
+    """
+    downsample = reader.downsamples[scale.level]
+    stride_at_level = stride_px * scale.read_px / scale.patch_px
+    return {
+        "patch_level": scale.level,
+        "patch_size": scale.read_px,
+        "downsample": (downsample, downsample),
+        "patch_size_level0": scale.patch_size_level0,
+        "level0_magnification": 10 / reader.mpp,
+        "target_magnification": 10 / (reader.mpp * downsample),
+        "overlap": round(scale.read_px - stride_at_level),
+        "level0_width": reader.width,
+        "level0_height": reader.height,
+    }
 
 
 def _compression(array: npt.NDArray[np.generic]) -> dict[str, str]:

@@ -1,0 +1,13 @@
+"""Write a slide's kept tiles as GeoJSON."""
+
+from typing import TYPE_CHECKING
+
+from histotransfer.geojson import write_geojson
+from histotransfer.joblog import job_log
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+job = snakemake
+with job_log(job.log[0]):
+    write_geojson(job.input.qc, job.output.geojson)
