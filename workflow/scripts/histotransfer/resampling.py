@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy import sparse
 
 
@@ -40,10 +39,8 @@ def area_mean(
     if box is None:
         if (columns, rows) == (width, height):
             return region
-        factor = width // columns
-        if (width, height) == (factor * columns, factor * rows) and factor.bit_count() == 1:
-            # The same as below and faster; of other factors, Pillow's means are not rounded right.
-            return np.asarray(Image.fromarray(region).reduce(factor))
+        if (width, height) == (2 * columns, 2 * rows):
+            return _halved(region)
     left, top, right, bottom = box or (0.0, 0.0, width, height)
     down = _weights(height, rows, top, bottom) @ region.reshape(height, -1).astype(np.float32)
     across = np.ascontiguousarray(down.reshape(rows, width, 3).swapaxes(0, 1))
@@ -51,6 +48,20 @@ def area_mean(
     means += np.float32(0.5)
     result = means.astype(np.uint8).reshape(columns, rows, 3)
     return np.ascontiguousarray(result.swapaxes(0, 1))
+
+
+def _halved(region: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Take the means of 2 × 2 px: the commonest reduction, several times faster than in general."""
+    rows, columns = (px // 2 for px in region.shape[:2])
+    lines = region.reshape(rows, 2, -1)
+    pairs = np.add(lines[:, 0], lines[:, 1], dtype=np.uint16).reshape(rows, columns, 6)
+    halved = np.empty((rows, columns, 3), np.uint8)
+    for channel in range(3):
+        sums = pairs[..., channel] + pairs[..., channel + 3]
+        sums += 2
+        sums >>= 2
+        halved[..., channel] = sums
+    return halved
 
 
 def area_mean_planes(
