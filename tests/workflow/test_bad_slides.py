@@ -48,20 +48,8 @@ def lay_out(study: Study, slides: dict[str, Path]) -> str:
             folder = study.folder / "data" / dataset / label
             folder.mkdir(parents=True)
             Image.fromarray(tissue(128, 128)).save(folder / "1.png")
-    config = study.config("demo.yaml")
-    del config["simulate"], config["tasks"]["expression"], config["tasks"]["mutation"]
-    config |= {
-        "study": "bad slides",
-        "results": "results/bad",
-        "slides": "config/slides.tsv",
-        "datasets": {
-            "training": {"path": "data/training"},
-            "evaluation": {"path": "data/evaluation"},
-        },
-    }
-    config["tasks"]["tissue"]["dataset"] = "evaluation"
-    config["finetune"]["dataset"] = "training"
-    config["stain"] |= {"method": "none", "reference": "training"}
+    config = study.config_of_own_slides("results/bad")
+    config["stain"]["method"] = "none"
     config["tiling"] |= {"patch_px": 128, "stride_px": 128, "target_mpp": 0.5}
     return study.configure("bad.yaml", config)
 

@@ -47,19 +47,7 @@ def real(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     sheet = study.folder / "config/slides.tsv"
     sheet.write_text("\n".join(["slide\tpatient\tpath\tmpp", *rows]) + "\n")
 
-    config = study.config("demo.yaml")
-    del config["simulate"], config["tasks"]["expression"], config["tasks"]["mutation"]
-    config |= {
-        "study": "real slides and patches",
-        "results": "results/real",
-        "slides": "config/slides.tsv",
-        "datasets": {
-            "training": {"path": "data/training"},
-            "evaluation": {"path": "data/evaluation"},
-        },
-    }
-    config["tasks"]["tissue"]["dataset"] = "evaluation"
-    config["stain"]["reference"] = config["finetune"]["dataset"] = "training"
+    config = study.config_of_own_slides("results/real")
     config["tiling"] |= {"patch_px": 112, "stride_px": 112}
     path = study.configure("real.yaml", config)
     study.run("all", "qc", "results/real/pooled/IMGNET-2048.h5", "--configfile", path)

@@ -67,3 +67,17 @@ class Study:
     def config(self, name: str) -> dict[str, Any]:
         """Read a config below config/."""
         return yaml.safe_load((self.folder / "config" / name).read_text())
+
+    def config_of_own_slides(self, results: str) -> dict[str, Any]:
+        """Return the demo's config for slides, and patches to train and evaluate on, of our own."""
+        config = self.config("demo.yaml")
+        del config["simulate"], config["tasks"]["expression"], config["tasks"]["mutation"]
+        config |= {
+            "study": "own slides and patches",
+            "results": results,
+            "slides": "config/slides.tsv",
+            "datasets": {part: {"path": f"data/{part}"} for part in ("training", "evaluation")},
+        }
+        config["tasks"]["tissue"]["dataset"] = "evaluation"
+        config["stain"]["reference"] = config["finetune"]["dataset"] = "training"
+        return config
