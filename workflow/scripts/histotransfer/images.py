@@ -18,7 +18,7 @@ from .store import create_store
 
 CHUNK_ROWS = 256
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-JPEG_END = b"\xff\xd9"
+PNG_END, JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"
 
 
 def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDArray[np.uint8]:
@@ -41,12 +41,11 @@ def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         If it is damaged.
     """
     encoded = buffer.tobytes()
+    is_png = encoded.startswith(PNG_SIGNATURE)
+    if (PNG_END if is_png else JPEG_END) not in encoded:
+        raise ValueError("it is cut short")  # of which a decoder would make grey pixels
     try:
-        if encoded.startswith(PNG_SIGNATURE):
-            return np.asarray(imagecodecs.png_decode(encoded))
-        if JPEG_END not in encoded:  # the decoder would paint what is missing grey
-            raise ValueError("is cut short")
-        return np.asarray(imagecodecs.jpeg8_decode(encoded))
+        return np.asarray((imagecodecs.png_decode if is_png else imagecodecs.jpeg8_decode)(encoded))
     except RuntimeError as error:  # of which the codecs' errors are kinds
         raise ValueError(str(error)) from error
 
