@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histotransfer import finetune, network, weights
+from histotransfer import finetune, network, training, weights
 from histotransfer.backend import keras
 from histotransfer.errors import HistotransferError
 from histotransfer.images import encode
 from histotransfer.store import create_store
+from histotransfer.training import Data, train
 
 PX = network.MIN_INPUT_PX
 PARAMS = {
@@ -21,6 +22,8 @@ PARAMS = {
     "head_units": 16,
     "dropout": 0.2,
     "batch_size": 8,
+    "class_weights": "none",
+    "augment": {"flips_and_turns": False, "stain_jitter": 0.0},
     "cache": True,
     "step1": {"epochs": 20, "learning_rate": 3e-3, "patience": 20},
     "step2": {"unfreeze_from": "block14", "epochs": 2, "learning_rate": 1e-4, "patience": 2},
@@ -171,22 +174,22 @@ def test_training_on_stored_features_is_training_through_the_frozen_network(
     with h5py.File(store_path) as store:
         labels = store["labels"][:]
         images = np.stack([finetune.decode(buffer) for buffer in store["images"][:]])
-    training, validation = finetune.split(labels, 0.25, 0)
-    data = finetune._Data(labels, training, validation, 8, 5)
+    rows, held_out = finetune.split(labels, 0.25, 0)
+    data = Data(labels, rows, held_out, batch_size=8, seed=5)
 
-    def train(through_the_network):
+    def train_head(through_the_network):
         base = network.from_weights(weights_path, PX)
         base.trainable = False
         head = finetune.build_head(2048, 3, 16, 0.2, seed=5)
         if through_the_network:
-            model, rows = keras.Model(base.inputs, head(base.outputs[0])), images
+            model, values = keras.Model(base.inputs, head(base.outputs[0])), images
         else:
-            model, rows = head, base.predict(images, batch_size=8, verbose=0)
-        settings = {"step": 1, "epochs": 2, "learning_rate": 1e-3, "patience": 2}
-        history = finetune._train(model, rows.__getitem__, data, **settings)
+            model, values = head, base.predict(images, batch_size=8, verbose=0)
+        schedule = {"epochs": 2, "learning_rate": 1e-3, "patience": 2}
+        history = train(model, lambda rows, _: values[rows], data, schedule, step=1)
         return head.get_weights(), pd.DataFrame(history)
 
-    (short, short_history), (plain, plain_history) = train(False), train(True)
+    (short, short_history), (plain, plain_history) = train_head(False), train_head(True)
     pd.testing.assert_frame_equal(short_history, plain_history, rtol=1e-3)
     for found, expected in zip(short, plain, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -225,3 +228,83 @@ def test_stores_that_cannot_be_trained_on_are_named(weights_path, tmp_path):
     with pytest.raises(HistotransferError, match=r"slide\.h5: has no labels"):
         run(weights_path, tmp_path / "slide.h5", tmp_path)
     assert not (tmp_path / "FTX.keras").exists()
+
+
+class Killed(BaseException):
+    """What a preempted job sees of its end."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [(1, 2), (1, 3), (2, 1)])
+def test_a_killed_run_goes_on_and_ends_where_an_uninterrupted_one_does(
+    weights_path, store_path, tmp_path, monkeypatch, after
+):
+    """To the byte, with augmentation and dropout; after (1, 3) step 1 is over."""
+    params = PARAMS | {
+        "augment": {"flips_and_turns": True, "stain_jitter": 0.0},
+        "class_weights": "balanced",
+        "step1": PARAMS["step1"] | {"epochs": 3},
+    }
+    whole = run(weights_path, store_path, tmp_path / "whole", params=params)
+    saved = training.Checkpoint.save
+
+    def save_and_die(self, history, *state):
+        saved(self, history, *state)
+        if (history[-1]["step"], history[-1]["epoch"]) == after:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Checkpoint, "save", save_and_die)
+        with pytest.raises(Killed):
+            run(weights_path, store_path, tmp_path / "cut", params=params)
+    assert [path.name for path in (tmp_path / "cut/checkpoints").iterdir()] == ["checkpoint.h5"]
+
+    epochs = []
+
+    def save_and_count(self, history, *state):
+        epochs.append((history[-1]["step"], history[-1]["epoch"]))
+        saved(self, history, *state)
+
+    monkeypatch.setattr(training.Checkpoint, "save", save_and_count)
+    cut = run(weights_path, store_path, tmp_path / "cut", params=params)
+    assert epochs == [moment for moment in [(1, 2), (1, 3), (2, 1), (2, 2)] if moment > after]
+    for name in ("FTX.keras", "classifier.keras", "training.tsv"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
+    assert not (cut / "checkpoints").exists()
+
+
+def test_a_checkpoint_of_another_training_or_cut_short_is_not_taken_up(tmp_path):
+    path = tmp_path / "checkpoint.h5"
+    rows = [{"step": 1, "epoch": 1, "val_loss": 0.5}]
+    training.Checkpoint(path, "this").save(rows, [np.zeros(2)], [np.ones(2)])
+    history, current, best = training.Checkpoint(path, "this").load()
+    assert (history, current[0].tolist(), best[0].tolist()) == (rows, [0, 0], [1, 1])
+    assert training.Checkpoint(path, "other").load() is None
+    path.write_bytes(path.read_bytes()[:100])
+    assert training.Checkpoint(path, "this").load() is None
+    assert training.Checkpoint(tmp_path / "none.h5", "this").load() is None
+
+
+@pytest.mark.slow
+def test_a_changed_stain_is_trained_the_plain_way(weights_path, store_path, tmp_path):
+    params = PARAMS | {
+        "augment": {"flips_and_turns": True, "stain_jitter": 0.05},
+        "cache": False,
+        "step1": PARAMS["step1"] | {"epochs": 3},
+    }
+    run(weights_path, store_path, tmp_path, params=params)
+    history = pd.read_csv(tmp_path / "training.tsv", sep="\t")
+    assert history["step"].tolist() == [1, 1, 1, 1, 2, 2, 2]
+    before = weights.read(weights_path)
+    after = network.tensors(network.load_extractor(tmp_path / "FTX.keras"))
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert {name.split("_")[0] for name in changed} == {"block14"}
+
+
+def test_balanced_classes_weigh_the_same():
+    labels = np.repeat([0, 1, 2], [8, 2, 5]).astype(np.int16)
+    weights = finetune._class_weights(labels, 3, "balanced")
+    assert {label: weights[label] * n for label, n in enumerate([8, 2, 5])} == pytest.approx(
+        {0: 5, 1: 5, 2: 5}
+    )
+    assert finetune._class_weights(labels, 3, "none") is None

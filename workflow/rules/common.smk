@@ -12,6 +12,7 @@ from histotransfer.errors import HistotransferError
 from histotransfer.provenance import code_digest
 from histotransfer.settings import (
     check_config,
+    extractors,
     missing_data,
     missing_slides,
     read_slide_sheet,
@@ -49,7 +50,8 @@ SIMULATED = "simulate" in config
 if not SIMULATED:
     stop_where_data_are_missing(missing_slides(SLIDES.values()))
 
-EXTRACTORS = list(config["extractors"])
+EXTRACTORS = extractors(config)
+NETWORKS = [name for name, extractor in EXTRACTORS.items() if extractor.is_network]
 TASKS = config["tasks"]
 TISSUE_DATASETS = sorted(
     {task["dataset"] for task in TASKS.values() if task["kind"] == "tissue"}
@@ -72,6 +74,11 @@ BLOCKS = {
     )
     for start in range(0, config["crossval"]["repeats"], _size)
 }
+
+
+def of_kind(*kinds):
+    """List the extractors of these kinds."""
+    return [name for name, extractor in EXTRACTORS.items() if extractor.kind in kinds]
 
 
 def any_of(names):

@@ -1,8 +1,5 @@
 # Extractors: ImageNet's network off the shelf, and fine-tuned on tissue patches in two steps.
 
-MODELS = {name: extractor["source"] for name, extractor in config["extractors"].items()}
-
-
 rule build_imagenet:
     input:
         weights=rules.fetch_weights.output.weights,
@@ -13,7 +10,7 @@ rule build_imagenet:
     benchmark:
         "<benchmarks>/build_imagenet/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(name for name in MODELS if MODELS[name] == "imagenet"),
+        extractor=any_of(of_kind("imagenet")),
     conda:
         NETWORK_ENV
     threads: 1
@@ -40,7 +37,7 @@ rule fine_tune:
     benchmark:
         "<benchmarks>/fine_tune/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(name for name in MODELS if MODELS[name] == "finetuned"),
+        extractor=any_of(of_kind("finetuned")),
     conda:
         NETWORK_ENV
     threads: 8
@@ -52,7 +49,7 @@ rule fine_tune:
         finetune=config["finetune"],
         input_px=config["tiling"]["patch_px"],
         mixed_precision=GPU,
-        seed=config["seed"],
+        seed=lambda w: EXTRACTORS[w.extractor].seed,
         checkpoints=lambda w: f"{config['results']}/models/{w.extractor}.checkpoints",
         code=code("fine_tune.py"),
     script:
@@ -61,7 +58,7 @@ rule fine_tune:
 
 rule admit_model:
     input:
-        model=lambda w: MODELS[w.extractor],
+        model=lambda w: EXTRACTORS[w.extractor].path,
     output:
         model="<results>/models/{extractor}.keras",
     log:
@@ -69,7 +66,7 @@ rule admit_model:
     benchmark:
         "<benchmarks>/admit_model/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(name for name in MODELS if MODELS[name].endswith(".keras")),
+        extractor=any_of(of_kind("model")),
     conda:
         NETWORK_ENV
     threads: 1

@@ -16,7 +16,7 @@ MUTATION_SCORES = expand(
 )
 TRAINING = expand(
     "<results>/models/{extractor}.training.tsv",
-    extractor=[name for name in EXTRACTORS if MODELS[name] == "finetuned"],
+    extractor=of_kind("finetuned"),
 )
 
 
@@ -48,7 +48,7 @@ rule compare_extractors:
     params:
         blocks=list(BLOCKS),
         kinds={name: task["kind"] for name, task in TASKS.items()},
-        extractors=EXTRACTORS,
+        extractors=list(EXTRACTORS),
         statistics=config["statistics"],
         seed=config["seed"],
         code=code("compare_extractors.py"),

@@ -21,5 +21,6 @@ with job_log(job.log[0]):
         params=job.params.finetune,
         mixed_precision=job.params.mixed_precision,
         seed=job.params.seed,
+        code=job.params.code,
         threads=job.threads,
     )

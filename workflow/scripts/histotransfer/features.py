@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import HistotransferError
-from .store import create_store, open_store, write_table
+from .store import create_store, file_digest, open_store, write_table
 
 log = logging.getLogger(__name__)
 
@@ -123,12 +123,6 @@ def write_manifest(outputs: Sequence[str | Path], path: str | Path) -> None:
         with open_store(output, SCHEMA) as file:
             rows.append((Path(output).name, len(file["features"]), file.attrs["key"]))
     write_table(pd.DataFrame(rows, columns=["file", "patches", "key"]), path)
-
-
-def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def output_width(model_path: str | Path) -> int:
