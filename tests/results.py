@@ -53,6 +53,7 @@ def write_results(
     paths["training"] = [_written(_history(), folder / "models" / "FTX-2048.training.tsv")]
     dropped = pd.DataFrame([{"item": "FAT4", "what": "target", "reason": "3 positives"}])
     paths["excluded_labels"] = [_written(dropped, folder / "labels" / "mutation.excluded.tsv")]
+    paths["elsewhere"] = []
     return paths
 
 

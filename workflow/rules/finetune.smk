@@ -1,5 +1,6 @@
 # Extractors: ImageNet's network off the shelf, and fine-tuned on tissue patches in two steps.
 
+
 rule build_imagenet:
     input:
         weights=rules.fetch_weights.output.weights,

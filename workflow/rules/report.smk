@@ -24,14 +24,9 @@ rule compare_extractors:
     input:
         labels=expand("<results>/labels/{task}.tsv", task=TASKS),
         splits=expand("<results>/splits/{task}.tsv", task=TASKS),
-        scores=expand(
-            "<results>/scores/{task}/{extractor}.tsv", task=TASKS, extractor=EXTRACTORS
-        ),
-        predictions=expand(
-            "<results>/cv/{task}/{extractor}/{block}.h5",
-            task=TASKS,
-            extractor=EXTRACTORS,
-            block=BLOCKS,
+        scores=of_all_tasks("<results>/scores/{task}/{extractor}.tsv"),
+        predictions=of_all_tasks(
+            "<results>/cv/{task}/{extractor}/{block}.h5", block=BLOCKS
         ),
     output:
         **{name: in_report(name, *TABLES[name]) for name in COMPARED},
@@ -48,7 +43,7 @@ rule compare_extractors:
     params:
         blocks=list(BLOCKS),
         kinds={name: task["kind"] for name, task in TASKS.items()},
-        extractors=list(EXTRACTORS),
+        extractors=COMPARED_IN,
         statistics=config["statistics"],
         seed=config["seed"],
         code=code("compare_extractors.py"),
@@ -184,6 +179,7 @@ rule write_summary:
             )
         },
         excluded_labels=expand("<results>/labels/{task}.excluded.tsv", task=TASKS),
+        elsewhere=expand("<results>/pooled/{extractor}.used.tsv", extractor=ELSEWHERE),
     output:
         summary=report(
             "<results>/summary.html",
