@@ -10,10 +10,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
 SNAKEMAKE := snakemake --cores $(CORES)
 
-.PHONY: help demo test test-fast lint format lock clean
+.PHONY: help demo test test-fast lint format bench-features bench-finetune lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 	@$(SNAKEMAKE) --configfile config/demo.yaml --quiet rules host
@@ -40,6 +40,12 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+bench-features: $(VENV)/dev.stamp  ## time feature extraction beside the network alone
+	PYTHONPATH=workflow/scripts python bench/features.py
+
+bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored features
+	PYTHONPATH=workflow/scripts python bench/finetune.py
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -43,6 +43,8 @@ def write_results(
         name: pd.DataFrame(rows[name], columns=columns.split()) for name, columns in COLUMNS.items()
     }
     tables |= _cohort(rng, slides, patients)
+    tuned = tables["confusion"].query("extractor != @extractors[0]")
+    tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
     paths: Paths = {}
     for name, table in tables.items():
         paths[name] = _written(table, folder / "tables" / f"{name}.tsv")

@@ -170,3 +170,83 @@ def test_a_broken_image_stops_the_store(model_path, tmp_path):
     with pytest.raises(Exception, match="cannot identify image"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
     assert not (tmp_path / "f.h5").exists()
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkeypatch, caplog):
+    """The allocator's own error, raised where the network is called."""
+    import tensorflow as tf
+
+    images = write_store(tmp_path / "s.h5", 21)
+    sizes = []
+    predict = keras.Model.predict_on_batch
+
+    def allocate(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return predict(self, batch)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", allocate)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=8)
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+    assert sizes[:3] == [8, 4, 2]
+    assert set(sizes[2:]) == {2}  # learnt once, and no further size compiled
+    assert "going on with batches of 2" in caplog.text
+
+    def nothing_left(self, batch):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", nothing_left)
+    with pytest.raises(HistotransferError, match="does not hold a single patch"):
+        extract(model_path, [tmp_path / "s.h5"], [tmp_path / "none.h5"])
+    assert not (tmp_path / "none.h5").exists()
+
+
+class OutOfMemoryError(Exception):
+    """Named like PyTorch's."""
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"),
+    [
+        ({8: 10, 16: 10.2}, 8),  # a CPU: no gain
+        ({8: 100, 16: 190, 32: 350, 64: 360}, 32),  # a GPU
+        ({8: 100, 16: 190, 32: 350}, 32),  # 64 do not fit
+        ({}, 4),  # not even 8 fit
+        ({8 << n: 2.0**n for n in range(7)}, 512),
+    ],
+)
+def test_the_smallest_batch_that_is_nearly_the_fastest_is_taken(rates, best):
+    def rate(size):
+        if size not in rates:
+            raise OutOfMemoryError
+        return rates[size]
+
+    assert features.best_batch_size(rate) == best
+
+
+def test_an_error_that_is_not_of_memory_is_not_swallowed():
+    def rate(size):
+        raise ValueError(size)
+
+    with pytest.raises(ValueError, match="8"):
+        features.best_batch_size(rate)
+
+
+def test_a_measured_batch_size_gives_the_same_features(model_path, tmp_path):
+    images = write_store(tmp_path / "s.h5", 5)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size="auto")
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+
+
+def test_rows_are_gathered_into_whole_chunks(monkeypatch):
+    monkeypatch.setattr(features, "ROWS_PER_CHUNK", 4)
+    rows = np.arange(11.0, dtype=np.float32)[:, None]
+    for size in (1, 3, 4, 9, 11):
+        parts = [rows[start : start + size] for start in range(0, 11, size)]
+        chunks = list(features._chunks(parts))
+        assert [len(chunk) for chunk in chunks] == [4, 4, 3]
+        assert np.array_equal(np.concatenate(chunks), rows)
+    assert list(features._chunks([])) == []

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histotransfer import finetune, network, training, weights
+from histotransfer import classify, features, finetune, network, training, weights
 from histotransfer.backend import keras
 from histotransfer.errors import HistotransferError
 from histotransfer.images import encode
-from histotransfer.store import create_store
+from histotransfer.store import create_store, file_digest, read_table
 from histotransfer.training import Data, train
 
 PX = network.MIN_INPUT_PX
@@ -59,6 +59,7 @@ def run(weights_path, store_path, folder, **changes):
         "extractor_path": folder / "FTX.keras",
         "classifier_path": folder / "classifier.keras",
         "history_path": folder / "training.tsv",
+        "card_path": folder / "FTX.card.md",
         "checkpoint_dir": folder / "checkpoints",
         "input_px": PX,
         "params": PARAMS,
@@ -113,6 +114,51 @@ def test_only_the_unfrozen_blocks_changed_and_no_normalisation(tuned, weights_pa
         for kind in ("depthwise", "pointwise")
     }
     assert model.trainable_weights  # frozen in training, not in the file
+
+
+def test_the_card_tells_data_choices_result_and_digests(tuned, store_path):
+    card = (tuned / "FTX.card.md").read_text()
+    assert "hues, SHA-256 of the patch store " + file_digest(store_path) in card
+    for row in ("| class | training | validation |", "| green | 9 | 3 |", "| all | 27 | 9 |"):
+        assert row in card
+    for row in ("| step2.unfreeze_from | block14 |", "| seed of this extractor | 11 |"):
+        assert row in card
+    assert f"| extractor `FTX.keras` | {file_digest(tuned / 'FTX.keras')} |" in card
+    history = pd.read_csv(tuned / "training.tsv", sep="\t").query("step == 2 and epoch > 0")
+    assert f"| {history['val_loss'].min():.4f} |" in card
+
+
+def test_the_classifiers_head_alone_says_what_the_classifier_says(tuned, store_path, tmp_path):
+    """Features in float16 from the extractor, then the head: the classes of the whole network."""
+    features.extract(
+        tuned / "FTX.keras", [store_path], [tmp_path / "f.h5"],
+        extractor="FTX", batch_size=12, dtype="float16", code="1",
+    )  # fmt: skip
+    out = tmp_path / "classifier.tsv"
+    classify.write_confusion([tuned / "classifier.keras"], [tmp_path / "f.h5"], store_path, out)
+    table = read_table(out)
+    classifier = keras.models.load_model(tuned / "classifier.keras")
+    with h5py.File(store_path) as store:
+        images = np.stack([finetune.decode(buffer) for buffer in store["images"][:]])
+        labels, classes = store["labels"][:], list(store.attrs["classes"])
+    called = classifier.predict_on_batch(images).argmax(axis=1)
+    for row in table.itertuples():
+        of_class = labels == classes.index(row.true)
+        expected = (called[of_class] == classes.index(row.predicted)).mean()
+        assert row.fraction == pytest.approx(expected)
+    assert set(table["dataset"]) == {"hues"}
+    assert (table["n"] == 12).all()
+
+
+def test_classes_that_the_classifier_does_not_know_are_counted_all_the_same():
+    table = classify.confusion(["A", "A", "X"], ["A", "B", "B"], ["A", "B"])
+    assert table.set_index(["true", "predicted"])["fraction"].to_dict() == {
+        ("A", "A"): 0.5,
+        ("A", "B"): 0.5,
+        ("X", "A"): 0.0,
+        ("X", "B"): 1.0,
+    }
+    assert table["n"].tolist() == [2, 2, 1, 1]
 
 
 def test_the_work_folder_is_gone(tuned):
@@ -234,18 +280,26 @@ class Killed(BaseException):
     """What a preempted job sees of its end."""
 
 
+RESUMED = PARAMS | {
+    "augment": {"flips_and_turns": True, "stain_jitter": 0.0},
+    "class_weights": "balanced",
+    "step1": PARAMS["step1"] | {"epochs": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def whole(weights_path, store_path, tmp_path_factory):
+    """Train without interruption."""
+    return run(weights_path, store_path, tmp_path_factory.mktemp("whole"), params=RESUMED)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [(1, 2), (1, 3), (2, 1)])
 def test_a_killed_run_goes_on_and_ends_where_an_uninterrupted_one_does(
-    weights_path, store_path, tmp_path, monkeypatch, after
+    whole, weights_path, store_path, tmp_path, monkeypatch, after
 ):
     """To the byte, with augmentation and dropout; after (1, 3) step 1 is over."""
-    params = PARAMS | {
-        "augment": {"flips_and_turns": True, "stain_jitter": 0.0},
-        "class_weights": "balanced",
-        "step1": PARAMS["step1"] | {"epochs": 3},
-    }
-    whole = run(weights_path, store_path, tmp_path / "whole", params=params)
+    params = RESUMED
     saved = training.Checkpoint.save
 
     def save_and_die(self, history, *state):
@@ -268,7 +322,7 @@ def test_a_killed_run_goes_on_and_ends_where_an_uninterrupted_one_does(
     monkeypatch.setattr(training.Checkpoint, "save", save_and_count)
     cut = run(weights_path, store_path, tmp_path / "cut", params=params)
     assert epochs == [moment for moment in [(1, 2), (1, 3), (2, 1), (2, 2)] if moment > after]
-    for name in ("FTX.keras", "classifier.keras", "training.tsv"):
+    for name in ("FTX.keras", "classifier.keras", "training.tsv", "FTX.card.md"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
     assert not (cut / "checkpoints").exists()
 

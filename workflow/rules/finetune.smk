@@ -33,6 +33,7 @@ rule fine_tune:
         model="<results>/models/{extractor}.keras",
         classifier="<results>/models/{extractor}.classifier.keras",
         history="<results>/models/{extractor}.training.tsv",
+        card="<results>/models/{extractor}.card.md",
     log:
         "<logs>/fine_tune/{extractor}.log",
     benchmark:

@@ -7,6 +7,7 @@ TABLES = {
     "related_genes": ("Expression", "Genes related to the image"),
     "mutation": ("Mutation", "Mutations"),
     "confusion": ("Tissue types", "Confusion"),
+    "classifier": ("Fine-tuning", "The classifier on other patches"),
 }
 COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation"]
 MUTATION_SCORES = expand(
@@ -49,6 +50,37 @@ rule compare_extractors:
         code=code("compare_extractors.py"),
     script:
         "../scripts/compare_extractors.py"
+
+
+rule classify:
+    input:
+        classifiers=[
+            f"<results>/models/{extractor}.classifier.keras"
+            for extractor in of_kind("finetuned")
+            for dataset in TISSUE_DATASETS
+        ],
+        features=[
+            f"<results>/features/{extractor}/{dataset}.h5"
+            for extractor in of_kind("finetuned")
+            for dataset in TISSUE_DATASETS
+        ],
+        trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+    output:
+        classifier=in_report("classifier", *TABLES["classifier"]),
+    log:
+        "<logs>/classify.log",
+    benchmark:
+        "<benchmarks>/classify.tsv"
+    conda:
+        NETWORK_ENV
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(20),
+    params:
+        code=code("classify.py"),
+    script:
+        "../scripts/classify.py"
 
 
 rule check_claims:
@@ -126,6 +158,7 @@ FIGURES = {
         {name: table(name) for name in ("qc", "excluded_slides", "cohort")},
     ),
     "training": ("Fine-tuning", {"training": TRAINING}),
+    "classifier": ("Fine-tuning", {"classifier": table("classifier")}),
 }
 if SIMULATED:
     FIGURES["truth"] = ("Comparison", {"truth": table("truth")})

@@ -28,11 +28,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import backend, network
+from . import backend, network, weights
 from .augment import Augmentation, turn
 from .backend import keras
 from .errors import HistotransferError
 from .images import decode, read_images
+from .modelcard import write_card
 from .store import file_digest, open_store, write_table
 from .training import Checkpoint, Data, Indices, Moment, Reader, Row, train
 
@@ -46,6 +47,7 @@ def finetune(
     extractor_path: str | Path,
     classifier_path: str | Path,
     history_path: str | Path,
+    card_path: str | Path,
     checkpoint_dir: str | Path,
     input_px: int,
     params: Mapping[str, Any],
@@ -54,7 +56,7 @@ def finetune(
     code: str = "",
     threads: int = 0,
 ) -> None:
-    """Fine-tune Xception in two steps and write the extractor, the classifier and the history.
+    """Fine-tune Xception in two steps; write extractor, classifier, history and model card.
 
     A run that is killed goes on after its last epoch when it is started again with the same
     arguments, and ends where an uninterrupted one does.
@@ -73,6 +75,8 @@ def finetune(
         the state before the step, shown but not chosen; each step ends in the state after the
         epoch of lowest val_loss. (A head that was trained to confidence loses val_loss when the
         blocks below begin to move, while the features get better; measured on real patches.)
+    card_path : str or Path
+        The model card (`modelcard.write_card`).
     checkpoint_dir : str or Path
         Folder for work files (the activations, the checkpoint); removed at the end. The checkpoint
         stays where the run is cut short.
@@ -122,9 +126,8 @@ def finetune(
             _class_weights(labels[training], n_classes, str(params["class_weights"])),
             workers=max(1, threads) if on_gpu else 1,
         )
-        key = _key(
-            file_digest(weights_path), file_digest(store_path), dict(params), seed, mixed, code
-        )
+        store_digest = file_digest(store_path)
+        key = _key(file_digest(weights_path), store_digest, dict(params), seed, mixed, code)
         checkpoint = Checkpoint(work / "checkpoint.h5", key)
         base = network.from_weights(weights_path, input_px, name=name)
         head = build_head(
@@ -181,6 +184,27 @@ def finetune(
         network.save(base, extractor_path)
         network.save(classifier, classifier_path)
         write_table(pd.DataFrame(history), history_path)
+        classes = [str(label) for label in store.attrs["classes"]]
+        with open_store(weights_path, weights.SCHEMA) as started_from:
+            origin = {key: str(started_from.attrs[key]) for key in ("kind", "source", "digest")}
+        write_card(
+            card_path,
+            name=name,
+            files={"extractor": extractor_path, "classifier": classifier_path},
+            weights=origin,
+            dataset=str(store.attrs["dataset"]),
+            dataset_digest=store_digest,
+            classes=classes,
+            counts={
+                part: np.bincount(labels[rows], minlength=n_classes).tolist()
+                for part, rows in (("training", training), ("validation", validation))
+            },
+            params=params,
+            seed=seed,
+            input_px=input_px,
+            precision=policy,
+            history=history,
+        )
         checkpoint.path.unlink()
 
 

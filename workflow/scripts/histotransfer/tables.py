@@ -38,6 +38,7 @@ IDS = [
     "claim",
     "source",
     "qc",
+    "dataset",
 ]
 """Columns that are text, whatever their values look like."""
 

@@ -81,6 +81,25 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     rows = tables["confusion"].dropna(subset=["fraction"])
     if rows.empty:
         raise NothingToDraw("No tissue type was predicted, so none was confused.")
+    return _matrices(rows, "Of the patches of each class, how many are called what (%)")
+
+
+def classifier(tables: Tables, alpha: float) -> Figure:
+    """Draw one matrix per fine-tuned classifier and dataset."""
+    rows = tables["classifier"]
+    if rows.empty:
+        raise NothingToDraw("No fine-tuned network was tried on another dataset.")
+    right = rows[rows["true"] == rows["predicted"]]
+    count = float((right["fraction"] * right["n"]).sum())
+    total = rows.drop_duplicates(["dataset", "extractor", "true"])["n"].sum()
+    panels = rows.assign(extractor=rows["extractor"] + "\non " + rows["dataset"])
+    return _matrices(
+        panels, f"The fine-tuned classifier names {100 * count / total:.1f} % of the patches right"
+    )
+
+
+def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
+    """Draw one matrix per extractor."""
     names = unique(rows["extractor"])
     classes = sorted({*rows["true"], *rows["predicted"]})
     n = rows.groupby("true")["n"].first().reindex(classes, fill_value=0).astype(int)
@@ -100,7 +119,7 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     for axes in panels.flat[max(0, len(names) - columns) : len(names)]:
         axes.set_xlabel("predicted class")
         axes.tick_params(labelbottom=True)
-    style.headline(figure, "Of the patches of each class, how many are called what (%)")
+    style.headline(figure, headline)
     return figure
 
 
