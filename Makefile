@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
 SNAKEMAKE := snakemake --cores $(CORES)
 
-.PHONY: help demo test test-fast lint format bench-features bench-finetune lock clean
+.PHONY: help demo test test-fast lint format bench-evidence bench-features bench-finetune lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+bench-evidence: $(VENV)/dev.stamp  ## compare features on a folder of real patches (PATCHES=folder)
+	PYTHONPATH=workflow/scripts python bench/evidence.py $(PATCHES)
 
 bench-features: $(VENV)/dev.stamp  ## time feature extraction beside the network alone
 	PYTHONPATH=workflow/scripts python bench/features.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from test_pooling import write_slide
 
@@ -128,6 +129,19 @@ def test_a_table_of_patients_is_read_and_what_it_lacks_is_listed(tmp_path):
     assert np.isnan(used["P2"])
     text = "id,a,b\nP2,1,2.5\nP1,3,4\n"
     assert table(tmp_path, text, "t.csv") == (["P1", "P2"], [[3, 4], [1, 2.5]])
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_parquet_table_has_its_patients_in_the_index_or_in_the_first_column(tmp_path, indexed):
+    pytest.importorskip("pyarrow", reason="pandas reads Parquet with pyarrow")
+    frame = pd.DataFrame({"id": ["P2", "P1"], "a": [1.0, 3.0], "b": [2.5, 4.0]})
+    (frame.set_index("id") if indexed else frame).to_parquet(tmp_path / "t.parquet")
+    elsewhere.pool_table(
+        tmp_path / "t.parquet", PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv", extractor="E"
+    )
+    with open_store(tmp_path / "p.h5", "pooled/1") as store:
+        assert store["patient"].asstr()[:].tolist() == ["P1", "P2"]
+        assert store["features"][:].tolist() == [[3, 4], [1, 2.5]]
 
 
 @pytest.mark.parametrize(

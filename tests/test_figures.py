@@ -117,7 +117,7 @@ def test_an_empty_table_makes_a_figure_that_says_so(name, table, demo, tmp_path,
 
 
 def test_every_input_empty_still_makes_every_figure(demo, tmp_path):
-    inputs = emptied(demo, tmp_path, *demo)
+    inputs = emptied(demo, tmp_path, *filter(demo.get, demo))
     for name in FIGURES:
         draw(name, inputs, [tmp_path / f"{name}.png"], study="simulated")
         assert ink(tmp_path / f"{name}.png") > 0

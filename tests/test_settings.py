@@ -14,11 +14,11 @@ from root import ROOT
 from histotransfer.errors import HistotransferError
 from histotransfer.settings import (
     check_config,
-    extractors,
     missing_data,
     missing_slides,
     read_slide_sheet,
 )
+from histotransfer.sources import extractors
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
 SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"

@@ -12,11 +12,11 @@ from histotransfer.errors import HistotransferError
 from histotransfer.provenance import code_digest
 from histotransfer.settings import (
     check_config,
-    extractors,
     missing_data,
     missing_slides,
     read_slide_sheet,
 )
+from histotransfer.sources import extractors
 
 
 def stop_where_data_are_missing(missing):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from . import __version__
 from .claims import CITATION, STUDY
-from .settings import extractors
+from .sources import extractors
 from .store import written_whole
 from .tables import Inputs, Tables, read_tables
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,9 @@ def train(
     data : Data
         The labels, and which rows to train and to validate on.
     schedule : mapping
-        epochs, learning_rate and patience of the step.
+        epochs, learning_rate, patience and decay of the step. ``cosine`` lets the learning rate
+        fall along half a cosine to nearly nothing in the last epoch (Loshchilov & Hutter 2017),
+        ``none`` leaves it.
     step : int
         Number of the step, for the history and the draws.
     policy : str
@@ -163,12 +166,18 @@ def train(
         to move, while the features get better.
     """
     epochs, patience = int(schedule["epochs"]), int(schedule["patience"])
-    learning_rate = float(schedule["learning_rate"])
+
+    def learning_rate(epoch: int) -> float:
+        start, done = float(schedule["learning_rate"]), max(0, epoch - 1) / epochs
+        return (
+            start * (1 + math.cos(math.pi * done)) / 2 if schedule["decay"] == "cosine" else start
+        )
+
     # A twin that shares the layers is compiled, so that no optimiser ends up in the saved models.
     model = keras.Model(model.inputs, model.outputs)
     model.dtype_policy = policy
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate(1)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
@@ -189,7 +198,7 @@ def train(
             "accuracy": accuracy,
             "val_loss": result["loss"],
             "val_accuracy": result["accuracy"],
-            "learning_rate": learning_rate,
+            "learning_rate": learning_rate(epoch),
         }
         log.info("%s", ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
         return row
@@ -206,6 +215,7 @@ def train(
         epoch = len(candidates) + 1
         order = np.random.default_rng([data.seed, step, epoch]).permutation(data.training)
         batches = _Batches(read, data, order, (step, epoch))
+        model.optimizer.learning_rate = learning_rate(epoch)
         fitted = model.fit(
             batches, shuffle=False, verbose=0, class_weight=data.class_weights
         )  # the order is ours
