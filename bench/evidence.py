@@ -159,7 +159,7 @@ def main() -> None:
         print(history.to_string(index=False))
         print(
             f"split {split}: off the shelf {base:.3f}, fine-tuned {tuned:.3f}, difference "
-            f"{found.delta:+.3f}, 95 % {found.ci_low:+.3f} to {found.ci_high:+.3f}, p {found.p:.2g}",
+            f"{found.delta:+.3f}, 95 % interval {found.ci_low:+.3f} to {found.ci_high:+.3f}",
             flush=True,
         )
 
