@@ -22,6 +22,7 @@ PARAMS = {
     "head_units": 16,
     "dropout": 0.2,
     "batch_size": 8,
+    "label_smoothing": 0.1,
     "class_weights": "none",
     "augment": {"flips_and_turns": False, "stain_jitter": 0.0},
     "cache": True,

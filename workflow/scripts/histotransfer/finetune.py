@@ -84,11 +84,11 @@ def finetune(
         Side of the patches.
     params : mapping
         The config's ``finetune``: validation_fraction, head_units, dropout, batch_size,
-        class_weights (``none``, or ``balanced``: inverse to the classes' counts), augment
-        (`Augmentation`'s flips_and_turns and stain_jitter), and epochs, learning_rate, patience of
-        step1 and step2, with unfreeze_from of step2 (a block such as ``block13``, or ``all``);
-        `cache` false computes the frozen blocks in every epoch instead of keeping their output, of
-        each symmetry, on disk.
+        label_smoothing, class_weights (``none``, or ``balanced``: inverse to the classes' counts),
+        augment (`Augmentation`'s flips_and_turns and stain_jitter), and epochs, learning_rate,
+        decay and patience (`training.train`) of step1 and step2, with unfreeze_from of step2 (a
+        block such as ``block13``, or ``all``); `cache` false computes the frozen blocks in every
+        epoch instead of keeping their output, of each symmetry, on disk.
     mixed_precision : bool
         Compute in float16 where it is safe; on a GPU only.
     seed : int
@@ -123,6 +123,7 @@ def finetune(
             validation,
             int(params["batch_size"]),
             seed,
+            float(params["label_smoothing"]),
             _class_weights(labels[training], n_classes, str(params["class_weights"])),
             workers=max(1, threads) if on_gpu else 1,
         )

@@ -231,19 +231,32 @@ def _network(config: Mapping[str, Any], random_weights: bool) -> str:
     tuned = [name for name, kind in kinds.items() if kind == "finetuned"]
     if tuned:
         one, two = tuning["step1"], tuning["step2"]
+        smoothing, augment = tuning["label_smoothing"], tuning["augment"]
         text += (
             f" {_and(tuned)}: fine-tuned on {tuning['dataset']} in two steps, in batches of "
             f"{tuning['batch_size']}, with {100 * tuning['validation_fraction']:g} % of the "
             "patches held out for early stopping. First a head alone "
-            f"({tuning['head_units']} units, dropout {tuning['dropout']:g}; Adam "
-            f"{one['learning_rate']:g}, at most {one['epochs']} epochs), then also the network "
-            f"from {two['unfreeze_from']} on (Adam {two['learning_rate']:g}, at most "
-            f"{two['epochs']} epochs)."
+            f"({tuning['head_units']} units, dropout {tuning['dropout']:g}; {_adam(one)}), then "
+            f"also the network from {two['unfreeze_from']} on ({_adam(two)})."
         )
+        if smoothing:
+            text += f" Labels were smoothed by {smoothing:g}."
+        if tuning["class_weights"] == "balanced":
+            text += " Classes were weighed inversely to their counts."
+        shown = ["flipped and turned"] * augment["flips_and_turns"]
+        shown += [f"changed in stain by up to {augment['stain_jitter']:.0%}"] * (
+            augment["stain_jitter"] > 0
+        )
+        text += f" In training patches were {_and(shown)} at random." if shown else ""
     others = [name for name, kind in kinds.items() if kind not in ("imagenet", "finetuned")]
     if others:
         text += f" {_and(others)}: made elsewhere."
     return text
+
+
+def _adam(step: Mapping[str, Any]) -> str:
+    falling = " falling along a cosine" if step["decay"] == "cosine" else ""
+    return f"Adam {step['learning_rate']:g}{falling}, at most {step['epochs']} epochs"
 
 
 def _task(name: str, task: Mapping[str, Any]) -> str:

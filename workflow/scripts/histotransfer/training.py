@@ -49,6 +49,9 @@ class Data:
     batch_size : int
     seed : int
         Seed of the order of the patches.
+    label_smoothing : float
+        Part of a label that is spread over all classes (Szegedy et al. 2016): the loss has no gain
+        from more confidence, so that the features go on being moved.
     class_weights : dict of int to float or None
         Weight of each class in the loss of the training part.
     workers : int
@@ -60,6 +63,7 @@ class Data:
     validation: Indices
     batch_size: int
     seed: int
+    label_smoothing: float = 0.0
     class_weights: dict[int, float] | None = None
     workers: int = 1
 
@@ -111,17 +115,20 @@ class Checkpoint:
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of a reader's rows in a given order, at a moment of the training or as they are."""
 
-    def __init__(self, read: Reader, data: Data, order: Indices, moment: Moment | None) -> None:
+    def __init__(
+        self, read: Reader, data: Data, n_classes: int, order: Indices, moment: Moment | None
+    ) -> None:
         super().__init__(workers=data.workers)
         self._read, self._data, self._order, self._moment = read, data, order, moment
+        self._indicators = np.eye(n_classes, dtype=np.float32)
 
     def __len__(self) -> int:
         return -(-len(self._order) // self._data.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int16]]:
+    def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
         size = self._data.batch_size
         rows = self._order[index * size : (index + 1) * size]
-        return self._read(rows, self._moment), self._data.labels[rows]
+        return self._read(rows, self._moment), self._indicators[self._data.labels[rows]]
 
 
 def train(
@@ -178,7 +185,7 @@ def train(
     model.dtype_policy = policy
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate(1)),
-        loss="sparse_categorical_crossentropy",
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=data.label_smoothing),
         metrics=["accuracy"],
     )
     model.optimizer.build(model.trainable_variables)
@@ -187,7 +194,8 @@ def train(
     weights = {id(variable) for variable in model.weights}
     generators = [variable for variable in model.variables if id(variable) not in weights]
     state = [*trained, *generators, *model.optimizer.variables]
-    validation = _Batches(read, data, data.validation, None)
+    n_classes = model.output_shape[-1]
+    validation = _Batches(read, data, n_classes, data.validation, None)
 
     def validate(epoch: int, loss: float, accuracy: float) -> Row:
         result = model.evaluate(validation, verbose=0, return_dict=True)
@@ -214,7 +222,7 @@ def train(
     while not _finished(candidates := _candidates(rows, step), epochs, patience):
         epoch = len(candidates) + 1
         order = np.random.default_rng([data.seed, step, epoch]).permutation(data.training)
-        batches = _Batches(read, data, order, (step, epoch))
+        batches = _Batches(read, data, n_classes, order, (step, epoch))
         model.optimizer.learning_rate = learning_rate(epoch)
         fitted = model.fit(
             batches, shuffle=False, verbose=0, class_weight=data.class_weights
