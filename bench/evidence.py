@@ -48,12 +48,21 @@ def evaluate(
     params: Mapping[str, Any],
     split: int,
     seed: int,
+    inner: int | None = None,
     px: int = 224,
     repeats: int = 10,
     threads: int = 0,
 ) -> tuple[float, float, Difference]:
-    """Return both accuracies on the held-out patches, and their difference with its interval."""
-    hold_out(folder, work, split)
+    """Return both accuracies on the held-out patches, and their difference with its interval.
+
+    With `inner` the held-out patches of the split are not touched at all: the rest is divided once
+    more, by that seed, which is how to choose a recipe.
+    """
+    if inner is None:
+        hold_out(folder, work, split)
+    else:
+        hold_out(folder, work / "outer", split)
+        hold_out(work / "outer/training", work, inner)
     for part in ("training", "evaluation"):
         patches.pack_dataset(
             work / part,
@@ -139,6 +148,7 @@ def main() -> None:
     options.add_argument("--config", type=Path, default=Path("config/config.yaml"))
     options.add_argument("--weights", type=Path, default=Path("resources/xception_imagenet.h5"))
     options.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2])
+    options.add_argument("--inner", type=int, help="divide the training part once more, to tune")
     options.add_argument("--threads", type=int, default=0)
     chosen = options.parse_args()
     if not chosen.weights.exists():
@@ -153,6 +163,7 @@ def main() -> None:
                 params=params,
                 split=split,
                 seed=params["seeds"][0] + split,
+                inner=chosen.inner,
                 threads=chosen.threads,
             )
             history = read_table(Path(work) / "FTX.training.tsv")
