@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from histotransfer import features, network
+from histotransfer import elsewhere, features, network
 from histotransfer.backend import keras
 from histotransfer.errors import HistotransferError
 from histotransfer.images import encode
@@ -71,6 +71,22 @@ def test_every_patch_gets_its_features_whatever_the_batches(model_path, tmp_path
         assert file.attrs["schema"] == "features/1"
         assert file.attrs["slide"] == "s"
         assert file.attrs["extractor"] == "colour"
+
+
+def test_a_slides_features_open_as_clam_trident_and_stamp_open_theirs(model_path, tmp_path):
+    """Those tools read whole datasets by these names and hand them to PyTorch or a regressor."""
+    images = write_store(tmp_path / "s.h5", 5)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], dtype="float16")
+    with h5py.File(tmp_path / "f.h5", "r") as file:
+        clam, stamp, coords = file["features"][:], file["feats"][:], file["coords"][:]
+    assert np.array_equal(clam, stamp)
+    assert clam.shape == (len(images), 6)
+    assert clam.dtype == np.float16  # which torch.from_numpy takes, and .float() makes float32
+    assert coords.shape == (len(images), 2)
+    assert coords.dtype == np.int32
+    read, corners = elsewhere.read_features(tmp_path / "f.h5")
+    assert np.array_equal(read, clam)
+    assert np.array_equal(corners, coords)
 
 
 def test_a_datasets_labels_names_and_classes_travel_along(model_path, tmp_path):

@@ -60,7 +60,7 @@ def extract(
         ``patches/1`` files.
     outputs : sequence of Path
         The ``features/1`` file of each: `features` (m, d), with `coords` or `labels` and `names`
-        as in the store.
+        as in the store; a slide's features also go by the name `feats`.
     extractor : str
         The extractor's name, noted in the files.
     batch_size : int or "auto"
@@ -294,6 +294,8 @@ def _write(
         for name in ("coords", "labels", "names"):
             if name in patches:
                 patches.copy(name, file)
+        if item == "slide":
+            file["feats"] = h5py.SoftLink("features")  # the name that STAMP reads
 
 
 def _chunks(rows: Iterable[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
