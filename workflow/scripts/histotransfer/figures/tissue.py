@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,7 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
     """Draw one matrix per extractor."""
     names = unique(rows["extractor"])
     classes = sorted({*rows["true"], *rows["predicted"]})
-    n = rows.groupby("true")["n"].first().reindex(classes, fill_value=0).astype(int)
+    n = rows.groupby("true")["n"].unique().map(sorted)
     columns = min(len(names), 3)
     lines = math.ceil(len(names) / columns)
     side = (style.PAGE_MM - 22) / max(columns, 2)
@@ -110,7 +111,9 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(panels.flat, names, strict=False):
         _matrix(axes, rows[rows["extractor"] == name], classes)
-        axes.set_yticks(range(len(classes)), [f"{name} {n[name]:,}" for name in classes])
+        axes.set_yticks(
+            range(len(classes)), [f"{name} {_counts(n.get(name, []))}" for name in classes]
+        )
         axes.set_title(name)
     for axes in panels.flat[len(names) :]:
         axes.set_axis_off()
@@ -121,6 +124,11 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
         axes.tick_params(labelbottom=True)
     style.headline(figure, headline)
     return figure
+
+
+def _counts(of_class: Sequence[int]) -> str:
+    """Say how many patches a class has; datasets may differ."""
+    return " or ".join(f"{count:,}" for count in of_class) or "0"
 
 
 def _matrix(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
