@@ -154,6 +154,7 @@ def main() -> None:
     if not chosen.weights.exists():
         weights.fetch(chosen.weights, source="auto", seed=0)
     params = yaml.safe_load(chosen.config.read_text())["finetune"]
+    seed = params.pop("seeds")[0]
     for split in chosen.splits:
         with tempfile.TemporaryDirectory() as work:
             base, tuned, found = evaluate(
@@ -162,7 +163,7 @@ def main() -> None:
                 Path(work),
                 params=params,
                 split=split,
-                seed=params["seeds"][0] + split,
+                seed=seed + split,
                 inner=chosen.inner,
                 threads=chosen.threads,
             )

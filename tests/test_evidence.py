@@ -22,9 +22,9 @@ def test_fine_tuned_features_beat_those_off_the_shelf_on_patches_held_out(realda
         realdata / "patches/colorectal5_224",
         start,
         tmp_path,
-        params=params,
         split=0,
-        seed=params["seeds"][0],
+        seed=params.pop("seeds")[0],
+        params=params,
     )
     assert base > 0.6  # chance is 0.2
     assert tuned - base == pytest.approx(difference.delta)

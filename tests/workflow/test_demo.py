@@ -144,6 +144,14 @@ def test_a_new_extractor_cuts_nothing_anew(demo: Study) -> None:
     assert not {"tile_slide", "cut_patches", "pack_dataset", "fine_tune"} & set(jobs)
 
 
+def test_a_further_seed_trains_one_further_network(demo: Study) -> None:
+    config = demo.config("demo.yaml")
+    config["finetune"]["seeds"].append(7)
+    jobs = demo.plan("--configfile", demo.configure("seeds.yaml", config))
+    assert jobs["fine_tune"] == 1
+    assert jobs["extract_batch"] == 6
+
+
 def test_the_same_seed_gives_the_same_tables_to_the_byte(demo: Study) -> None:
     tables = sorted((demo.folder / "results/demo/tables").glob("*.tsv"))
     before = {path.name: path.read_bytes() for path in tables}

@@ -48,7 +48,10 @@ rule fine_tune:
         runtime=grows(1440),
         gpu=1 if GPU else 0,
     params:
-        finetune=config["finetune"],
+        # A further seed must not train the first one's extractor again.
+        finetune={
+            key: value for key, value in config["finetune"].items() if key != "seeds"
+        },
         input_px=config["tiling"]["patch_px"],
         mixed_precision=GPU,
         seed=lambda w: EXTRACTORS[w.extractor].seed,

@@ -121,10 +121,10 @@ def finetune(
             labels,
             training,
             validation,
-            int(params["batch_size"]),
-            seed,
-            float(params["label_smoothing"]),
-            _class_weights(labels[training], n_classes, str(params["class_weights"])),
+            batch_size=int(params["batch_size"]),
+            seed=seed,
+            label_smoothing=float(params["label_smoothing"]),
+            class_weights=_class_weights(labels[training], n_classes, str(params["class_weights"])),
             workers=max(1, threads) if on_gpu else 1,
         )
         store_digest = file_digest(store_path)
@@ -141,45 +141,7 @@ def finetune(
         classifier = keras.Model(base.inputs, head(base.outputs[0]), name=f"{name}-classifier")
         network.set_precision(base, mixed=mixed)
         policy = base.dtype_policy.name
-        boundary = unfreeze(base, str(params["step2"]["unfreeze_from"]))
-        images = _image_reader(store, augmentation)
-
-        cached = bool(params["cache"]) and not augmentation.stain_jitter
-        frozen: _Frozen | None = None
-        if cached or not augmentation:
-            below = boundary if cached and boundary is not base.inputs[0] else None
-            frozen = _run_once(base, below, store, augmentation.symmetries, data.batch_size, work)
-
-        history: list[Row] = []
-        if frozen is not None:
-            read = _kept_reader(frozen.features, augmentation)
-            history = train(head, read, data, params["step1"], step=1, checkpoint=checkpoint)
-        else:
-            base.trainable = False
-            history = train(
-                classifier,
-                images,
-                data,
-                params["step1"],
-                step=1,
-                policy=policy,
-                checkpoint=checkpoint,
-            )
-            unfreeze(base, str(params["step2"]["unfreeze_from"]))
-        trained, read = classifier, images
-        if frozen is not None and frozen.activations is not None:
-            trained = keras.Model(boundary, classifier.outputs[0])
-            read = _kept_reader(frozen.activations, augmentation)
-        history = train(
-            trained,
-            read,
-            data,
-            params["step2"],
-            step=2,
-            policy=policy,
-            checkpoint=checkpoint,
-            history=history,
-        )
+        history = _two_steps(base, head, classifier, store, data, augmentation, params, checkpoint)
         network.set_precision(base, mixed=False)
         base.trainable = True  # frozen layers were a matter of this training, not of the extractor
         network.save(base, extractor_path)
@@ -207,6 +169,53 @@ def finetune(
             history=history,
         )
         checkpoint.path.unlink()
+
+
+def _two_steps(
+    base: keras.Model,
+    head: keras.Model,
+    classifier: keras.Model,
+    store: h5py.File,
+    data: Data,
+    augmentation: Augmentation,
+    params: Mapping[str, Any],
+    checkpoint: Checkpoint,
+) -> list[Row]:
+    """Train the head, then the last blocks as well, on what the frozen blocks gave once if kept."""
+    policy, first_block = base.dtype_policy.name, str(params["step2"]["unfreeze_from"])
+    boundary = unfreeze(base, first_block)
+    images = _image_reader(store, augmentation)
+    keep = bool(params["cache"]) and not augmentation.stain_jitter
+    frozen: _Frozen | None = None
+    if keep or not augmentation:
+        below = boundary if keep and boundary is not base.inputs[0] else None
+        work, symmetries = checkpoint.path.parent, augmentation.symmetries
+        frozen = _run_once(base, below, store, symmetries, data.batch_size, work)
+
+    if frozen is None:
+        base.trainable = False
+        history = train(
+            classifier, images, data, params["step1"], step=1, policy=policy, checkpoint=checkpoint
+        )
+        unfreeze(base, first_block)
+    else:
+        read = _kept_reader(frozen.features, augmentation)
+        history = train(head, read, data, params["step1"], step=1, checkpoint=checkpoint)
+
+    trained, read = classifier, images
+    if frozen is not None and frozen.activations is not None:
+        trained = keras.Model(boundary, classifier.outputs[0])
+        read = _kept_reader(frozen.activations, augmentation)
+    return train(
+        trained,
+        read,
+        data,
+        params["step2"],
+        step=2,
+        policy=policy,
+        checkpoint=checkpoint,
+        history=history,
+    )
 
 
 def split(labels: npt.NDArray[np.int16], fraction: float, seed: int) -> tuple[Indices, Indices]:
