@@ -7,7 +7,6 @@ TABLES = {
     "related_genes": ("Expression", "Genes related to the image"),
     "mutation": ("Mutation", "Mutations"),
     "confusion": ("Tissue types", "Confusion"),
-    "classifier": ("Fine-tuning", "The classifier on other patches"),
 }
 COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation"]
 MUTATION_SCORES = expand(
@@ -52,37 +51,6 @@ rule compare_extractors:
         "../scripts/compare_extractors.py"
 
 
-rule classify:
-    input:
-        classifiers=[
-            f"<results>/models/{extractor}.classifier.keras"
-            for extractor in of_kind("finetuned")
-            for dataset in TISSUE_DATASETS
-        ],
-        features=[
-            f"<results>/features/{extractor}/{dataset}.h5"
-            for extractor in of_kind("finetuned")
-            for dataset in TISSUE_DATASETS
-        ],
-        trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
-    output:
-        classifier=in_report("classifier", *TABLES["classifier"]),
-    log:
-        "<logs>/classify.log",
-    benchmark:
-        "<benchmarks>/classify.tsv"
-    conda:
-        NETWORK_ENV
-    threads: 1
-    resources:
-        mem_mb=grows(4000),
-        runtime=grows(20),
-    params:
-        code=code("classify.py"),
-    script:
-        "../scripts/classify.py"
-
-
 rule check_claims:
     input:
         comparison=table("comparison"),
@@ -106,6 +74,45 @@ rule check_claims:
         code=code("check_claims.py"),
     script:
         "../scripts/check_claims.py"
+
+
+# Where a network was fine-tuned, its own classifier is tried on the tissue datasets.
+CLASSIFIED = [
+    (extractor, dataset)
+    for extractor in of_kind("finetuned")
+    for dataset in TISSUE_DATASETS
+]
+if CLASSIFIED:
+
+    TABLES["classifier"] = ("Fine-tuning", "The classifier on other patches")
+
+    rule classify:
+        input:
+            classifiers=[
+                f"<results>/models/{extractor}.classifier.keras"
+                for extractor, _ in CLASSIFIED
+            ],
+            features=[
+                f"<results>/features/{extractor}/{dataset}.h5"
+                for extractor, dataset in CLASSIFIED
+            ],
+            trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+        output:
+            classifier=in_report("classifier", *TABLES["classifier"]),
+        log:
+            "<logs>/classify.log",
+        benchmark:
+            "<benchmarks>/classify.tsv"
+        conda:
+            NETWORK_ENV
+        threads: 1
+        resources:
+            mem_mb=grows(4000),
+            runtime=grows(20),
+        params:
+            code=code("classify.py"),
+        script:
+            "../scripts/classify.py"
 
 
 if SIMULATED:
@@ -158,8 +165,9 @@ FIGURES = {
         {name: table(name) for name in ("qc", "excluded_slides", "cohort")},
     ),
     "training": ("Fine-tuning", {"training": TRAINING}),
-    "classifier": ("Fine-tuning", {"classifier": table("classifier")}),
 }
+if CLASSIFIED:
+    FIGURES["classifier"] = ("Fine-tuning", {"classifier": table("classifier")})
 if SIMULATED:
     FIGURES["truth"] = ("Comparison", {"truth": table("truth")})
 
