@@ -72,6 +72,7 @@ def run(weights_path, store_path, folder, **changes):
         "params": PARAMS,
         "mixed_precision": True,  # without a GPU it has no effect
         "seed": 11,
+        "study": "simulated",
     }
     finetune.finetune(weights_path, store_path, **(settings | changes))
     return folder
@@ -126,6 +127,7 @@ def test_only_the_unfrozen_blocks_changed_and_no_normalisation(tuned, weights_pa
 
 def test_the_card_tells_data_choices_result_and_digests(tuned, store_path):
     card = (tuned / "FTX.card.md").read_text()
+    assert "**Simulated data.**" in card
     assert "hues, SHA-256 of the patch store " + file_digest(store_path) in card
     for row in ("| class | training | validation |", "| green | 9 | 3 |", "| all | 27 | 9 |"):
         assert row in card

@@ -53,6 +53,7 @@ def finetune(
     params: Mapping[str, Any],
     mixed_precision: bool,
     seed: int,
+    study: str = "",
     code: str = "",
     threads: int = 0,
 ) -> None:
@@ -94,6 +95,8 @@ def finetune(
     seed : int
         Seed of the validation part, the head's initial weights, dropout, augmentation and the
         patches' order.
+    study : str
+        The study's name, for the card.
     code : str
         Digest of the code, so that a checkpoint of other code is not taken up.
     threads : int
@@ -153,6 +156,7 @@ def finetune(
         write_card(
             card_path,
             name=name,
+            study=study,
             files={"extractor": extractor_path, "classifier": classifier_path},
             weights=origin,
             dataset=str(store.attrs["dataset"]),

@@ -94,9 +94,7 @@ def classifier(tables: Tables, alpha: float) -> Figure:
     count = float((right["fraction"] * right["n"]).sum())
     total = rows.drop_duplicates(["dataset", "extractor", "true"])["n"].sum()
     panels = rows.assign(extractor=rows["extractor"] + "\non " + rows["dataset"])
-    return _matrices(
-        panels, f"The fine-tuned classifier names {100 * count / total:.1f} % of the patches right"
-    )
+    return _matrices(panels, f"Fine-tuned classifier: {100 * count / total:.1f} % right")
 
 
 def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
