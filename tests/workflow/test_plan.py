@@ -42,7 +42,7 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     lay_out_the_published_study(study, 541)
     jobs = study.plan()
     assert jobs["tile_slide"] == jobs["cut_patches"] == jobs["judge_patches"] == 541
-    assert jobs["extract_batch"] == 2 * 34  # 541 slides in batches of 16, two extractors
+    assert jobs["extract_batch"] == 2 * 17  # 541 slides in batches of 32, two extractors
     assert jobs["extract_features"] == 2  # CRC-VAL-HE-7K under both
     assert jobs["pack_dataset"] == 2
     assert jobs["fine_tune"] == jobs["build_imagenet"] == 1
