@@ -13,10 +13,10 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo test test-fast bench bench-tiling lint format lock clean
+.PHONY: help demo test test-fast lint format bench bench-evidence bench-features bench-finetune bench-tiling lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 	@$(SNAKEMAKE) --configfile config/demo.yaml --quiet rules host
@@ -32,7 +32,7 @@ test: $(VENV)/dev.stamp  ## run every test
 test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
 	pytest -m "not slow"
 
-bench: bench-tiling  ## run every bench
+bench: bench-finetune bench-features bench-tiling  ## run every bench
 
 bench-tiling: $(VENV)/dev.stamp  ## measure tiling beside other tools: SLIDES="a.svs b.svs:0.25", BENCH_PYTHON=...
 	$(BENCH) bench/tiling.py $(SLIDES)
@@ -48,6 +48,15 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+bench-evidence: $(VENV)/dev.stamp  ## compare features on a folder of real patches (PATCHES=folder)
+	PYTHONPATH=workflow/scripts python bench/evidence.py $(PATCHES)
+
+bench-features: $(VENV)/dev.stamp  ## time feature extraction beside the network alone
+	PYTHONPATH=workflow/scripts python bench/features.py
+
+bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored features
+	PYTHONPATH=workflow/scripts python bench/finetune.py
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

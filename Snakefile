@@ -49,20 +49,16 @@ rule features:
     input:
         expand(
             "<results>/features/{extractor}/batches/{batch}.tsv",
-            extractor=EXTRACTORS,
+            extractor=NETWORKS,
             batch=BATCHES,
         ),
         expand(
             "<results>/features/{extractor}/{dataset}.h5",
-            extractor=EXTRACTORS,
+            extractor=NETWORKS,
             dataset=TISSUE_DATASETS,
         ),
 
 
 rule crossval:
     input:
-        expand(
-            "<results>/scores/{task}/{extractor}.tsv",
-            task=TASKS,
-            extractor=EXTRACTORS,
-        ),
+        of_all_tasks("<results>/scores/{task}/{extractor}.tsv"),

@@ -43,6 +43,8 @@ def write_results(
         name: pd.DataFrame(rows[name], columns=columns.split()) for name, columns in COLUMNS.items()
     }
     tables |= _cohort(rng, slides, patients)
+    tuned = tables["confusion"].query("extractor != @extractors[0]")
+    tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
     paths: Paths = {}
     for name, table in tables.items():
         paths[name] = _written(table, folder / "tables" / f"{name}.tsv")
@@ -53,6 +55,7 @@ def write_results(
     paths["training"] = [_written(_history(), folder / "models" / "FTX-2048.training.tsv")]
     dropped = pd.DataFrame([{"item": "FAT4", "what": "target", "reason": "3 positives"}])
     paths["excluded_labels"] = [_written(dropped, folder / "labels" / "mutation.excluded.tsv")]
+    paths["elsewhere"] = []
     return paths
 
 

@@ -82,11 +82,18 @@ def study(tmp_path_factory):
     return folder, paths, kinds
 
 
-def write(study, out, kinds=None, extractors=(NOISY, CLEAN, COPY)):
+def write(study, out, kinds=None, extractors=(NOISY, CLEAN, COPY), without=()):
     _, paths, all_kinds = study
     tables = {name: out / f"{name}.tsv" for name in TABLES}
+    chosen = {
+        key: {
+            task: {name: files[name] for name in extractors if (task, name) not in without}
+            for task, files in paths[key].items()
+        }
+        for key in ("scores", "cv")
+    }
     comparison.write_comparison(
-        **paths, baseline=NOISY, extractors=extractors, kinds=all_kinds if kinds is None else kinds,
+        **paths | chosen, kinds=all_kinds if kinds is None else kinds,
         statistics={"rope": 0.01, "alpha": 0.05, "bootstrap": 300}, seed=2, out=tables,
     )  # fmt: skip
     return {name: read_table(path, target="str") for name, path in tables.items()}
@@ -173,6 +180,13 @@ def test_the_tables_are_the_same_bytes_again_and_without_the_third_extractor(
     pair = write(study, tmp_path, extractors=(NOISY, CLEAN))["comparison"]
     both = tables["comparison"].query("extractor == @CLEAN").reset_index(drop=True)
     pd.testing.assert_frame_equal(pair, both)
+
+
+def test_an_extractor_may_know_the_samples_of_some_tasks_only(study, tables, tmp_path):
+    table = write(study, tmp_path, without={("tissue", COPY)})["comparison"]
+    whole = tables["comparison"]
+    expected = whole[(whole["extractor"] != COPY) | (whole["task"] != "tissue")]
+    pd.testing.assert_frame_equal(table, expected.reset_index(drop=True))
 
 
 def test_a_study_without_some_kind_of_task_has_empty_tables(study, tmp_path):

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from histotransfer import features, network
+from histotransfer import elsewhere, features, network
 from histotransfer.backend import keras
 from histotransfer.errors import HistotransferError
 from histotransfer.images import encode
@@ -71,6 +71,22 @@ def test_every_patch_gets_its_features_whatever_the_batches(model_path, tmp_path
         assert file.attrs["schema"] == "features/1"
         assert file.attrs["slide"] == "s"
         assert file.attrs["extractor"] == "colour"
+
+
+def test_a_slides_features_open_as_clam_trident_and_stamp_open_theirs(model_path, tmp_path):
+    """Those tools read whole datasets by these names and hand them to PyTorch or a regressor."""
+    images = write_store(tmp_path / "s.h5", 5)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], dtype="float16")
+    with h5py.File(tmp_path / "f.h5", "r") as file:
+        clam, stamp, coords = file["features"][:], file["feats"][:], file["coords"][:]
+    assert np.array_equal(clam, stamp)
+    assert clam.shape == (len(images), 6)
+    assert clam.dtype == np.float16  # which torch.from_numpy takes, and .float() makes float32
+    assert coords.shape == (len(images), 2)
+    assert coords.dtype == np.int32
+    read, corners = elsewhere.read_features(tmp_path / "f.h5")
+    assert np.array_equal(read, clam)
+    assert np.array_equal(corners, coords)
 
 
 def test_a_datasets_labels_names_and_classes_travel_along(model_path, tmp_path):
@@ -171,3 +187,83 @@ def test_a_broken_image_stops_the_store(model_path, tmp_path, kept_bytes):
     with pytest.raises(HistotransferError, match=r"s\.h5: its image 7 cannot be decoded"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
     assert not (tmp_path / "f.h5").exists()
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkeypatch, caplog):
+    """The allocator's own error, raised where the network is called."""
+    import tensorflow as tf
+
+    images = write_store(tmp_path / "s.h5", 21)
+    sizes = []
+    predict = keras.Model.predict_on_batch
+
+    def allocate(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return predict(self, batch)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", allocate)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=8)
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+    assert sizes[:3] == [8, 4, 2]
+    assert set(sizes[2:]) == {2}  # learnt once, and no further size compiled
+    assert "going on with batches of 2" in caplog.text
+
+    def nothing_left(self, batch):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", nothing_left)
+    with pytest.raises(HistotransferError, match="does not hold a single patch"):
+        extract(model_path, [tmp_path / "s.h5"], [tmp_path / "none.h5"])
+    assert not (tmp_path / "none.h5").exists()
+
+
+class OutOfMemoryError(Exception):
+    """Named like PyTorch's."""
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"),
+    [
+        ({8: 10, 16: 10.2}, 8),  # a CPU: no gain
+        ({8: 100, 16: 190, 32: 350, 64: 360}, 32),  # a GPU
+        ({8: 100, 16: 190, 32: 350}, 32),  # 64 do not fit
+        ({}, 4),  # not even 8 fit
+        ({8 << n: 2.0**n for n in range(7)}, 512),
+    ],
+)
+def test_the_smallest_batch_that_is_nearly_the_fastest_is_taken(rates, best):
+    def rate(size):
+        if size not in rates:
+            raise OutOfMemoryError
+        return rates[size]
+
+    assert features.best_batch_size(rate) == best
+
+
+def test_an_error_that_is_not_of_memory_is_not_swallowed():
+    def rate(size):
+        raise ValueError(size)
+
+    with pytest.raises(ValueError, match="8"):
+        features.best_batch_size(rate)
+
+
+def test_a_measured_batch_size_gives_the_same_features(model_path, tmp_path):
+    images = write_store(tmp_path / "s.h5", 5)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size="auto")
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+
+
+def test_rows_are_gathered_into_whole_chunks(monkeypatch):
+    monkeypatch.setattr(features, "ROWS_PER_CHUNK", 4)
+    rows = np.arange(11.0, dtype=np.float32)[:, None]
+    for size in (1, 3, 4, 9, 11):
+        parts = [rows[start : start + size] for start in range(0, 11, size)]
+        chunks = list(features._chunks(parts))
+        assert [len(chunk) for chunk in chunks] == [4, 4, 3]
+        assert np.array_equal(np.concatenate(chunks), rows)
+    assert list(features._chunks([])) == []

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histotransfer import finetune, network, weights
+from histotransfer import classify, features, finetune, network, training, weights
 from histotransfer.backend import keras
 from histotransfer.errors import HistotransferError
 from histotransfer.images import encode
-from histotransfer.store import create_store
+from histotransfer.store import create_store, file_digest, read_table
+from histotransfer.training import Data, train
 
 PX = network.MIN_INPUT_PX
 PARAMS = {
@@ -21,9 +22,18 @@ PARAMS = {
     "head_units": 16,
     "dropout": 0.2,
     "batch_size": 8,
+    "label_smoothing": 0.1,
+    "class_weights": "none",
+    "augment": {"flips_and_turns": False, "stain_jitter": 0.0},
     "cache": True,
-    "step1": {"epochs": 20, "learning_rate": 3e-3, "patience": 20},
-    "step2": {"unfreeze_from": "block14", "epochs": 2, "learning_rate": 1e-4, "patience": 2},
+    "step1": {"epochs": 20, "learning_rate": 3e-3, "decay": "none", "patience": 20},
+    "step2": {
+        "unfreeze_from": "block14",
+        "epochs": 2,
+        "learning_rate": 1e-4,
+        "decay": "cosine",
+        "patience": 2,
+    },
 }
 
 
@@ -56,11 +66,13 @@ def run(weights_path, store_path, folder, **changes):
         "extractor_path": folder / "FTX.keras",
         "classifier_path": folder / "classifier.keras",
         "history_path": folder / "training.tsv",
+        "card_path": folder / "FTX.card.md",
         "checkpoint_dir": folder / "checkpoints",
         "input_px": PX,
         "params": PARAMS,
         "mixed_precision": True,  # without a GPU it has no effect
         "seed": 11,
+        "study": "simulated",
     }
     finetune.finetune(weights_path, store_path, **(settings | changes))
     return folder
@@ -90,7 +102,8 @@ def test_history_tells_both_steps(tuned):
         1: list(range(21)),
         2: [0, 1, 2],
     }
-    assert history.groupby("step")["learning_rate"].first().to_dict() == {1: 3e-3, 2: 1e-4}
+    assert (history.query("step == 1")["learning_rate"] == 3e-3).all()
+    assert history.query("step == 2")["learning_rate"].tolist() == pytest.approx([1e-4, 1e-4, 5e-5])
     starts = history["epoch"] == 0
     assert history.loc[starts, ["loss", "accuracy"]].isna().all(axis=None)
     assert history.loc[~starts].notna().all(axis=None)
@@ -110,6 +123,52 @@ def test_only_the_unfrozen_blocks_changed_and_no_normalisation(tuned, weights_pa
         for kind in ("depthwise", "pointwise")
     }
     assert model.trainable_weights  # frozen in training, not in the file
+
+
+def test_the_card_tells_data_choices_result_and_digests(tuned, store_path):
+    card = (tuned / "FTX.card.md").read_text()
+    assert "**Simulated data.**" in card
+    assert "hues, SHA-256 of the patch store " + file_digest(store_path) in card
+    for row in ("| class | training | validation |", "| green | 9 | 3 |", "| all | 27 | 9 |"):
+        assert row in card
+    for row in ("| step2.unfreeze_from | block14 |", "| seed of this extractor | 11 |"):
+        assert row in card
+    assert f"| extractor `FTX.keras` | {file_digest(tuned / 'FTX.keras')} |" in card
+    history = pd.read_csv(tuned / "training.tsv", sep="\t").query("step == 2 and epoch > 0")
+    assert f"| {history['val_loss'].min():.4f} |" in card
+
+
+def test_the_classifiers_head_alone_says_what_the_classifier_says(tuned, store_path, tmp_path):
+    """Features in float16 from the extractor, then the head: the classes of the whole network."""
+    features.extract(
+        tuned / "FTX.keras", [store_path], [tmp_path / "f.h5"],
+        extractor="FTX", batch_size=12, dtype="float16", code="1",
+    )  # fmt: skip
+    out = tmp_path / "classifier.tsv"
+    classify.write_confusion([tuned / "classifier.keras"], [tmp_path / "f.h5"], store_path, out)
+    table = read_table(out)
+    classifier = keras.models.load_model(tuned / "classifier.keras")
+    with h5py.File(store_path) as store:
+        images = np.stack([finetune.decode(buffer) for buffer in store["images"][:]])
+        labels, classes = store["labels"][:], list(store.attrs["classes"])
+    called = classifier.predict_on_batch(images).argmax(axis=1)
+    for row in table.itertuples():
+        of_class = labels == classes.index(row.true)
+        expected = (called[of_class] == classes.index(row.predicted)).mean()
+        assert row.fraction == pytest.approx(expected)
+    assert set(table["dataset"]) == {"hues"}
+    assert (table["n"] == 12).all()
+
+
+def test_classes_that_the_classifier_does_not_know_are_counted_all_the_same():
+    table = classify.confusion(["A", "A", "X"], ["A", "B", "B"], ["A", "B"])
+    assert table.set_index(["true", "predicted"])["fraction"].to_dict() == {
+        ("A", "A"): 0.5,
+        ("A", "B"): 0.5,
+        ("X", "A"): 0.0,
+        ("X", "B"): 1.0,
+    }
+    assert table["n"].tolist() == [2, 2, 1, 1]
 
 
 def test_the_work_folder_is_gone(tuned):
@@ -171,22 +230,22 @@ def test_training_on_stored_features_is_training_through_the_frozen_network(
     with h5py.File(store_path) as store:
         labels = store["labels"][:]
         images = np.stack([finetune.decode(buffer) for buffer in store["images"][:]])
-    training, validation = finetune.split(labels, 0.25, 0)
-    data = finetune._Data(labels, training, validation, 8, 5)
+    rows, held_out = finetune.split(labels, 0.25, 0)
+    data = Data(labels, rows, held_out, batch_size=8, seed=5)
 
-    def train(through_the_network):
+    def train_head(through_the_network):
         base = network.from_weights(weights_path, PX)
         base.trainable = False
         head = finetune.build_head(2048, 3, 16, 0.2, seed=5)
         if through_the_network:
-            model, rows = keras.Model(base.inputs, head(base.outputs[0])), images
+            model, values = keras.Model(base.inputs, head(base.outputs[0])), images
         else:
-            model, rows = head, base.predict(images, batch_size=8, verbose=0)
-        settings = {"step": 1, "epochs": 2, "learning_rate": 1e-3, "patience": 2}
-        history = finetune._train(model, rows.__getitem__, data, **settings)
+            model, values = head, base.predict(images, batch_size=8, verbose=0)
+        schedule = {"epochs": 2, "learning_rate": 1e-3, "decay": "none", "patience": 2}
+        history = train(model, lambda rows, _: values[rows], data, schedule, step=1)
         return head.get_weights(), pd.DataFrame(history)
 
-    (short, short_history), (plain, plain_history) = train(False), train(True)
+    (short, short_history), (plain, plain_history) = train_head(False), train_head(True)
     pd.testing.assert_frame_equal(short_history, plain_history, rtol=1e-3)
     for found, expected in zip(short, plain, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -225,3 +284,91 @@ def test_stores_that_cannot_be_trained_on_are_named(weights_path, tmp_path):
     with pytest.raises(HistotransferError, match=r"slide\.h5: has no labels"):
         run(weights_path, tmp_path / "slide.h5", tmp_path)
     assert not (tmp_path / "FTX.keras").exists()
+
+
+class Killed(BaseException):
+    """What a preempted job sees of its end."""
+
+
+RESUMED = PARAMS | {
+    "augment": {"flips_and_turns": True, "stain_jitter": 0.0},
+    "class_weights": "balanced",
+    "step1": PARAMS["step1"] | {"epochs": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def whole(weights_path, store_path, tmp_path_factory):
+    """Train without interruption."""
+    return run(weights_path, store_path, tmp_path_factory.mktemp("whole"), params=RESUMED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [(1, 2), (1, 3), (2, 1)])
+def test_a_killed_run_goes_on_and_ends_where_an_uninterrupted_one_does(
+    whole, weights_path, store_path, tmp_path, monkeypatch, after
+):
+    """To the byte, with augmentation and dropout; after (1, 3) step 1 is over."""
+    params = RESUMED
+    saved = training.Checkpoint.save
+
+    def save_and_die(self, history, *state):
+        saved(self, history, *state)
+        if (history[-1]["step"], history[-1]["epoch"]) == after:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Checkpoint, "save", save_and_die)
+        with pytest.raises(Killed):
+            run(weights_path, store_path, tmp_path / "cut", params=params)
+    assert [path.name for path in (tmp_path / "cut/checkpoints").iterdir()] == ["checkpoint.h5"]
+
+    epochs = []
+
+    def save_and_count(self, history, *state):
+        epochs.append((history[-1]["step"], history[-1]["epoch"]))
+        saved(self, history, *state)
+
+    monkeypatch.setattr(training.Checkpoint, "save", save_and_count)
+    cut = run(weights_path, store_path, tmp_path / "cut", params=params)
+    assert epochs == [moment for moment in [(1, 2), (1, 3), (2, 1), (2, 2)] if moment > after]
+    for name in ("FTX.keras", "classifier.keras", "training.tsv", "FTX.card.md"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
+    assert not (cut / "checkpoints").exists()
+
+
+def test_a_checkpoint_of_another_training_or_cut_short_is_not_taken_up(tmp_path):
+    path = tmp_path / "checkpoint.h5"
+    rows = [{"step": 1, "epoch": 1, "val_loss": 0.5}]
+    training.Checkpoint(path, "this").save(rows, [np.zeros(2)], [np.ones(2)])
+    history, current, best = training.Checkpoint(path, "this").load()
+    assert (history, current[0].tolist(), best[0].tolist()) == (rows, [0, 0], [1, 1])
+    assert training.Checkpoint(path, "other").load() is None
+    path.write_bytes(path.read_bytes()[:100])
+    assert training.Checkpoint(path, "this").load() is None
+    assert training.Checkpoint(tmp_path / "none.h5", "this").load() is None
+
+
+@pytest.mark.slow
+def test_a_changed_stain_is_trained_the_plain_way(weights_path, store_path, tmp_path):
+    params = PARAMS | {
+        "augment": {"flips_and_turns": True, "stain_jitter": 0.05},
+        "cache": False,
+        "step1": PARAMS["step1"] | {"epochs": 3},
+    }
+    run(weights_path, store_path, tmp_path, params=params)
+    history = pd.read_csv(tmp_path / "training.tsv", sep="\t")
+    assert history["step"].tolist() == [1, 1, 1, 1, 2, 2, 2]
+    before = weights.read(weights_path)
+    after = network.tensors(network.load_extractor(tmp_path / "FTX.keras"))
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert {name.split("_")[0] for name in changed} == {"block14"}
+
+
+def test_balanced_classes_weigh_the_same():
+    labels = np.repeat([0, 1, 2], [8, 2, 5]).astype(np.int16)
+    weights = finetune._class_weights(labels, 3, "balanced")
+    assert {label: weights[label] * n for label, n in enumerate([8, 2, 5])} == pytest.approx(
+        {0: 5, 1: 5, 2: 5}
+    )
+    assert finetune._class_weights(labels, 3, "none") is None

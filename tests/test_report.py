@@ -7,6 +7,7 @@ from copy import deepcopy
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 from docutils.core import publish_parts
@@ -36,6 +37,22 @@ def page_of(config, folder, random_weights=False, **changed) -> str:
     inputs = {name: paths[name] for name in TABLES}
     write_summary(config, inputs, folder / "summary.html", random_weights=random_weights)
     return (folder / "summary.html").read_text(encoding="utf-8")
+
+
+def test_what_could_not_be_used_of_features_made_elsewhere_is_said(tmp_path):
+    rows = [
+        ("s1", "slide", 9, 9, "other patches", ""),
+        ("s2", "slide", 9, 7, "applied", ""),
+        ("s3", "slide", 0, 0, "", "no file of features"),
+    ]
+    columns = ["item", "what", "n_patches", "n_pooled", "qc", "reason"]
+    write_table(pd.DataFrame(rows, columns=columns), tmp_path / "UNI.used.tsv")
+    config = config_of("demo")
+    config["extractors"]["UNI"] = {"source": {"features": "data/uni"}}
+    page = page_of(config, tmp_path, elsewhere=[tmp_path / "UNI.used.tsv"])
+    assert "UNI: of 3 slides, 1 left out (1 × no file of features)" in page
+    assert "UNI: on 1 slide its patches are not the tiles" in page
+    assert "UNI: made elsewhere." in page
 
 
 class Balanced(HTMLParser):

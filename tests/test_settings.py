@@ -18,6 +18,7 @@ from histotransfer.settings import (
     missing_slides,
     read_slide_sheet,
 )
+from histotransfer.sources import extractors
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
 SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"
@@ -75,6 +76,36 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
 ]
 
 
+WRONG += [
+    (
+        "a table as the baseline of a tissue task",
+        lambda c: c.update(extractors={"A": {"source": {"table": "t.csv"}}} | c["extractors"]),
+        "extractors.A",
+    ),
+    (
+        "a table of another kind",
+        lambda c: c["extractors"].update(A={"source": {"table": "t.xlsx"}}),
+        "extractors.A.source",
+    ),
+    (
+        "an extractor with the name of another's seed",
+        lambda c: (
+            c["finetune"].update(seeds=[1, 7]),
+            c["extractors"].update({"FTX-2048-seed7": {"source": "imagenet"}}),
+        ),
+        "FTX-2048-seed7",
+    ),
+    (
+        "a cache of what is never the same",
+        lambda c: (
+            c["finetune"]["augment"].update(stain_jitter=0.05),
+            c["finetune"].update(cache=True),
+        ),
+        "finetune.cache",
+    ),
+]
+
+
 @pytest.mark.parametrize(("change", "named"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
 def test_a_wrong_config_is_refused_by_name(
     change: Callable[[dict[str, Any]], Any], named: str
@@ -85,6 +116,21 @@ def test_a_wrong_config_is_refused_by_name(
         check_config(config, CONFIG)
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_each_seed_of_fine_tuning_is_an_extractor():
+    config = load("config.yaml")
+    config["finetune"]["seeds"] = [3, 7]
+    config["extractors"] |= {
+        "UNI": {"source": {"features": "data/uni"}},
+        "M": {"source": "m.keras"},
+    }
+    found = extractors(config)
+    assert list(found) == ["IMGNET-2048", "FTX-2048", "FTX-2048-seed7", "UNI", "M"]
+    assert [extractor.seed for extractor in found.values()] == [None, 3, 7, None, None]
+    assert [extractor.is_network for extractor in found.values()] == [True, True, True, False, True]
+    assert (found["UNI"].kind, found["UNI"].path) == ("features", "data/uni")
+    check_config(config, CONFIG)
 
 
 def sheet(folder: Path, text: str, encoding: str = "utf-8") -> Path:

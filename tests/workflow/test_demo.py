@@ -88,6 +88,19 @@ def test_every_figure_is_there_twice(demo: Study) -> None:
     assert (demo.folder / "results/demo/summary.html").stat().st_size > 5000
 
 
+def test_the_classifier_is_tried_on_patches_that_it_has_not_seen(demo: Study) -> None:
+    classifier = table(demo, "classifier")
+    assert set(classifier["extractor"]) == {"FTX-2048"}
+    assert set(classifier["dataset"]) == {"CRC-VAL-HE-7K"}
+    assert len(classifier) == 81
+    assert (classifier["n"] == 30).all()
+    right = classifier[classifier["true"] == classifier["predicted"]]
+    assert right["fraction"].mean() > 0.6  # far above the 1/9 of guessing
+    card = (demo.folder / "results/demo/models/FTX-2048.card.md").read_text()
+    assert "| all | 324 | 36 |" in card
+    assert not (demo.folder / "results/demo/models/FTX-2048.checkpoints").exists()
+
+
 def test_pen_and_blur_are_caught(demo: Study) -> None:
     qc = table(demo, "qc")
     assert qc["pen"].sum() > 0
@@ -131,6 +144,14 @@ def test_a_new_extractor_cuts_nothing_anew(demo: Study) -> None:
     assert not {"tile_slide", "cut_patches", "pack_dataset", "fine_tune"} & set(jobs)
 
 
+def test_a_further_seed_trains_one_further_network(demo: Study) -> None:
+    config = demo.config("demo.yaml")
+    config["finetune"]["seeds"].append(7)
+    jobs = demo.plan("--configfile", demo.configure("seeds.yaml", config))
+    assert jobs["fine_tune"] == 1
+    assert jobs["extract_batch"] == 6
+
+
 def test_the_same_seed_gives_the_same_tables_to_the_byte(demo: Study) -> None:
     tables = sorted((demo.folder / "results/demo/tables").glob("*.tsv"))
     before = {path.name: path.read_bytes() for path in tables}
@@ -147,3 +168,32 @@ def test_the_report_holds_the_answer_and_needs_no_network(demo: Study, tmp_path:
     for words in ("simulated", "Read this first", "Tissue types", "Expression", "Mutation"):
         assert words in text
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']https?://", text)
+
+
+def test_features_made_elsewhere_are_compared_on_the_patients_that_all_share(demo: Study) -> None:
+    """FTX-2048's own features, less a patient, as if made elsewhere, give FTX-2048's numbers."""
+    folder = demo.folder / "data/elsewhere"
+    folder.mkdir(parents=True)
+    for path in (demo.folder / "results/demo/features/FTX-2048").glob("SIM-*.h5"):
+        if not path.stem.startswith("SIM-01-0001"):
+            (folder / path.name).symlink_to(path)
+    config = demo.config("demo.yaml")
+    config["extractors"]["ELSEWHERE"] = {"source": {"features": "data/elsewhere"}}
+    path = demo.configure("elsewhere.yaml", config)
+    comparison, summary = "results/demo/tables/comparison.tsv", "results/demo/summary.html"
+    demo.run(comparison, summary, "--configfile", path, "--quiet", "rules")
+    rows = table(demo, "comparison")
+    assert set(rows.loc[rows["task"] == "tissue", "extractor"]) == {"FTX-2048"}
+    ours, theirs = (
+        rows[(rows["task"] != "tissue") & (rows["extractor"] == name)]
+        .drop(columns="extractor")
+        .reset_index(drop=True)
+        for name in ("FTX-2048", "ELSEWHERE")
+    )
+    pd.testing.assert_frame_equal(ours, theirs)
+    used = read_table(demo.folder / "results/demo/pooled/ELSEWHERE.used.tsv")
+    assert (used["qc"].dropna() == "applied").all()
+    assert used["reason"].value_counts()["no file of features"] >= 1
+    excluded = read_table(demo.folder / "results/demo/labels/expression.excluded.tsv")
+    assert "no features under ELSEWHERE" in set(excluded["reason"])
+    assert "ELSEWHERE: of 54 slides" in (demo.folder / summary).read_text()

@@ -42,7 +42,7 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     lay_out_the_published_study(study, 541)
     jobs = study.plan()
     assert jobs["tile_slide"] == jobs["cut_patches"] == jobs["judge_patches"] == 541
-    assert jobs["extract_batch"] == 2 * 34  # 541 slides in batches of 16, two extractors
+    assert jobs["extract_batch"] == 2 * 17  # 541 slides in batches of 32, two extractors
     assert jobs["extract_features"] == 2  # CRC-VAL-HE-7K under both
     assert jobs["pack_dataset"] == 2
     assert jobs["fine_tune"] == jobs["build_imagenet"] == 1
@@ -110,6 +110,26 @@ def test_a_wrong_config_stops_before_the_first_job(study: Study) -> None:
     assert process.returncode != 0
     assert "patch_p" in process.stdout
     assert not (study.folder / "results").exists()
+
+
+def test_features_made_elsewhere_are_pooled_and_compared_where_they_can_be(study: Study) -> None:
+    lay_out_the_published_study(study, 4)
+    (study.folder / "data/uni").mkdir()
+    (study.folder / "data/clinical.csv").touch()
+    more = {
+        "IMGNET-2048": {
+            "source": "imagenet"
+        },  # what amends comes first, and the first is compared to
+        "UNI": {"source": {"features": "data/uni"}},
+        "CLINICAL": {"source": {"table": "data/clinical.csv"}},
+    }
+    amended = {"extractors": more, "finetune": {"seeds": [1, 2]}}
+    jobs = study.plan("--configfile", study.configure("more.yaml", amended))
+    assert jobs["fine_tune"] == 2
+    assert jobs["pool_elsewhere"] == 2
+    assert jobs["pool_features"] == 3
+    assert jobs["extract_features"] == 3
+    assert jobs["cross_validate"] == 5 * (3 + 2 * 5)  # tissue under the networks alone
 
 
 def test_a_config_without_a_study_amends_the_published_one(study: Study) -> None:

@@ -16,6 +16,7 @@ from histotransfer.settings import (
     missing_slides,
     read_slide_sheet,
 )
+from histotransfer.sources import extractors
 
 
 def stop_where_data_are_missing(missing):
@@ -49,8 +50,15 @@ SIMULATED = "simulate" in config
 if not SIMULATED:
     stop_where_data_are_missing(missing_slides(SLIDES.values()))
 
-EXTRACTORS = list(config["extractors"])
+EXTRACTORS = extractors(config)
+NETWORKS = [name for name, extractor in EXTRACTORS.items() if extractor.is_network]
+ELSEWHERE = [name for name in EXTRACTORS if name not in NETWORKS]
 TASKS = config["tasks"]
+# Features made elsewhere know the slides' patients, but not the patches of a tissue dataset.
+COMPARED_IN = {
+    name: NETWORKS if task["kind"] == "tissue" else list(EXTRACTORS)
+    for name, task in TASKS.items()
+}
 TISSUE_DATASETS = sorted(
     {task["dataset"] for task in TASKS.values() if task["kind"] == "tissue"}
 )
@@ -72,6 +80,11 @@ BLOCKS = {
     )
     for start in range(0, config["crossval"]["repeats"], _size)
 }
+
+
+def of_kind(*kinds):
+    """List the extractors of these kinds."""
+    return [name for name, extractor in EXTRACTORS.items() if extractor.kind in kinds]
 
 
 def any_of(names):
@@ -135,7 +148,12 @@ def labels_input(wildcards):
     task = TASKS[wildcards.task]
     if task["kind"] == "tissue":
         return {"patches": f"<results>/patches/{task['dataset']}.h5"}
-    files = {"labels": task["labels"], "cohort": "<results>/tables/cohort.tsv"}
+    files = {
+        "labels": task["labels"],
+        "cohort": "<results>/tables/cohort.tsv",
+        # Extractors are compared on the patients that all of them have.
+        "pooled": expand("<results>/pooled/{extractor}.h5", extractor=ELSEWHERE),
+    }
     if isinstance(task["targets"], str) and task["targets"] != "all":
         files["targets"] = task["targets"]
     return files
@@ -147,6 +165,15 @@ def features_of_samples(wildcards):
     if task["kind"] == "tissue":
         return f"<results>/features/{wildcards.extractor}/{task['dataset']}.h5"
     return f"<results>/pooled/{wildcards.extractor}.h5"
+
+
+def of_all_tasks(pattern, **wildcards):
+    """Name a file of each task and extractor compared in it, task by task."""
+    return [
+        path
+        for task, names in COMPARED_IN.items()
+        for path in expand(pattern, task=task, extractor=names, **wildcards)
+    ]
 
 
 def table(name):

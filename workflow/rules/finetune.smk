@@ -1,7 +1,5 @@
 # Extractors: ImageNet's network off the shelf, and fine-tuned on tissue patches in two steps.
 
-MODELS = {name: extractor["source"] for name, extractor in config["extractors"].items()}
-
 
 rule build_imagenet:
     input:
@@ -13,7 +11,7 @@ rule build_imagenet:
     benchmark:
         "<benchmarks>/build_imagenet/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(name for name in MODELS if MODELS[name] == "imagenet"),
+        extractor=any_of(of_kind("imagenet")),
     conda:
         NETWORK_ENV
     threads: 1
@@ -35,12 +33,13 @@ rule fine_tune:
         model="<results>/models/{extractor}.keras",
         classifier="<results>/models/{extractor}.classifier.keras",
         history="<results>/models/{extractor}.training.tsv",
+        card="<results>/models/{extractor}.card.md",
     log:
         "<logs>/fine_tune/{extractor}.log",
     benchmark:
         "<benchmarks>/fine_tune/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(name for name in MODELS if MODELS[name] == "finetuned"),
+        extractor=any_of(of_kind("finetuned")),
     conda:
         NETWORK_ENV
     threads: 8
@@ -49,10 +48,14 @@ rule fine_tune:
         runtime=grows(1440),
         gpu=1 if GPU else 0,
     params:
-        finetune=config["finetune"],
+        # A further seed must not train the first one's extractor again.
+        finetune={
+            key: value for key, value in config["finetune"].items() if key != "seeds"
+        },
         input_px=config["tiling"]["patch_px"],
         mixed_precision=GPU,
-        seed=config["seed"],
+        seed=lambda w: EXTRACTORS[w.extractor].seed,
+        study=config["study"],
         checkpoints=lambda w: f"{config['results']}/models/{w.extractor}.checkpoints",
         code=code("fine_tune.py"),
     script:
@@ -61,7 +64,7 @@ rule fine_tune:
 
 rule admit_model:
     input:
-        model=lambda w: MODELS[w.extractor],
+        model=lambda w: EXTRACTORS[w.extractor].path,
     output:
         model="<results>/models/{extractor}.keras",
     log:
@@ -69,7 +72,7 @@ rule admit_model:
     benchmark:
         "<benchmarks>/admit_model/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(name for name in MODELS if MODELS[name].endswith(".keras")),
+        extractor=any_of(of_kind("model")),
     conda:
         NETWORK_ENV
     threads: 1

@@ -16,7 +16,7 @@ MUTATION_SCORES = expand(
 )
 TRAINING = expand(
     "<results>/models/{extractor}.training.tsv",
-    extractor=[name for name in EXTRACTORS if MODELS[name] == "finetuned"],
+    extractor=of_kind("finetuned"),
 )
 
 
@@ -24,14 +24,9 @@ rule compare_extractors:
     input:
         labels=expand("<results>/labels/{task}.tsv", task=TASKS),
         splits=expand("<results>/splits/{task}.tsv", task=TASKS),
-        scores=expand(
-            "<results>/scores/{task}/{extractor}.tsv", task=TASKS, extractor=EXTRACTORS
-        ),
-        predictions=expand(
-            "<results>/cv/{task}/{extractor}/{block}.h5",
-            task=TASKS,
-            extractor=EXTRACTORS,
-            block=BLOCKS,
+        scores=of_all_tasks("<results>/scores/{task}/{extractor}.tsv"),
+        predictions=of_all_tasks(
+            "<results>/cv/{task}/{extractor}/{block}.h5", block=BLOCKS
         ),
     output:
         **{name: in_report(name, *TABLES[name]) for name in COMPARED},
@@ -48,7 +43,7 @@ rule compare_extractors:
     params:
         blocks=list(BLOCKS),
         kinds={name: task["kind"] for name, task in TASKS.items()},
-        extractors=EXTRACTORS,
+        extractors=COMPARED_IN,
         statistics=config["statistics"],
         seed=config["seed"],
         code=code("compare_extractors.py"),
@@ -79,6 +74,45 @@ rule check_claims:
         code=code("check_claims.py"),
     script:
         "../scripts/check_claims.py"
+
+
+# Where a network was fine-tuned, its own classifier is tried on the tissue datasets.
+CLASSIFIED = [
+    (extractor, dataset)
+    for extractor in of_kind("finetuned")
+    for dataset in TISSUE_DATASETS
+]
+if CLASSIFIED:
+
+    TABLES["classifier"] = ("Fine-tuning", "The classifier on other patches")
+
+    rule classify:
+        input:
+            classifiers=[
+                f"<results>/models/{extractor}.classifier.keras"
+                for extractor, _ in CLASSIFIED
+            ],
+            features=[
+                f"<results>/features/{extractor}/{dataset}.h5"
+                for extractor, dataset in CLASSIFIED
+            ],
+            trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+        output:
+            classifier=in_report("classifier", *TABLES["classifier"]),
+        log:
+            "<logs>/classify.log",
+        benchmark:
+            "<benchmarks>/classify.tsv"
+        conda:
+            NETWORK_ENV
+        threads: 1
+        resources:
+            mem_mb=grows(4000),
+            runtime=grows(20),
+        params:
+            code=code("classify.py"),
+        script:
+            "../scripts/classify.py"
 
 
 if SIMULATED:
@@ -132,6 +166,8 @@ FIGURES = {
     ),
     "training": ("Fine-tuning", {"training": TRAINING}),
 }
+if CLASSIFIED:
+    FIGURES["classifier"] = ("Fine-tuning", {"classifier": table("classifier")})
 if SIMULATED:
     FIGURES["truth"] = ("Comparison", {"truth": table("truth")})
 
@@ -184,6 +220,7 @@ rule write_summary:
             )
         },
         excluded_labels=expand("<results>/labels/{task}.excluded.tsv", task=TASKS),
+        elsewhere=expand("<results>/pooled/{extractor}.used.tsv", extractor=ELSEWHERE),
     output:
         summary=report(
             "<results>/summary.html",

@@ -14,15 +14,13 @@ with job_log(job.log[0]):
     kinds, extractors, blocks = job.params.kinds, job.params.extractors, job.params.blocks
     scores, predictions = iter(job.input.scores), iter(job.input.predictions)
     write_comparison(
-        {task: {extractor: next(scores) for extractor in extractors} for task in kinds},
+        {task: {name: next(scores) for name in extractors[task]} for task in kinds},
         {
-            task: {extractor: list(islice(predictions, len(blocks))) for extractor in extractors}
+            task: {name: list(islice(predictions, len(blocks))) for name in extractors[task]}
             for task in kinds
         },
         dict(zip(kinds, job.input.labels, strict=True)),
         dict(zip(kinds, job.input.splits, strict=True)),
-        baseline=extractors[0],
-        extractors=extractors,
         kinds=kinds,
         statistics=job.params.statistics,
         seed=job.params.seed,

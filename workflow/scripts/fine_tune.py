@@ -16,10 +16,13 @@ with job_log(job.log[0]):
         extractor_path=job.output.model,
         classifier_path=job.output.classifier,
         history_path=job.output.history,
+        card_path=job.output.card,
         checkpoint_dir=job.params.checkpoints,
         input_px=job.params.input_px,
         params=job.params.finetune,
         mixed_precision=job.params.mixed_precision,
         seed=job.params.seed,
+        study=job.params.study,
+        code=job.params.code,
         threads=job.threads,
     )

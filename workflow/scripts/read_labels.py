@@ -16,4 +16,5 @@ with job_log(job.log[0]):
         job.output.excluded,
         cohort_table=job.input.get("cohort"),
         dataset_features=job.input.get("patches"),
+        pooled=job.input.get("pooled", []),
     )

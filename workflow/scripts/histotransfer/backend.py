@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-__all__ = ["configure", "device", "keras"]
+__all__ = ["configure", "device", "is_out_of_memory", "keras"]
 
 
 def configure(*, threads: int = 0, seed: int = 0) -> None:
@@ -49,3 +49,11 @@ def device() -> str:
     """Return ``"gpu"`` if the backend computes on one, else ``"cpu"``."""
     listed = [str(name).lower() for name in keras.distribution.list_devices()]
     return "gpu" if any(name.startswith(("gpu", "cuda")) for name in listed) else "cpu"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that the device's memory is exhausted, whatever the backend."""
+    name = type(error).__name__
+    return name in ("ResourceExhaustedError", "OutOfMemoryError") or (
+        name == "XlaRuntimeError" and "RESOURCE_EXHAUSTED" in str(error)
+    )

@@ -73,25 +73,20 @@ def write_comparison(
     labels: Mapping[str, str | Path],
     splits: Mapping[str, str | Path],
     *,
-    baseline: str,
-    extractors: Sequence[str],
     kinds: Mapping[str, str],
     statistics: Mapping[str, Any],
     seed: int,
     out: Mapping[str, str | Path],
 ) -> None:
-    """Compare every extractor with the baseline on every target of every task.
+    """Compare every extractor with the first, the baseline, on every target of every task.
 
     Parameters
     ----------
     scores, cv : mapping of task to mapping of extractor to path or paths
-        ``scores/{task}/{extractor}.tsv`` and the blocks ``cv/{task}/{extractor}/*.h5``.
+        ``scores/{task}/{extractor}.tsv`` and the blocks ``cv/{task}/{extractor}/*.h5``, of the
+        extractors that know the task's samples, in the order of the config.
     labels, splits : mapping of task to path
         ``labels/{task}.tsv`` and ``splits/{task}.tsv``.
-    baseline : str
-        One of the extractors.
-    extractors : sequence of str
-        All of them.
     kinds : mapping of task to {"tissue", "expression", "mutation"}
         The order of the tasks in the tables.
     statistics : mapping
@@ -102,9 +97,10 @@ def write_comparison(
         `comparison`, `related_genes`, `improved`, `confusion` and `mutation`; a table without
         rows, because no task is of its kind, holds its header.
     """
-    order = [baseline, *(name for name in extractors if name != baseline)]
     tables: dict[str, list[pd.DataFrame]] = {name: [_table(name, [])] for name in out}
     for task, kind in kinds.items():
+        order = list(scores[task])
+        baseline = order[0]
         predictions = {name: read_predictions(cv[task][name]) for name in order}
         samples = predictions[baseline].samples
         sheet = read_table(labels[task], sample="str", group="str").set_index("sample")

@@ -15,14 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
 from .errors import HistotransferError
-from .store import create_store, open_store, write_table
+from .store import create_store, file_digest, open_store, write_table
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def extract(
     outputs: Sequence[Path],
     *,
     extractor: str,
-    batch_size: int,
+    batch_size: int | str,
     dtype: str,
     code: str,
     mixed_precision: bool = False,
@@ -60,12 +60,13 @@ def extract(
         ``patches/1`` files.
     outputs : sequence of Path
         The ``features/1`` file of each: `features` (m, d), with `coords` or `labels` and `names`
-        as in the store.
+        as in the store; a slide's features also go by the name `feats`.
     extractor : str
         The extractor's name, noted in the files.
-    batch_size : int
-        Patches per step of the network; the last batch of a store is filled up with zeros, so that
-        the network is compiled once and a patch's features do not depend on its neighbours.
+    batch_size : int or "auto"
+        Patches per step of the network, or `best_batch_size` as measured here and now; halved when
+        the memory does not hold it. The last batch of a store is filled up with zeros, so that the
+        network is compiled once and a patch's features do not depend on its neighbours.
     dtype : str
         ``float16`` or ``float32``, of the features in the file.
     code : str
@@ -85,25 +86,53 @@ def extract(
     made_by = (SCHEMA, model_digest, dtype, code, "mixed" if mixed_precision else "single")
     keys = [_key(*made_by, file_digest(store)) for store in stores]
     width = output_width(model_path)
-    run: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]] | None = None
+    network: _Network | None = None
     for path, output, key in zip(stores, outputs, keys, strict=True):
         if _has_key(output, key):
             log.info("%s: already done", output)
             continue
         with open_store(path, PATCHES_SCHEMA) as store:
             count = len(store["images"])
-            features = np.empty((count, width), dtype=dtype)
-            if count:
-                if run is None:
-                    run = _network(model_path, mixed_precision, threads)
-                started = time.perf_counter()
-                for start, rows in _batches(store, run, batch_size):
-                    with np.errstate(over="ignore"):  # found by the check below
-                        features[start : start + len(rows)] = rows
-                _check_finite(features, path, dtype)
-                seconds = time.perf_counter() - started
-                log.info("%s: %d patches, %.1f patches/s", path, count, count / seconds)
-            _write(output, features, store, extractor=extractor, key=key)
+            if count and network is None:
+                network = _Network(model_path, batch_size, mixed_precision, threads)
+            started = time.perf_counter()
+            rows = iter(()) if network is None else _rows(store, network)
+            _write(output, rows, (count, width), dtype, store, extractor=extractor, key=key)
+            seconds = time.perf_counter() - started
+            log.info("%s: %d patches, %.1f patches/s", path, count, count / seconds)
+
+
+def best_batch_size(rate: Callable[[int], float], *, largest: int = 512) -> int:
+    """Find the batch size from which on a larger one gains less than 5 %.
+
+    Parameters
+    ----------
+    rate : callable
+        Patches per second at a batch size; raises what `backend.is_out_of_memory` knows where the
+        memory does not hold it.
+    largest : int
+        Not to be exceeded.
+
+    Returns
+    -------
+    int
+        A power of two, at least 8 (smaller where the memory demands it).
+    """
+    from . import backend
+
+    size, best, best_rate = 8, 0, 0.0
+    while size <= largest:
+        try:
+            measured = rate(size)
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            return best or max(1, size // 2)
+        log.info("batches of %d: %.1f patches/s", size, measured)
+        if measured < 1.05 * best_rate:
+            return best
+        size, best, best_rate = 2 * size, size, measured
+    return best
 
 
 def write_manifest(outputs: Sequence[str | Path], path: str | Path) -> None:
@@ -123,12 +152,6 @@ def write_manifest(outputs: Sequence[str | Path], path: str | Path) -> None:
         with open_store(output, SCHEMA) as file:
             rows.append((Path(output).name, len(file["features"]), file.attrs["key"]))
     write_table(pd.DataFrame(rows, columns=["file", "patches", "key"]), path)
-
-
-def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def output_width(model_path: str | Path) -> int:
@@ -151,39 +174,77 @@ def _has_key(output: Path, key: str) -> bool:
         return False
 
 
-def _network(
-    model_path: str | Path, mixed_precision: bool, threads: int
-) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]:
-    from . import backend, network
+class _Network:
+    """An extractor in memory, with the batch size that the memory holds."""
 
-    backend.configure(threads=threads)
-    model = network.load_extractor(model_path)
-    if mixed_precision and backend.device() == "gpu":
-        network.set_precision(model, mixed=True)
+    def __init__(
+        self, path: str | Path, batch_size: int | str, mixed_precision: bool, threads: int
+    ) -> None:
+        from . import backend, network
 
-    def run(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        network.check_size(model_path, model, images.shape[1])
-        return np.asarray(model.predict_on_batch(images))
+        backend.configure(threads=threads)
+        self._path, self._is_out_of_memory = path, backend.is_out_of_memory
+        self._model = network.load_extractor(path)
+        if mixed_precision and backend.device() == "gpu":
+            network.set_precision(self._model, mixed=True)
+        if batch_size == "auto":
+            batch_size = best_batch_size(self._rate)
+            log.info("batches of %d", batch_size)
+        self.batch_size = int(batch_size)
 
-    return run
+    def run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the features (n, d) of images (n, s, s, 3)."""
+        from . import network
+
+        network.check_size(self._path, self._model, images.shape[1])
+        while True:
+            size = self.batch_size
+            try:
+                parts = [
+                    self._step(images[start : start + size], size)
+                    for start in range(0, len(images), size)
+                ]
+            except Exception as error:
+                if not self._is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise HistotransferError(
+                        self._path,
+                        f"the memory does not hold a single patch of {images.shape[1]} px",
+                        "Free the device's memory or choose a smaller extractor",
+                    ) from error
+                self.batch_size = size // 2
+                log.warning("out of memory: going on with batches of %d", self.batch_size)
+            else:
+                return np.concatenate(parts)
+
+    def _step(self, images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float32]:
+        missing = size - len(images)
+        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        return np.asarray(self._model.predict_on_batch(padded))[: len(images)]
+
+    def _rate(self, size: int) -> float:
+        """Measure patches per second over at least half a second, after a first step."""
+        images = np.zeros((size, *self._model.input_shape[1:]), dtype=np.uint8)
+        self._model.predict_on_batch(images)
+        steps, started = 0, time.perf_counter()
+        while (seconds := time.perf_counter() - started) < 0.5:
+            self._model.predict_on_batch(images)
+            steps += 1
+        return steps * size / seconds
 
 
-def _batches(
-    store: h5py.File,
-    run: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]],
-    batch_size: int,
-) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """Yield (first row, features) while the next patches are being decoded."""
+def _rows(store: h5py.File, network: _Network) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the features of a few patches at a time while the next ones are being decoded."""
     from .images import read_images
 
-    def decoded(start: int) -> npt.NDArray[np.uint8]:
-        return read_images(store, start, start + batch_size)
+    size = network.batch_size
 
-    starts = range(0, len(store["images"]), batch_size)
-    for start, images in zip(starts, _ahead(decoded, starts), strict=True):
-        missing = batch_size - len(images)
-        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        yield start, run(padded)[: len(images)]
+    def decoded(start: int) -> npt.NDArray[np.uint8]:
+        return read_images(store, start, start + size)
+
+    for images in _ahead(decoded, range(0, len(store["images"]), size)):
+        yield network.run(images)
 
 
 def _ahead(function: Callable[[T], R], arguments: Iterable[T]) -> Iterator[R]:
@@ -198,25 +259,53 @@ def _ahead(function: Callable[[T], R], arguments: Iterable[T]) -> Iterator[R]:
             yield waiting.popleft().result()
 
 
-def _check_finite(features: npt.NDArray[Any], path: Path, dtype: str) -> None:
-    if bad := int(np.sum(~np.isfinite(features).all(axis=1))):
-        raise HistotransferError(
-            path,
-            f"{bad} of {len(features)} patches have features that are no finite {dtype}",
-            "Set features.dtype to float32, or look at the extractor's training",
-        )
-
-
 def _write(
-    output: Path, features: npt.NDArray[Any], patches: h5py.File, *, extractor: str, key: str
+    output: Path,
+    rows: Iterable[npt.NDArray[np.float32]],
+    shape: tuple[int, int],
+    dtype: str,
+    patches: h5py.File,
+    *,
+    extractor: str,
+    key: str,
 ) -> None:
+    """Write rows as they come, a chunk at a time, so that no slide is too large for the memory."""
     item = "slide" if "slide" in patches.attrs else "dataset"
     attrs = {item: patches.attrs[item], "extractor": extractor, "key": key}
     if "classes" in patches.attrs:
         attrs["classes"] = patches.attrs["classes"]
     with create_store(output, SCHEMA, attrs) as file:
-        chunks = (min(ROWS_PER_CHUNK, len(features)), features.shape[1]) if len(features) else None
-        file.create_dataset("features", data=features, chunks=chunks)
+        count, width = shape
+        chunks = (min(ROWS_PER_CHUNK, count), width) if count else None
+        features = file.create_dataset("features", shape, dtype, chunks=chunks)
+        done = bad = 0
+        for chunk in _chunks(rows):
+            with np.errstate(over="ignore"):  # found by the check below
+                stored = chunk.astype(dtype)
+            bad += int(np.sum(~np.isfinite(stored).all(axis=1)))
+            features[done : done + len(stored)] = stored
+            done += len(stored)
+        if bad:
+            raise HistotransferError(
+                patches.filename,
+                f"{bad} of {count} patches have features that are no finite {dtype}",
+                "Set features.dtype to float32, or look at the extractor's training",
+            )
         for name in ("coords", "labels", "names"):
             if name in patches:
                 patches.copy(name, file)
+        if item == "slide":
+            file["feats"] = h5py.SoftLink("features")  # the name that STAMP reads
+
+
+def _chunks(rows: Iterable[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:
+    """Gather rows into blocks of `ROWS_PER_CHUNK`; the last may be shorter."""
+    waiting: list[npt.NDArray[np.float32]] = []
+    for part in rows:
+        waiting.append(part)
+        while sum(map(len, waiting)) >= ROWS_PER_CHUNK:
+            together = np.concatenate(waiting)
+            yield together[:ROWS_PER_CHUNK]
+            waiting = [together[ROWS_PER_CHUNK:]]
+    if any(map(len, waiting)):
+        yield np.concatenate(waiting)

@@ -5,15 +5,19 @@ and with batch normalisation in inference mode (the Keras guide to transfer lear
 
 What is frozen gives the same output in every epoch. So the base runs over the patches once: its
 2048 features train the head in step 1, and its activations at the boundary between the frozen and
-the trained blocks, kept on disk in float16, feed step 2.
+the trained blocks, kept on disk in float16, feed step 2. Under flips and quarter turns the same
+holds of each of a patch's eight symmetries; where there is no room for them, or the stain is
+changed too, the patches go through the network in every epoch, the plain way.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,17 +28,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import backend, network
+from . import backend, network, weights
+from .augment import Augmentation, turn
 from .backend import keras
 from .errors import HistotransferError
-from .images import decode
-from .store import open_store, write_table
+from .images import decode, read_images
+from .modelcard import write_card
+from .store import file_digest, open_store, write_table
+from .training import Checkpoint, Data, Indices, Moment, Reader, Row, train
 
 log = logging.getLogger(__name__)
-
-Indices = npt.NDArray[np.int64]
-Reader = Callable[[Indices], npt.NDArray[Any]]
-"""Rows of a network's input by index."""
 
 
 def finetune(
@@ -44,14 +47,20 @@ def finetune(
     extractor_path: str | Path,
     classifier_path: str | Path,
     history_path: str | Path,
+    card_path: str | Path,
     checkpoint_dir: str | Path,
     input_px: int,
     params: Mapping[str, Any],
     mixed_precision: bool,
     seed: int,
+    study: str = "",
+    code: str = "",
     threads: int = 0,
 ) -> None:
-    """Fine-tune Xception in two steps and write the extractor, the classifier and the history.
+    """Fine-tune Xception in two steps; write extractor, classifier, history and model card.
+
+    A run that is killed goes on after its last epoch when it is started again with the same
+    arguments, and ends where an uninterrupted one does.
 
     Parameters
     ----------
@@ -67,21 +76,31 @@ def finetune(
         the state before the step, shown but not chosen; each step ends in the state after the
         epoch of lowest val_loss. (A head that was trained to confidence loses val_loss when the
         blocks below begin to move, while the features get better; measured on real patches.)
+    card_path : str or Path
+        The model card (`modelcard.write_card`).
     checkpoint_dir : str or Path
-        Folder for work files (the activations); removed at the end.
+        Folder for work files (the activations, the checkpoint); removed at the end. The checkpoint
+        stays where the run is cut short.
     input_px : int
         Side of the patches.
     params : mapping
-        The config's ``finetune``: validation_fraction, head_units, dropout, batch_size, and
-        epochs, learning_rate, patience of step1 and step2, with unfreeze_from of step2 (a block
-        such as ``block13``, or ``all``); `cache` false computes the frozen blocks in every epoch
-        instead of keeping their output on disk.
+        The config's ``finetune``: validation_fraction, head_units, dropout, batch_size,
+        label_smoothing, class_weights (``none``, or ``balanced``: inverse to the classes' counts),
+        augment (`Augmentation`'s flips_and_turns and stain_jitter), and epochs, learning_rate,
+        decay and patience (`training.train`) of step1 and step2, with unfreeze_from of step2 (a
+        block such as ``block13``, or ``all``); `cache` false computes the frozen blocks in every
+        epoch instead of keeping their output, of each symmetry, on disk.
     mixed_precision : bool
         Compute in float16 where it is safe; on a GPU only.
     seed : int
-        Seed of the validation part, the head's initial weights, dropout and the patches' order.
+        Seed of the validation part, the head's initial weights, dropout, augmentation and the
+        patches' order.
+    study : str
+        The study's name, for the card.
+    code : str
+        Digest of the code, so that a checkpoint of other code is not taken up.
     threads : int
-        CPU threads of the network; 0 leaves the choice to it.
+        CPU threads of the network, and on a GPU of decoding; 0 leaves the choice to the network.
 
     Raises
     ------
@@ -91,8 +110,9 @@ def finetune(
     """
     backend.configure(threads=threads, seed=seed)
     name = Path(extractor_path).stem
-    batch_size = int(params["batch_size"])
-    step1, step2 = params["step1"], params["step2"]
+    on_gpu = backend.device() == "gpu"
+    mixed = mixed_precision and on_gpu
+    augmentation = Augmentation(**params["augment"], seed=seed)
     with (
         open_store(store_path, "patches/1") as store,
         _work_folder(checkpoint_dir) as work,
@@ -100,6 +120,19 @@ def finetune(
         labels, n_classes = _labels(store, store_path, input_px)
         training, validation = split(labels, float(params["validation_fraction"]), seed)
         log.info("%d patches to train on, %d to validate", len(training), len(validation))
+        data = Data(
+            labels,
+            training,
+            validation,
+            batch_size=int(params["batch_size"]),
+            seed=seed,
+            label_smoothing=float(params["label_smoothing"]),
+            class_weights=_class_weights(labels[training], n_classes, str(params["class_weights"])),
+            workers=max(1, threads) if on_gpu else 1,
+        )
+        store_digest = file_digest(store_path)
+        key = _key(file_digest(weights_path), store_digest, dict(params), seed, mixed, code)
+        checkpoint = Checkpoint(work / "checkpoint.h5", key)
         base = network.from_weights(weights_path, input_px, name=name)
         head = build_head(
             base.output_shape[-1],
@@ -109,28 +142,84 @@ def finetune(
             seed=seed,
         )
         classifier = keras.Model(base.inputs, head(base.outputs[0]), name=f"{name}-classifier")
-        mixed = mixed_precision and backend.device() == "gpu"
         network.set_precision(base, mixed=mixed)
-        boundary = unfreeze(base, str(step2["unfreeze_from"]))
-
-        images = _image_reader(store)
-        cached = bool(params["cache"]) and boundary is not base.inputs[0]
-        features, activations = _run_once(
-            base, boundary if cached else None, images, len(labels), batch_size, work
-        )
-        data = _Data(labels, training, validation, batch_size, seed)
-        history = _train(head, features.__getitem__, data, step=1, **_schedule(step1))
-        if activations is None:
-            trained, read = classifier, images
-        else:
-            trained, read = keras.Model(boundary, classifier.outputs[0]), activations.__getitem__
         policy = base.dtype_policy.name
-        history += _train(trained, read, data, step=2, policy=policy, **_schedule(step2))
-    network.set_precision(base, mixed=False)
-    base.trainable = True  # frozen layers were a matter of this training, not of the extractor
-    network.save(base, extractor_path)
-    network.save(classifier, classifier_path)
-    write_table(pd.DataFrame(history), history_path)
+        history = _two_steps(base, head, classifier, store, data, augmentation, params, checkpoint)
+        network.set_precision(base, mixed=False)
+        base.trainable = True  # frozen layers were a matter of this training, not of the extractor
+        network.save(base, extractor_path)
+        network.save(classifier, classifier_path)
+        write_table(pd.DataFrame(history), history_path)
+        classes = [str(label) for label in store.attrs["classes"]]
+        with open_store(weights_path, weights.SCHEMA) as started_from:
+            origin = {key: str(started_from.attrs[key]) for key in ("kind", "source", "digest")}
+        write_card(
+            card_path,
+            name=name,
+            study=study,
+            files={"extractor": extractor_path, "classifier": classifier_path},
+            weights=origin,
+            dataset=str(store.attrs["dataset"]),
+            dataset_digest=store_digest,
+            classes=classes,
+            counts={
+                part: np.bincount(labels[rows], minlength=n_classes).tolist()
+                for part, rows in (("training", training), ("validation", validation))
+            },
+            params=params,
+            seed=seed,
+            input_px=input_px,
+            precision=policy,
+            history=history,
+        )
+        checkpoint.path.unlink()
+
+
+def _two_steps(
+    base: keras.Model,
+    head: keras.Model,
+    classifier: keras.Model,
+    store: h5py.File,
+    data: Data,
+    augmentation: Augmentation,
+    params: Mapping[str, Any],
+    checkpoint: Checkpoint,
+) -> list[Row]:
+    """Train the head, then the last blocks as well, on what the frozen blocks gave once if kept."""
+    policy, first_block = base.dtype_policy.name, str(params["step2"]["unfreeze_from"])
+    boundary = unfreeze(base, first_block)
+    images = _image_reader(store, augmentation)
+    keep = bool(params["cache"]) and not augmentation.stain_jitter
+    frozen: _Frozen | None = None
+    if keep or not augmentation:
+        below = boundary if keep and boundary is not base.inputs[0] else None
+        work, symmetries = checkpoint.path.parent, augmentation.symmetries
+        frozen = _run_once(base, below, store, symmetries, data.batch_size, work)
+
+    if frozen is None:
+        base.trainable = False
+        history = train(
+            classifier, images, data, params["step1"], step=1, policy=policy, checkpoint=checkpoint
+        )
+        unfreeze(base, first_block)
+    else:
+        read = _kept_reader(frozen.features, augmentation)
+        history = train(head, read, data, params["step1"], step=1, checkpoint=checkpoint)
+
+    trained, read = classifier, images
+    if frozen is not None and frozen.activations is not None:
+        trained = keras.Model(boundary, classifier.outputs[0])
+        read = _kept_reader(frozen.activations, augmentation)
+    return train(
+        trained,
+        read,
+        data,
+        params["step2"],
+        step=2,
+        policy=policy,
+        checkpoint=checkpoint,
+        history=history,
+    )
 
 
 def split(labels: npt.NDArray[np.int16], fraction: float, seed: int) -> tuple[Indices, Indices]:
@@ -236,128 +325,74 @@ def unfreeze(base: keras.Model, unfreeze_from: str) -> keras.KerasTensor:
 
 
 @dataclass(frozen=True)
-class _Data:
-    """What both steps train on."""
+class _Frozen:
+    """What the frozen network makes of the patches.
 
-    labels: npt.NDArray[np.int16]
-    training: Indices
-    validation: Indices
-    batch_size: int
-    seed: int
+    Attributes
+    ----------
+    features : (symmetries, n, 2048) float32
+    activations : (symmetries, n, h, w, c) float16 or None
+        At the boundary below the trained blocks.
+    """
 
-
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of a reader's rows in a given order."""
-
-    def __init__(
-        self, read: Reader, labels: npt.NDArray[np.int16], order: Indices, batch_size: int
-    ) -> None:
-        super().__init__()
-        self._read, self._labels, self._order, self._size = read, labels, order, batch_size
-
-    def __len__(self) -> int:
-        return -(-len(self._order) // self._size)
-
-    def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.int16]]:
-        rows = self._order[index * self._size : (index + 1) * self._size]
-        return self._read(rows), self._labels[rows]
-
-
-def _schedule(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "epochs": int(step["epochs"]),
-        "learning_rate": float(step["learning_rate"]),
-        "patience": int(step["patience"]),
-    }
-
-
-def _train(
-    model: keras.Model,
-    read: Reader,
-    data: _Data,
-    *,
-    step: int,
-    epochs: int,
-    learning_rate: float,
-    patience: int,
-    policy: str = "float32",
-) -> list[dict[str, float]]:
-    """Train with early stopping and leave the model in its best state; return the history."""
-    # A twin that shares the layers is compiled, so that no optimiser ends up in the saved models.
-    model = keras.Model(model.inputs, model.outputs)
-    model.dtype_policy = policy  # by which Keras decides whether the loss needs scaling
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    validation = _Batches(read, data.labels, data.validation, data.batch_size)
-
-    def validate(epoch: int, loss: float, accuracy: float) -> dict[str, float]:
-        result = model.evaluate(validation, verbose=0, return_dict=True)
-        row = {
-            "step": step,
-            "epoch": epoch,
-            "loss": loss,
-            "accuracy": accuracy,
-            "val_loss": result["loss"],
-            "val_accuracy": result["accuracy"],
-            "learning_rate": learning_rate,
-        }
-        log.info("%s", ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
-        return row
-
-    history = [validate(0, np.nan, np.nan)]
-    best: dict[str, float] | None = None  # the state before is not a candidate: see `finetune`
-    for epoch in range(1, epochs + 1):
-        order = np.random.default_rng([data.seed, step, epoch]).permutation(data.training)
-        batches = _Batches(read, data.labels, order, data.batch_size)
-        fitted = model.fit(batches, shuffle=False, verbose=0)  # the order is ours
-        history.append(validate(epoch, fitted.history["loss"][0], fitted.history["accuracy"][0]))
-        if best is None or history[-1]["val_loss"] < best["val_loss"]:
-            best, weights = history[-1], model.get_weights()
-        elif epoch - best["epoch"] >= patience:
-            break
-    model.set_weights(weights)
-    return history
+    features: npt.NDArray[np.float32]
+    activations: npt.NDArray[np.float16] | None
 
 
 def _run_once(
     base: keras.Model,
     boundary: keras.KerasTensor | None,
-    images: Reader,
-    count: int,
+    store: h5py.File,
+    symmetries: int,
     batch_size: int,
     work: Path,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float16] | None]:
-    """Run the network over all patches; return features and, if asked for, the activations."""
-    features = np.empty((count, base.output_shape[-1]), dtype=np.float32)
-    outputs, activations = {"features": base.outputs[0]}, None
+) -> _Frozen:
+    """Run the network once over all patches, in each symmetry; keep activations if asked for."""
+    count = len(store["images"])
+    outputs = {"features": base.outputs[0]}
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+        "features": ((symmetries, count, base.output_shape[-1]), np.float32)
+    }
     if boundary is not None:
-        outputs["boundary"] = boundary
-        activations = _file_array((count, *boundary.shape[1:]), work)
+        outputs["activations"] = boundary
+        shapes["activations"] = ((symmetries, count, *boundary.shape[1:]), np.float16)
+    _check_room(work, sum(int(np.prod(shape)) * kind().itemsize for shape, kind in shapes.values()))
+    kept = {
+        name: np.lib.format.open_memmap(work / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
+        for name, (shape, kind) in shapes.items()
+    }
     model = keras.Model(base.inputs, outputs)
     for start in range(0, count, batch_size):
-        rows = np.arange(start, min(start + batch_size, count))
-        computed = model.predict_on_batch(images(rows))
-        features[rows] = computed["features"]
-        if activations is not None:
-            activations[rows] = computed["boundary"]
-    return features, activations
+        images = read_images(store, start, start + batch_size)
+        for symmetry in range(symmetries):
+            shown = np.stack([turn(image, symmetry) for image in images])
+            for name, computed in model.predict_on_batch(shown).items():
+                kept[name][symmetry, start : start + len(images)] = computed
+    return _Frozen(kept["features"], kept.get("activations"))
 
 
-def _file_array(shape: tuple[int, ...], work: Path) -> npt.NDArray[np.float16]:
-    """Return a float16 array kept in a file of the work folder."""
-    needed = int(np.prod(shape)) * 2
+def _check_room(work: Path, needed: int) -> None:
     if shutil.disk_usage(work).free < needed:
         raise HistotransferError(
             work,
-            f"the activations below the trained blocks need {needed / 2**30:.1f} GiB on disk",
+            f"the frozen blocks' output needs {needed / 2**30:.1f} GiB on disk",
             "Free the space, or set finetune.cache to false (slower)",
         )
-    return np.lib.format.open_memmap(
-        work / "activations.npy", mode="w+", dtype=np.float16, shape=shape
-    )
+
+
+def _class_weights(
+    labels: npt.NDArray[np.int16], n_classes: int, how: str
+) -> dict[int, float] | None:
+    """Weigh the classes so that each has the same sum (``balanced``), or not at all (``none``)."""
+    if how == "none":
+        return None
+    counts = np.bincount(labels, minlength=n_classes)
+    return {label: len(labels) / (n_classes * int(n)) for label, n in enumerate(counts)}
+
+
+def _key(*made_from: object) -> str:
+    text = json.dumps([*made_from, keras.__version__], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _labels(
@@ -383,11 +418,22 @@ def _labels(
     return labels, len(classes)
 
 
-def _image_reader(store: h5py.File) -> Reader:
+def _image_reader(store: h5py.File, augmentation: Augmentation) -> Reader:
     encoded = store["images"]
 
-    def read(rows: Indices) -> npt.NDArray[np.uint8]:
-        return np.stack([decode(encoded[int(row)]) for row in rows])
+    def read(rows: Indices, moment: Moment | None) -> npt.NDArray[np.uint8]:
+        images = np.stack([decode(encoded[int(row)]) for row in rows])
+        return images if moment is None else augmentation.apply(images, rows, moment)
+
+    return read
+
+
+def _kept_reader(kept: npt.NDArray[Any], augmentation: Augmentation) -> Reader:
+    def read(rows: Indices, moment: Moment | None) -> npt.NDArray[Any]:
+        if moment is None:
+            return np.asarray(kept[0, rows])
+        symmetries = [augmentation.symmetry(row, moment) for row in rows.tolist()]
+        return np.asarray(kept[symmetries, rows])
 
     return read
 
@@ -399,6 +445,7 @@ def _work_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        (folder / "activations.npy").unlink(missing_ok=True)
-        with suppress(OSError):  # not empty: somebody else's
+        for name in ("features.npy", "activations.npy"):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: a checkpoint to go on with, or somebody else's
             folder.rmdir()

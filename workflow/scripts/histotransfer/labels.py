@@ -40,6 +40,7 @@ def write_labels(
     *,
     cohort_table: str | Path | None,
     dataset_features: str | Path | None,
+    pooled: Sequence[str | Path] = (),
 ) -> None:
     """Write the labels of one task, and the list of the samples, rows and targets left out.
 
@@ -56,6 +57,9 @@ def write_labels(
         ``tables/cohort.tsv`` (patient, n_patches); not used by ``tissue``.
     dataset_features : str or Path or None
         The feature file or patch store of the dataset; only used by ``tissue``.
+    pooled : sequence of str or Path
+        ``pooled/1`` files of extractors that may lack patients; only patients that all of them have
+        are compared. Not used by ``tissue``.
 
     Raises
     ------
@@ -73,9 +77,31 @@ def write_labels(
         cohort = read_table(cohort_table, patient="str")
         usable = cohort["n_patches"] > 0
         excluded.add(cohort["patient"][~usable].tolist(), "sample", "no usable patch")
-        labels = patient_labels(task, sorted(cohort["patient"][usable]), excluded)
+        patients = _shared(sorted(cohort["patient"][usable]), pooled, excluded)
+        labels = patient_labels(task, patients, excluded)
     write_table(labels, out_path)
     write_table(excluded.table(), excluded_path)
+
+
+def _shared(
+    patients: Sequence[str], pooled: Sequence[str | Path], excluded: _Excluded
+) -> list[str]:
+    """Return the patients of whom every extractor has features."""
+    shared = list(patients)
+    for path in pooled:
+        with open_store(path, "pooled/1") as store:
+            known = {str(name) for name in store["patient"].asstr()[:]}
+            extractor = store.attrs["extractor"]
+        without = [patient for patient in shared if patient not in known]
+        excluded.add(without, "sample", f"no features under {extractor}")
+        shared = [patient for patient in shared if patient in known]
+    if patients and not shared:
+        raise HistotransferError(
+            pooled[0],
+            "leaves no patient whom all extractors share",
+            "See the tables pooled/*.used.tsv, and leave an extractor out",
+        )
+    return shared
 
 
 def tissue_labels(store_path: Path) -> pd.DataFrame:

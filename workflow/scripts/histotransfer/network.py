@@ -242,6 +242,11 @@ def load_extractor(path: str | Path) -> keras.Model:
     return model
 
 
+def head_of(classifier_path: str | Path) -> keras.Model:
+    """Load the head of a classifier of ours: features (n, d) to probabilities (n, classes)."""
+    return keras.models.load_model(classifier_path, compile=False, safe_mode=True).get_layer("head")
+
+
 def _foreign(config: object) -> set[str]:
     """Return what in a model's configuration could run code that is not Keras's own."""
     if isinstance(config, list):

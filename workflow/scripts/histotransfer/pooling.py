@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,38 @@ def pool(
     HistotransferError
         If the files of a slide disagree, or slides have different numbers of features.
     """
+    write_pooled(
+        (
+            (slide, kept_features(feature_paths[slide], qc_paths[slide] if apply_qc else None))
+            for slide in sorted(feature_paths)
+        ),
+        patients,
+        out_path,
+        extractor=extractor,
+        patches=patches,
+        slides=slides,
+        apply_qc=apply_qc,
+    )
+
+
+def write_pooled(
+    slide_features: Iterable[tuple[str, npt.NDArray[Any]]],
+    patients: Mapping[str, str],
+    out_path: str | Path,
+    *,
+    extractor: str,
+    patches: str,
+    slides: str,
+    apply_qc: bool,
+) -> None:
+    """Pool the rows (n, d) of each slide, then the slides of each patient, and write them.
+
+    Parameters and errors are those of `pool`; `slide_features` yields a slide's id and the features
+    of those of its patches that count, one slide at a time.
+    """
     rows: dict[str, list[npt.NDArray[np.float32]]] = {}
     n_patches: dict[str, int] = {}
-    for slide in sorted(feature_paths):
-        features = kept_features(feature_paths[slide], qc_paths[slide] if apply_qc else None)
+    for slide, features in slide_features:
         if not len(features):
             continue
         patient = patients[slide]
@@ -68,11 +96,31 @@ def pool(
         )
     pooled = [pool_rows(np.stack(rows[patient]), slides) for patient in names]
     attrs = {"extractor": extractor, "patches": patches, "slides": slides, "apply_qc": apply_qc}
-    with create_store(out_path, SCHEMA, attrs) as store:
-        store["features"] = np.stack(pooled) if names else np.empty((0, 0), dtype=np.float32)
-        store.create_dataset("patient", data=names, dtype=h5py.string_dtype())
-        store["n_slides"] = np.array([len(rows[patient]) for patient in names], dtype=np.int32)
-        store["n_patches"] = np.array([n_patches[patient] for patient in names], dtype=np.int32)
+    write_patients(
+        out_path,
+        names,
+        np.stack(pooled) if names else np.empty((0, 0), dtype=np.float32),
+        n_slides=[len(rows[patient]) for patient in names],
+        n_patches=[n_patches[patient] for patient in names],
+        attrs=attrs,
+    )
+
+
+def write_patients(
+    path: str | Path,
+    patients: Sequence[str],
+    features: npt.NDArray[np.float32],
+    *,
+    n_slides: Sequence[int],
+    n_patches: Sequence[int],
+    attrs: Mapping[str, Any],
+) -> None:
+    """Write a ``pooled/1`` file: features (patients, d) float32 with the counts behind them."""
+    with create_store(path, SCHEMA, attrs) as store:
+        store["features"] = features
+        store.create_dataset("patient", data=list(patients), dtype=h5py.string_dtype())
+        store["n_slides"] = np.array(n_slides, dtype=np.int32)
+        store["n_patches"] = np.array(n_patches, dtype=np.int32)
 
 
 def pool_rows(rows: npt.NDArray[Any], how: str) -> npt.NDArray[np.float32]:
@@ -131,10 +179,7 @@ def kept_features(features_path: Path, qc_path: Path | None) -> npt.NDArray[Any]
         features, coords = store["features"][:], store["coords"][:]
     if qc_path is None or not len(features):
         return np.asarray(features)
-    with open_store(qc_path, "qc/1") as store:
-        reason = store["reason"]
-        kept = reason[:] == h5py.check_enum_dtype(reason.dtype)["kept"]
-        verdicts = dict(zip(map(tuple, store["coords"][:].tolist()), kept.tolist(), strict=True))
+    verdicts = kept_tiles(qc_path)
     try:
         mask = [verdicts[x, y] for x, y in coords.tolist()]
     except KeyError as error:
@@ -144,3 +189,12 @@ def kept_features(features_path: Path, qc_path: Path | None) -> npt.NDArray[Any]
             "Delete both files and run the workflow again",
         ) from error
     return np.asarray(features[np.array(mask)])
+
+
+def kept_tiles(qc_path: str | Path) -> dict[tuple[int, int], bool]:
+    """Tell of each tile of a slide, by its corner at level 0, whether quality control kept it."""
+    with open_store(qc_path, "qc/1") as store:
+        reason = store["reason"]
+        kept = reason[:] == h5py.check_enum_dtype(reason.dtype)["kept"]
+        corners = map(tuple, store["coords"][:].tolist())
+        return dict(zip(corners, kept.tolist(), strict=True))

@@ -13,13 +13,14 @@ import pandas as pd
 
 from . import __version__
 from .claims import CITATION, STUDY
+from .sources import extractors
 from .store import written_whole
 from .tables import Inputs, Tables, read_tables
 
 PACKAGES = ["snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib"]
 """Packages whose version is stated; those of other environments are on the report's rule pages."""
 
-TABLES = ["claims", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels"]
+TABLES = ["claims", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "elsewhere"]
 """What the page is written from."""
 
 STYLE = """
@@ -59,7 +60,8 @@ def write_summary(
         The config of this run; the Methods are written from it.
     inputs : mapping
         Paths of the tables that `TABLES` names; ``excluded_labels`` is a list of every task's
-        ``labels/{task}.excluded.tsv``.
+        ``labels/{task}.excluded.tsv``, ``elsewhere`` of the ``pooled/{extractor}.used.tsv`` of the
+        extractors that are features made elsewhere.
     out_path : str or Path
         An HTML page that needs nothing besides itself.
     random_weights : bool
@@ -125,6 +127,7 @@ def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> I
         for (task, what), rows in dropped.groupby(["source", "what"], sort=False):
             left_out = _count(rows["item"].tolist(), str(what))
             yield escape(f"{task}: {left_out} left out of the labels ({_reasons(rows)}).")
+    yield from _elsewhere(tables["elsewhere"])
     if any(task["kind"] == "tissue" for task in config["tasks"].values()):
         yield (
             "The colorectal patches carry no patient: those of one patient may lie on both sides "
@@ -140,6 +143,26 @@ def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> I
         "Only the published abstract is at hand: what it does not state was chosen here and is "
         "declared in the config."
     )
+
+
+def _elsewhere(used: pd.DataFrame) -> Iterator[str]:
+    """Yield what could not be used of features made elsewhere, and where QC could not speak."""
+    if used.empty:
+        return
+    for (extractor, what), rows in used.groupby(["source", "what"], sort=False):
+        out = rows[rows["reason"].notna()]
+        if len(out):
+            yield escape(
+                f"{extractor}: of {_count(rows['item'].tolist(), str(what))}, {len(out)} left out "
+                f"({_reasons(out)}). Expression and mutation are compared on the patients that all "
+                "extractors share."
+            )
+        other = int((rows["qc"] == "other patches").sum())
+        if other:
+            yield escape(
+                f"{extractor}: on {other} slide{'s' * (other != 1)} its patches are not the "
+                "tiles that quality control judged, so all of them count."
+            )
 
 
 def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[str]:
@@ -200,27 +223,40 @@ def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[str]:
 def _network(config: Mapping[str, Any], random_weights: bool) -> str:
     tuning = config["finetune"]
     start = "random weights" if random_weights else "ImageNet weights"
-    sources = {name: entry["source"] for name, entry in config["extractors"].items()}
+    kinds = {name: extractor.kind for name, extractor in extractors(config).items()}
     text = f"Network. Xception with {start} gives 2048 features per patch."
-    plain = [name for name, source in sources.items() if source == "imagenet"]
+    plain = [name for name, kind in kinds.items() if kind == "imagenet"]
     if plain:
         text += f" {_and(plain)}: as it is, off the shelf."
-    tuned = [name for name, source in sources.items() if source == "finetuned"]
+    tuned = [name for name, kind in kinds.items() if kind == "finetuned"]
     if tuned:
         one, two = tuning["step1"], tuning["step2"]
+        smoothing, augment = tuning["label_smoothing"], tuning["augment"]
         text += (
             f" {_and(tuned)}: fine-tuned on {tuning['dataset']} in two steps, in batches of "
             f"{tuning['batch_size']}, with {100 * tuning['validation_fraction']:g} % of the "
             "patches held out for early stopping. First a head alone "
-            f"({tuning['head_units']} units, dropout {tuning['dropout']:g}; Adam "
-            f"{one['learning_rate']:g}, at most {one['epochs']} epochs), then also the network "
-            f"from {two['unfreeze_from']} on (Adam {two['learning_rate']:g}, at most "
-            f"{two['epochs']} epochs)."
+            f"({tuning['head_units']} units, dropout {tuning['dropout']:g}; {_adam(one)}), then "
+            f"also the network from {two['unfreeze_from']} on ({_adam(two)})."
         )
-    others = [name for name, source in sources.items() if source not in ("imagenet", "finetuned")]
+        if smoothing:
+            text += f" Labels were smoothed by {smoothing:g}."
+        if tuning["class_weights"] == "balanced":
+            text += " Classes were weighed inversely to their counts."
+        shown = ["flipped and turned"] * augment["flips_and_turns"]
+        shown += [f"changed in stain by up to {augment['stain_jitter']:.0%}"] * (
+            augment["stain_jitter"] > 0
+        )
+        text += f" In training patches were {_and(shown)} at random." if shown else ""
+    others = [name for name, kind in kinds.items() if kind not in ("imagenet", "finetuned")]
     if others:
         text += f" {_and(others)}: made elsewhere."
     return text
+
+
+def _adam(step: Mapping[str, Any]) -> str:
+    falling = " falling along a cosine" if step["decay"] == "cosine" else ""
+    return f"Adam {step['learning_rate']:g}{falling}, at most {step['epochs']} epochs"
 
 
 def _task(name: str, task: Mapping[str, Any]) -> str:

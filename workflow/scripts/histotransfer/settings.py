@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from .errors import HistotransferError
+from .sources import extractors
 
 #: Where the published study's data come from, by the config key that names them.
 SOURCES = {
@@ -80,6 +81,33 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
                 "Add it to `datasets` or name one of these",
             )
+    baseline = next(iter(config["extractors"]))
+    tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
+    if tissue and not extractors(config)[baseline].is_network:
+        raise HistotransferError(
+            f"config: extractors.{baseline}",
+            "features made elsewhere know no patches of a tissue dataset, so they cannot be the "
+            "baseline of a tissue task",
+            "Name a network first, or leave the tissue task out",
+        )
+    further = {
+        f"{name}-seed{seed}"
+        for name, entry in config["extractors"].items()
+        if entry["source"] == "finetuned"
+        for seed in config["finetune"]["seeds"][1:]
+    }
+    if taken := further & set(config["extractors"]):
+        raise HistotransferError(
+            f"config: extractors.{min(taken)}",
+            "this is the name of a fine-tuned extractor of one of finetune.seeds",
+            "Rename it",
+        )
+    if config["finetune"]["cache"] and config["finetune"]["augment"]["stain_jitter"]:
+        raise HistotransferError(
+            "config: finetune.cache",
+            "a changed stain is another in every epoch, so nothing can be kept",
+            "Set finetune.cache to false, or finetune.augment.stain_jitter to 0",
+        )
     unpainted = datasets - set(config.get("simulate", {}).get("patches_per_class", datasets))
     if unpainted:
         raise HistotransferError(
@@ -176,9 +204,14 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
             wanted.append((f"tasks.{name}.targets", task["targets"], "a file of one symbol a line"))
     if config["network"]["weights"] not in ("auto", "random"):
         wanted.append(("network.weights", config["network"]["weights"], "or write `auto`"))
-    for name, extractor in config["extractors"].items():
-        if extractor["source"].endswith(".keras"):
-            wanted.append((f"extractors.{name}.source", extractor["source"], "a Keras model"))
+    sources = {
+        "model": "a Keras model",
+        "features": "a folder with one HDF5 file of features per slide",
+        "table": "a table of patients × features",
+    }
+    for name, extractor in extractors(config).items():
+        if extractor.path:
+            wanted.append((f"extractors.{name}.source", extractor.path, sources[extractor.kind]))
     return [
         f"{path} (config key {key}): {source}"
         for key, path, source in wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -112,6 +113,12 @@ def open_store(path: str | Path, schema: str) -> Iterator[h5py.File]:
         if found != schema:
             raise HistotransferError(path, f"holds {found}, expected {schema}", remedy)
         yield store
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -10,7 +10,12 @@ import pandas as pd
 from .scores import PRIMARY
 from .store import read_table
 
-ENDINGS = {"scores": ".tsv", "training": ".training.tsv", "excluded_labels": ".excluded.tsv"}
+ENDINGS = {
+    "scores": ".tsv",
+    "training": ".training.tsv",
+    "excluded_labels": ".excluded.tsv",
+    "elsewhere": ".used.tsv",
+}
 """Inputs that are many tables, and what follows in their file names after what they are about."""
 
 IDS = [
@@ -32,6 +37,8 @@ IDS = [
     "follows",
     "claim",
     "source",
+    "qc",
+    "dataset",
 ]
 """Columns that are text, whatever their values look like."""
 
@@ -45,9 +52,8 @@ def read_tables(inputs: Inputs) -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     inputs : mapping
-        A table's path by its name. Of ``scores``, ``training`` and ``excluded_labels`` there are
-        several: their rows are joined, with a column `source` from the file's name (the extractor,
-        or the task).
+        A table's path by its name. Of those in `ENDINGS` there are several: their rows are joined,
+        with a column `source` from the file's name (the extractor, or the task).
 
     Returns
     -------

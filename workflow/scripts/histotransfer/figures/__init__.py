@@ -22,6 +22,7 @@ FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = 
     "mutation": (mutation.auroc, ("mutation", "comparison", "scores")),
     "qc": (qc.overview, ("qc", "excluded_slides", "cohort")),
     "training": (training.curves, ("training",)),
+    "classifier": (tissue.classifier, ("classifier",)),
     "truth": (truth.recovery, ("truth",)),
 }
 """How each figure is drawn, and the names of the tables it needs."""

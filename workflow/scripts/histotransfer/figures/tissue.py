@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -81,9 +82,26 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     rows = tables["confusion"].dropna(subset=["fraction"])
     if rows.empty:
         raise NothingToDraw("No tissue type was predicted, so none was confused.")
+    return _matrices(rows, "Of the patches of each class, how many are called what (%)")
+
+
+def classifier(tables: Tables, alpha: float) -> Figure:
+    """Draw one matrix per fine-tuned classifier and dataset."""
+    rows = tables["classifier"]
+    if rows.empty:
+        raise NothingToDraw("No fine-tuned network was tried on another dataset.")
+    right = rows[rows["true"] == rows["predicted"]]
+    count = float((right["fraction"] * right["n"]).sum())
+    total = rows.drop_duplicates(["dataset", "extractor", "true"])["n"].sum()
+    panels = rows.assign(extractor=rows["extractor"] + "\non " + rows["dataset"])
+    return _matrices(panels, f"Fine-tuned classifier: {100 * count / total:.1f} % right")
+
+
+def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
+    """Draw one matrix per extractor."""
     names = unique(rows["extractor"])
     classes = sorted({*rows["true"], *rows["predicted"]})
-    n = rows.groupby("true")["n"].first().reindex(classes, fill_value=0).astype(int)
+    n = rows.groupby("true")["n"].unique().map(sorted)
     columns = min(len(names), 3)
     lines = math.ceil(len(names) / columns)
     side = (style.PAGE_MM - 22) / max(columns, 2)
@@ -91,7 +109,9 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(panels.flat, names, strict=False):
         _matrix(axes, rows[rows["extractor"] == name], classes)
-        axes.set_yticks(range(len(classes)), [f"{name} {n[name]:,}" for name in classes])
+        axes.set_yticks(
+            range(len(classes)), [f"{name} {_counts(n.get(name, []))}" for name in classes]
+        )
         axes.set_title(name)
     for axes in panels.flat[len(names) :]:
         axes.set_axis_off()
@@ -100,8 +120,13 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     for axes in panels.flat[max(0, len(names) - columns) : len(names)]:
         axes.set_xlabel("predicted class")
         axes.tick_params(labelbottom=True)
-    style.headline(figure, "Of the patches of each class, how many are called what (%)")
+    style.headline(figure, headline)
     return figure
+
+
+def _counts(of_class: Sequence[int]) -> str:
+    """Say how many patches a class has; datasets may differ."""
+    return " or ".join(f"{count:,}" for count in of_class) or "0"
 
 
 def _matrix(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:

@@ -1,0 +1,66 @@
+"""Where the extractors of a study come from.
+
+Imported by the Snakefile and by the report, so only the standard library may be imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """An extractor of the study.
+
+    Attributes
+    ----------
+    kind : str
+        ``imagenet``, ``finetuned``, ``model`` (a ``.keras`` file), ``features`` (a folder of HDF5
+        files made elsewhere) or ``table`` (patients × features).
+    path : str
+        Of the file or folder made elsewhere; empty for the study's own.
+    seed : int or None
+        Of a fine-tuned network.
+    """
+
+    kind: str
+    path: str = ""
+    seed: int | None = None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a network, which can be run on any patch."""
+        return self.kind not in ("features", "table")
+
+
+def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
+    """Return a config's extractors by name, the baseline first.
+
+    A fine-tuned one stands for as many as there are `finetune.seeds`: the first seed's keeps the
+    name, the others' have the seed behind it, such as ``FTX-2048-seed7``.
+
+    Parameters
+    ----------
+    config : mapping
+        A config that fits the schema.
+
+    Returns
+    -------
+    dict of str to Extractor
+    """
+    found: dict[str, Extractor] = {}
+    for name, entry in config["extractors"].items():
+        source = entry["source"]
+        if isinstance(source, Mapping):
+            ((kind, path),) = source.items()
+            found[name] = Extractor(kind, path)
+        elif source == "imagenet":
+            found[name] = Extractor(source)
+        elif source == "finetuned":
+            for number, seed in enumerate(config["finetune"]["seeds"]):
+                found[f"{name}-seed{seed}" if number else name] = Extractor(source, seed=seed)
+        else:
+            found[name] = Extractor("model", source)
+    return found
