@@ -32,11 +32,6 @@ test: $(VENV)/dev.stamp  ## run every test
 test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
 	pytest -m "not slow"
 
-bench: bench-finetune bench-features bench-tiling  ## run every bench
-
-bench-tiling: $(VENV)/dev.stamp  ## measure tiling beside other tools: SLIDES="a.svs b.svs:0.25", BENCH_PYTHON=...
-	$(BENCH) bench/tiling.py $(SLIDES)
-
 lint: $(VENV)/dev.stamp  ## check style, types and the workflow
 	ruff check .
 	ruff format --check .
@@ -48,6 +43,11 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+bench: bench-finetune bench-features bench-tiling  ## run every bench
+
+bench-tiling: $(VENV)/dev.stamp  ## measure tiling beside other tools: SLIDES="a.svs b.svs:0.25", BENCH_PYTHON=...
+	$(BENCH) bench/tiling.py $(SLIDES)
 
 bench-evidence: $(VENV)/dev.stamp  ## compare features on a folder of real patches (PATCHES=folder)
 	PYTHONPATH=workflow/scripts python bench/evidence.py $(PATCHES)

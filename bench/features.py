@@ -96,7 +96,7 @@ def main() -> None:
             f"n.run(np.zeros(({size}, {chosen.px}, {chosen.px}, 3), np.uint8))"
         )
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # noqa: S603
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
         start_up = time.perf_counter() - started - size * best["alone"] / count
         print(f"start of a job (imports, model, first step): {start_up:.1f} s")
         for rate, where in ((count / best["ours"], "here"), (1000.0, "at 1,000 patches/s")):

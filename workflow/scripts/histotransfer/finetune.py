@@ -419,10 +419,8 @@ def _labels(
 
 
 def _image_reader(store: h5py.File, augmentation: Augmentation) -> Reader:
-    encoded = store["images"]
-
     def read(rows: Indices, moment: Moment | None) -> npt.NDArray[np.uint8]:
-        images = np.stack([decode(encoded[int(row)]) for row in rows])
+        images = np.concatenate([read_images(store, row, row + 1) for row in rows.tolist()])
         return images if moment is None else augmentation.apply(images, rows, moment)
 
     return read
