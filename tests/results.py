@@ -206,7 +206,8 @@ def _cohort(rng, slides, patients) -> dict[str, pd.DataFrame]:
     qc = pd.DataFrame([rng.multinomial(n, odds) for n in tiles], columns=[*REASONS])
     qc.insert(0, "slide", [f"SIM-01-{i:04d}-01Z-00-DX1" for i in range(slides)])
     qc.insert(1, "patient", [f"SIM-01-{min(i, patients - 1):04d}" for i in range(slides)])
-    qc = qc.assign(n_tiles=tiles, mpp=0.5, mpp_source="openslide", tissue_mm2=1.2, error="")
+    qc = qc.assign(n_tiles=tiles, mpp=0.5, mpp_source="header", tissue_mm2=1.2, error="")
+    qc = qc.assign(n_patches=qc["kept"], stain_degenerate=0)
     cohort = qc.groupby("patient", as_index=False).agg(
         n_slides=("slide", "size"), n_slides_used=("slide", "size"), n_patches=("kept", "sum")
     )

@@ -7,6 +7,7 @@ from copy import deepcopy
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from root import ROOT
 
 from histotransfer.claims import write_claims
 from histotransfer.figures import FIGURES
-from histotransfer.report import TABLES, methods, write_summary
+from histotransfer.report import TABLES, methods, taken_on_trust, write_summary
 from histotransfer.store import read_table, write_table
 
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
@@ -86,6 +87,23 @@ def test_the_page_states_the_limits_before_any_number(tmp_path):
         limits < page.index("mutation: 1 target left out of the labels (1 × 3 positives)") < answer
     )
     assert 'class="red"' in page
+
+
+def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
+    qc = pd.DataFrame(
+        {
+            "mpp_source": ["sheet", "header", "sheet", "sheet"],
+            "unreadable": [0, 2, 3, 9],
+            "stain_degenerate": [1, 0, 0, np.nan],
+            "n_patches": [10, 10, 10, 0],
+        }
+    )
+    assert list(taken_on_trust(qc)) == [
+        "The scale of 2 slides is the slide sheet’s word, not the header’s.",
+        "On 2 slides, 5 tiles could not be read and were skipped.",
+        "On 1 slide, stain could not be estimated and was left as it is.",
+    ]
+    assert list(taken_on_trust(qc.iloc[3:])) == []
 
 
 def test_a_clean_published_study_has_no_red_line(tmp_path):

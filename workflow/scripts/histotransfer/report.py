@@ -117,6 +117,7 @@ def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> I
     without = tables["cohort"].query("n_patches == 0")
     if len(without):
         yield f"{len(without)} of {len(tables['cohort'])} patients have no patch and are left out."
+    yield from taken_on_trust(tables["qc"])
     comparison = tables["comparison"]
     undecided = comparison[comparison["status"] != "ok"]
     for (task, status), rows in undecided.groupby(["task", "status"], sort=False):
@@ -143,6 +144,25 @@ def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> I
         "Only the published abstract is at hand: what it does not state was chosen here and is "
         "declared in the config."
     )
+
+
+def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
+    """Yield what was taken on trust, skipped or not normalised of the slides that are used."""
+    used = qc[qc["n_patches"] > 0]
+    if count := int((used["mpp_source"] == "sheet").sum()):
+        yield f"The scale of {_slide_count(count)} is the slide sheet’s word, not the header’s."
+    skipped = used.loc[used["unreadable"] > 0, "unreadable"]
+    if len(skipped):
+        yield (
+            f"On {_slide_count(len(skipped))}, {int(skipped.sum())} tiles could not be read and "
+            "were skipped."
+        )
+    if count := int((used["stain_degenerate"].fillna(0) > 0).sum()):
+        yield f"On {_slide_count(count)}, stain could not be estimated and was left as it is."
+
+
+def _slide_count(count: int) -> str:
+    return f"{count} slide{'s' * (count != 1)}"
 
 
 def _elsewhere(used: pd.DataFrame) -> Iterator[str]:
