@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fastparquet
 import h5py
 import numpy as np
 import pandas as pd
@@ -133,15 +134,24 @@ def test_a_table_of_patients_is_read_and_what_it_lacks_is_listed(tmp_path):
 
 @pytest.mark.parametrize("indexed", [True, False])
 def test_a_parquet_table_has_its_patients_in_the_index_or_in_the_first_column(tmp_path, indexed):
-    pytest.importorskip("pyarrow", reason="pandas reads Parquet with pyarrow")
     frame = pd.DataFrame({"id": ["P2", "P1"], "a": [1.0, 3.0], "b": [2.5, 4.0]})
-    (frame.set_index("id") if indexed else frame).to_parquet(tmp_path / "t.parquet")
+    frame = frame.set_index("id") if indexed else frame
+    fastparquet.write(str(tmp_path / "t.parquet"), frame, write_index=indexed)
     elsewhere.pool_table(
         tmp_path / "t.parquet", PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv", extractor="E"
     )
     with open_store(tmp_path / "p.h5", "pooled/1") as store:
         assert store["patient"].asstr()[:].tolist() == ["P1", "P2"]
         assert store["features"][:].tolist() == [[3, 4], [1, 2.5]]
+
+
+@pytest.mark.parametrize("contents", [b"", b"no Parquet", b"PAR1 and then nothing PAR1"])
+def test_a_file_that_is_no_parquet_is_named(tmp_path, contents):
+    (tmp_path / "t.parquet").write_bytes(contents)
+    with pytest.raises(HistotransferError, match=r"t\.parquet: cannot be read as a table"):
+        elsewhere.pool_table(
+            tmp_path / "t.parquet", PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv", extractor="E"
+        )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from fastparquet import ParquetFile
+from fastparquet.util import ParquetException
 
 from .errors import HistotransferError
 from .pooling import kept_tiles, write_patients, write_pooled
@@ -238,7 +240,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     """Read a table with the patients as index."""
     try:
         if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
+            table: pd.DataFrame = ParquetFile(str(path)).to_pandas()
             if table.index.name is None:
                 table = table.set_index(table.columns[0])
         else:
@@ -247,7 +249,7 @@ def _read_table(path: Path) -> pd.DataFrame:
             table = pd.read_csv(
                 path, sep=separator, dtype={first: str}, index_col=0, encoding="utf-8-sig"
             )
-    except (OSError, ValueError, IndexError, ImportError) as error:
+    except (OSError, ValueError, IndexError, ParquetException) as error:
         raise HistotransferError(
             path,
             f"cannot be read as a table ({error})",
