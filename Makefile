@@ -13,7 +13,7 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo test test-fast lint format bench bench-evidence bench-features bench-finetune bench-tiling lock clean
+.PHONY: help demo test test-fast lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,7 +44,10 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: bench-finetune bench-features bench-tiling  ## run every bench
+bench: bench-crossval bench-finetune bench-features bench-tiling  ## run every bench
+
+bench-crossval: $(VENV)/dev.stamp  ## time cross-validation beside scikit-learn's pipelines, and a whole study
+	$(BENCH) bench/crossval.py
 
 bench-tiling: $(VENV)/dev.stamp  ## measure tiling beside other tools: SLIDES="a.svs b.svs:0.25", BENCH_PYTHON=...
 	$(BENCH) bench/tiling.py $(SLIDES)
