@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from histotransfer import linear
+from histotransfer.crossval import inner_folds
 
 ALPHAS = [1e-2, 1e0, 1e1, 1e2, 1e3, 1e4]
 SHAPES = pytest.mark.parametrize(("n", "d"), [(60, 200), (90, 25)], ids=["wide", "tall"])
@@ -97,24 +98,63 @@ def test_logistic_is_scikit_learns_pipeline(n, d):
     assert len(set(chosen)) > 1
 
 
+@pytest.mark.parametrize("noise", [0.2, 0.7, 3.0], ids=["easy", "hard", "hopeless"])
 @SHAPES
-def test_multinomial_is_scikit_learns_pipeline(n, d):
+def test_multinomial_is_scikit_learns_pipeline(n, d, noise):
     rng = np.random.default_rng(4)
-    x = features(rng, n, d)
-    classes = (x[:, 5:9] / x[:, 5:9].std(axis=0) + rng.normal(0, 0.7, (n, 4))).argmax(axis=1)
-    train, test = linear.standardise(x[:-20], x[-20:])
-    probabilities = linear.multinomial(train, test, classes[:-20], 4, 0.1)
-    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-10, max_iter=20_000))
-    theirs.fit(x[:-20].astype(float), classes[:-20])
-    expected = theirs.predict_proba(x[-20:].astype(float))
-    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+    x = features(rng, 2 * n, d)
+    classes = (x[:, 5:9] / x[:, 5:9].std(axis=0) + rng.normal(0, noise, (2 * n, 4))).argmax(axis=1)
+    fold_of = rng.permutation(2 * n) % 3
+    probabilities = linear.multinomial(x, classes, fold_of, 4, 0.1)
+    for fold in range(3):
+        test = fold_of == fold
+        theirs = make_pipeline(
+            StandardScaler(),
+            LogisticRegression(C=0.1, solver="newton-cg", tol=1e-8, max_iter=1000),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a line search that rounding ends
+            theirs.fit(x[~test].astype(float), classes[~test])
+        expected = theirs.predict_proba(x[test].astype(float))
+        np.testing.assert_allclose(probabilities[test], expected, atol=1e-6)
 
 
-def test_a_class_without_training_samples_gets_probability_zero():
+def test_a_repeat_of_many_decided_samples_is_fitted_as_well():
+    """Where most samples are left out of the Hessian, and folds share decompositions."""
+    rng = np.random.default_rng(8)
+    codes = np.arange(1200) % 5
+    x = rng.normal(size=(5, 20))[codes] + rng.standard_normal((1200, 20))
+    fold_of = rng.permutation(1200) % 4
+    counted = []
+    inner = linear.Softmax._undecided
+
+    def count(self, probabilities):
+        rows, weights = inner(self, probabilities)
+        counted.append(len(rows))
+        return rows, weights
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear.Softmax, "_undecided", count)
+        probabilities = linear.multinomial(x, codes, fold_of, 5, 100.0)
+    assert min(counted) < 600
+    assert 0.9 < (probabilities.argmax(axis=1) == codes).mean() < 1
+    test = fold_of == 2
+    theirs = make_pipeline(
+        StandardScaler(), LogisticRegression(C=100, solver="newton-cg", tol=1e-8, max_iter=1000)
+    ).fit(x[~test], codes[~test])
+    np.testing.assert_allclose(probabilities[test], theirs.predict_proba(x[test]), atol=1e-6)
+
+
+@pytest.mark.parametrize("d", [8, 90])
+def test_a_class_without_training_samples_gets_probability_zero(d):
     rng = np.random.default_rng(5)
-    train, test = linear.standardise(rng.normal(size=(30, 8)), rng.normal(size=(10, 8)))
-    probabilities = linear.multinomial(train, test, np.array([0, 2, 3] * 10), 5, 1.0)
-    assert (probabilities[:, [1, 4]] == 0).all()
+    classes = np.array([0, 2, 3, 0, 2, 3, 0, 2, 3, 4] * 4)
+    fold_of = np.where(classes == 4, 0, np.arange(40) % 2)
+    probabilities = linear.multinomial(rng.normal(size=(40, d)), classes, fold_of, 5, 1.0)
+    tested = fold_of == 0
+    assert (probabilities[:, 1] == 0).all()
+    assert (probabilities[tested, 4] == 0).all()
+    assert (probabilities[~tested, 4] > 0).all()
     assert (probabilities[:, [0, 2, 3]] > 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
@@ -127,8 +167,10 @@ def test_constant_features_predict_the_mean_and_the_prevalence():
     positive = (np.arange(20) < 6)[:, None]
     inner = (np.arange(20) % 3)[:, None]
     np.testing.assert_allclose(linear.logistic(fold, positive, inner, [0.1, 1])[0], 0.3, rtol=1e-5)
-    probabilities = linear.multinomial(train, test, (np.arange(20) < 6).astype(int), 2, 1.0)
-    np.testing.assert_allclose(probabilities[:, 1], 0.3, rtol=1e-5)
+    for x in (np.full((40, 7), 0.1), np.full((40, 70), 0.1)):
+        classes, fold_of = (np.arange(40) % 20 < 6).astype(int), np.arange(40) // 20
+        probabilities = linear.multinomial(x, classes, fold_of, 2, 1.0)
+        np.testing.assert_allclose(probabilities[:, 1], 0.3, rtol=1e-5)
 
 
 @given(seed=st.integers(0, 10**6), p=st.integers(1, 8), columns=st.integers(1, 6))
@@ -166,3 +208,32 @@ def test_ridge_is_scikit_learns_pipeline_on_real_tables(realdata):
         theirs.fit(x[60:], y[60:])
     np.testing.assert_array_equal(chosen, theirs[-1].alpha_)
     np.testing.assert_allclose(predictions, theirs.predict(x[:60]), atol=1e-6)
+
+
+def test_logistic_is_scikit_learns_pipeline_on_real_tables(realdata):
+    """Mutation of four genes in TCGA-LUAD from 1,555 genes' z-scores of the same patients."""
+    z = pd.read_csv(realdata / "tables" / "porpoise_tcga_luad_all_clean.csv.zip", low_memory=False)
+    z = z.drop_duplicates("case_id").set_index("case_id").filter(like="_rnaseq").dropna(axis=1)
+    mutated = pd.read_csv(realdata / "tables" / "luad_mutation_status_10genes.csv")
+    mutated.index = mutated["SAMPLE_ID"].str[:12]
+    mutated = mutated[~mutated.index.duplicated()]
+    cases = sorted(set(z.index) & set(mutated.index))
+    assert len(cases) > 400
+    x = z.loc[cases].to_numpy(dtype=float)
+    y = mutated.loc[cases, ["TP53", "STK11", "EGFR", "SETBP1"]].to_numpy()
+    ladder = [1e-5, 1e-4, 1e-3, 1e-2]
+    inner = np.column_stack([inner_folds(column[90:].astype(float), [3]) for column in y.T])
+    fold = linear.rotate(*linear.standardise(x[90:], x[:90]))
+    probabilities, chosen = linear.logistic(fold, y[90:], inner, ladder)
+    for j in range(4):
+        theirs = make_pipeline(
+            StandardScaler(),
+            LogisticRegressionCV(
+                Cs=ladder, cv=PredefinedSplit(inner[:, j]), scoring="neg_log_loss",
+                l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=20_000,
+            ),
+        )  # fmt: skip
+        theirs.fit(x[90:], y[90:, j])
+        assert chosen[j] == theirs[-1].C_
+        expected = theirs.predict_proba(x[:90])[:, 1]
+        np.testing.assert_allclose(probabilities[:, j], expected, atol=1e-6)

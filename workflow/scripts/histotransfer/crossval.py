@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def run_block(
     """Cross-validate one task on one extractor's features for some of the repeats.
 
     The bytes written for a repeat depend neither on the other repeats of the block nor on the
-    number of threads: BLAS runs on one thread, and folds run beside each other.
+    number of threads: BLAS runs on one thread, and repeats run beside each other.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def run_block(
     seed : int
         Draws the inner folds.
     threads : int
-        Number of folds computed beside each other.
+        Number of repeats computed beside each other.
 
     Raises
     ------
@@ -105,16 +104,13 @@ def run_block(
     predictions = np.full((len(repeats), n, t), np.nan, dtype=np.float32)
     hyper = np.full((len(repeats), folds, t), np.nan, dtype=np.float32)
 
-    jobs = []
-    for position, repeat in enumerate(repeats):
-        fold_of = _fold_of(splits, repeat, labels["sample"], splits_path)[has_features]
-        jobs += [(position, repeat, fold, fold_of == fold) for fold in range(folds)]
-    predict = partial(_predict_fold, data, dict(task), folds, seed)
+    fold_of = [
+        _fold_of(splits, repeat, labels["sample"], splits_path)[has_features] for repeat in repeats
+    ]
+    predict = _predictor(data, dict(task), folds, seed)
     with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
-        results = pool.map(lambda job: predict(repeat=job[1], fold=job[2], test=job[3]), jobs)
-        for (position, _, fold, test), (predicted, chosen) in zip(jobs, results, strict=True):
-            predictions[position, np.flatnonzero(has_features)[test]] = predicted
-            hyper[position, fold] = chosen
+        for position, (predicted, chosen) in enumerate(pool.map(predict, repeats, fold_of)):
+            predictions[position, has_features], hyper[position] = predicted, chosen
 
     attrs = {
         "task": task_name,
@@ -172,23 +168,45 @@ def _fold_of(
     return fold.to_numpy(dtype=np.int64)
 
 
+def _predictor(
+    data: Data, task: Mapping[str, Any], folds: int, seed: int
+) -> Callable[[int, Ints], tuple[Float, Float]]:
+    """Return what maps a repeat and the fold of each sample to predictions and hyper-parameters.
+
+    Predictions are (n, targets), out of fold; hyper-parameters (folds, targets).
+    """
+    if task["kind"] == "tissue":
+        c, k = float(task["inverse_penalty"]), len(data.targets)
+        classes = data.labels[:, 0].astype(np.int64)
+        tall = data.features.shape[0] > data.features.shape[1]
+        axes = linear.principal_axes(data.features) if tall else None
+
+        def tissue(_: int, fold_of: Ints) -> tuple[Float, Float]:
+            predicted = linear.multinomial(data.features, classes, fold_of, k, c, axes)
+            return predicted, np.full((folds, k), c)
+
+        return tissue
+
+    def genes(repeat: int, fold_of: Ints) -> tuple[Float, Float]:
+        predictions = np.full((len(fold_of), len(data.targets)), np.nan)
+        hyper = np.full((folds, len(data.targets)), np.nan)
+        for fold in range(folds):
+            test = fold_of == fold
+            stream = [seed, STREAM["inner folds"], repeat, fold]
+            predictions[test], hyper[fold] = _predict_fold(data, task, folds, test, stream)
+        return predictions, hyper
+
+    return genes
+
+
 def _predict_fold(
     data: Data,
     task: Mapping[str, Any],
     folds: int,
-    seed: int,
-    *,
-    repeat: int,
-    fold: int,
     test: npt.NDArray[np.bool_],
+    stream: Sequence[int],
 ) -> tuple[Float, Float]:
     """Return the (m, t) predictions of the test samples and the (t,) hyper-parameters chosen."""
-    if task["kind"] == "tissue":
-        features = linear.standardise(data.features[~test], data.features[test])
-        classes = data.labels[~test, 0].astype(np.int64)
-        c, k = float(task["inverse_penalty"]), len(data.targets)
-        return linear.multinomial(*features, classes, k, c), np.full(k, c)
-
     labelled = np.isfinite(data.labels)
     predictions = np.full((int(test.sum()), len(data.targets)), np.nan)
     hyper = np.full(len(data.targets), np.nan)
@@ -205,7 +223,6 @@ def _predict_fold(
         if task["kind"] == "expression":
             predicted, chosen = linear.ridge(rotated, values, task["alphas"])
         else:
-            stream = [seed, STREAM["inner folds"], repeat, fold]
             inner = np.column_stack([inner_folds(column, stream) for column in values.T])
             predicted, chosen = linear.logistic(rotated, values, inner, task["inverse_penalties"])
         predictions[:, targets], hyper[targets] = predicted, chosen

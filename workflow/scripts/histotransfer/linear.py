@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Float = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+Real = TypeVar("Real", Float, Single)
 Objective = Callable[[Float], tuple[Float, Float]]
 
 
@@ -52,13 +55,20 @@ def standardise(train: npt.ArrayLike, test: npt.ArrayLike) -> tuple[Float, Float
         Standardised features.
     """
     raw: Float = np.asarray(train, dtype=np.float64)
-    n = len(raw)
-    mean, variance = raw.mean(axis=0), raw.var(axis=0)
+    raw_test: Float = np.asarray(test, dtype=np.float64)
+    mean, scale = _centre_and_scale(raw)
+    varies = np.isfinite(scale)
+    mean, scale = mean[varies], scale[varies]
+    return (raw[:, varies] - mean) / scale, (raw_test[:, varies] - mean) / scale
+
+
+def _centre_and_scale(features: Float) -> tuple[Float, Float]:
+    """Return each feature's mean and standard deviation, infinite for a constant one."""
+    n = len(features)
+    mean, variance = features.mean(axis=0), features.var(axis=0)
     eps = np.finfo(np.float64).eps
     varies = variance > n * eps * variance + (n * mean * eps) ** 2
-    scale = np.sqrt(variance[varies])
-    raw_test: Float = np.asarray(test, dtype=np.float64)
-    return (raw[:, varies] - mean[varies]) / scale, (raw_test[:, varies] - mean[varies]) / scale
+    return mean, np.where(varies, np.sqrt(variance), np.inf)
 
 
 def rotate(train: Float, test: Float) -> Fold:
@@ -164,70 +174,295 @@ def logistic(
         repeated = np.tile(labels, k)
         weights = np.zeros((fold.train.shape[1] + 1, k * t))
         for row, c in enumerate(ladder):
-            weights = _fit_binary(fold, repeated, ~held_out, np.full(k * t, c), weights)
+            # Good enough to rank the penalties, which differ by far more.
+            weights = _fit_binary(
+                fold, repeated, ~held_out, np.full(k * t, c), weights, tolerance=1e-5
+            )
             loss = _log_loss(_affine(fold.train, weights), repeated) * held_out
             losses[row] = (loss.sum(axis=0) / held_out.sum(axis=0)).reshape(k, t).mean(axis=0)
     chosen = ladder[losses.argmin(axis=0)]
-    weights = _fit_binary(fold, labels, np.ones((n, t), dtype=bool), chosen)
+    weights = _fit_binary(fold, labels, np.ones((n, t), dtype=bool), chosen, tolerance=1e-9)
     return _sigmoid(_affine(fold.test, weights)), chosen
 
 
 def multinomial(
-    train: Float,
-    test: Float,
+    features: npt.ArrayLike,
     classes: npt.NDArray[np.int64],
+    fold_of: npt.NDArray[np.int64],
     n_classes: int,
     inverse_penalty: float,
+    axes: Axes | None = None,
 ) -> Float:
-    """Fit L2-penalised multinomial (softmax) regression.
+    """Fit L2-penalised multinomial (softmax) regression on each training fold of one repeat.
 
     Parameters
     ----------
-    train, test : (n, d) and (m, d) float64
-        From `standardise`. Where there are more samples than features a rotation would cost more
-        than the fit, and where the classes separate it would not speed it up.
+    features : (n, d) array
+        Features of all samples; standardised inside each training fold.
     classes : (n,) int
-        Class of each training sample, 0 … n_classes - 1.
+        Class of each sample, 0 … n_classes - 1.
+    fold_of : (n,) int
+        The fold, 0 …, in which each sample is tested.
     n_classes : int
         A class without a training sample gets probability 0.
     inverse_penalty : float
         C of scikit-learn: the sum of losses is multiplied by it.
+    axes : Axes, optional
+        ``principal_axes(features)``, where several repeats share it.
 
     Returns
     -------
-    (m, n_classes) float64
-        Class probabilities of the test samples.
+    (n, n_classes) float64
+        Out-of-fold class probabilities.
     """
-    present, codes = np.unique(classes, return_inverse=True)
-    if train.shape[1] > len(train):
-        fold = rotate(train, test)
-        train, test = fold.train, fold.test
-    n, k = len(codes), len(present)
-    truth = np.eye(k)[codes]
-    c = inverse_penalty
-    # The Hessian of softmax is at most half that of least squares (Böhning 1992), whose largest
-    # eigenvalue is at most its trace.
-    scale = 1 / np.sqrt(c * max(n, float(np.vdot(train, train))) / 2 + 1)
-    shape = (train.shape[1] + 1, k)
+    raw: Float = np.asarray(features, dtype=np.float64)
+    truth = np.eye(n_classes)[classes]
+    probabilities = np.empty((len(raw), n_classes))
+    folds = np.arange(int(fold_of.max()) + 1)
+    if raw.shape[1] >= len(raw):
+        for fold in folds:
+            test = fold_of == fold
+            rotated = rotate(*standardise(raw[~test], raw[test]))
+            samples = np.vstack([rotated.train, rotated.test])
+            used = np.arange(len(raw))[:, None] < len(rotated.train)
+            ordered = np.vstack([truth[~test], truth[test]])
+            problem = Softmax(samples, used, ordered, inverse_penalty, Axes(None, rotated.power))
+            probabilities[test] = problem.solve()[len(rotated.train) :, 0]
+        return probabilities
+    axes = principal_axes(raw) if axes is None else axes
+    fitted = Softmax(raw, fold_of[:, None] != folds, truth, inverse_penalty, axes).solve()
+    return np.asarray(fitted[np.arange(len(raw)), fold_of])
 
-    def objective(flat: Float) -> tuple[Float, Float]:
-        weights = flat.reshape(shape) * scale
-        scores = _affine(train, weights)
-        scores -= scores.max(axis=1, keepdims=True)
-        log_total = np.log(np.exp(scores).sum(axis=1))
-        value = c * (log_total.sum() - (truth * scores).sum()) + (weights[1:] ** 2).sum() / 2
-        slope = np.exp(scores - log_total[:, None]) - truth
-        gradient = c * _affine_transposed(train, slope)
-        gradient[1:] += weights[1:]
-        return np.array([value]), (gradient * scale).reshape(-1, 1)
 
-    start = np.zeros((shape[0] * k, 1))
-    weights = minimise(objective, start, tolerance=1e-8).reshape(shape) * scale
-    scores = _affine(test, weights)
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities = np.zeros((len(test), n_classes))
-    probabilities[:, present] = odds / odds.sum(axis=1, keepdims=True)
-    return probabilities
+@dataclass(frozen=True)
+class Axes:
+    """Directions in which features vary, and how much: only the speed of a fit depends on them.
+
+    Attributes
+    ----------
+    directions : (d, d) float32 or None
+        Orthonormal, in columns; None if they are the coordinates' own.
+    power : (d,) float64
+        Sum of squares of the samples along each.
+    """
+
+    directions: npt.NDArray[np.float32] | None
+    power: Float
+
+
+def principal_axes(features: npt.ArrayLike) -> Axes:
+    """Return the principal axes of standardised (n, d) features."""
+    standardised = standardise_whole(np.asarray(features, dtype=np.float64))
+    power, directions = np.linalg.eigh(standardised.T @ standardised)
+    return Axes(directions.astype(np.float32), np.maximum(power, 0))
+
+
+def standardise_whole(features: Float) -> Float:
+    """Centre and scale each feature over all samples; a constant one is zero."""
+    mean, scale = _centre_and_scale(features)
+    return (features - mean) / scale
+
+
+class Softmax:
+    """Multinomial regression on several training sets of the same samples at once.
+
+    Newton's method with conjugate gradients. Gradients are in float64 and say where the minimum is;
+    the products with the Hessian, which only propose steps, are in float32 and read the features
+    once for all training sets. A training set is done when further steps would move no
+    probability by more than `CLOSE`, or the gradient has vanished.
+
+    Parameters
+    ----------
+    samples : (n, d) float64
+        Features.
+    used : (n, s) bool
+        Which samples each of s training sets has, which standardises the features by them.
+    truth : (n, k) float64
+        One-hot classes.
+    c : float
+        Inverse penalty.
+    axes : Axes
+        Of the samples, to precondition.
+
+    References
+    ----------
+    Nocedal & Wright, Numerical Optimization (2006), algorithm 7.1.
+    """
+
+    TOLERANCE = 1e-11
+    CLOSE = 1e-7
+    KEPT = 0.99
+    MAX_NEWTON, MAX_CONJUGATE = 100, 500
+
+    def __init__(
+        self, samples: Float, used: npt.NDArray[np.bool_], truth: Float, c: float, axes: Axes
+    ) -> None:
+        rotated = axes.directions is None
+        self.samples = samples if rotated else standardise_whole(samples)
+        self.single = self.samples.astype(np.float32)
+        self.used = used[:, :, None] * c
+        self.truth = truth[:, None, :]
+        self.axes, self.share, self.c = axes, used.mean(axis=0), c
+        shape = (used.shape[1], samples.shape[1], 1)
+        self.centre, self.scale = np.zeros(shape), np.ones(shape)
+        if not rotated:
+            for number, rows in enumerate(used.T):
+                mean, scale = _centre_and_scale(self.samples[rows])
+                self.centre[number, :, 0], self.scale[number, :, 0] = mean, scale
+        present = np.einsum("ns,nk->sk", used, truth) > 0
+        self.absent = np.where(present, 0.0, -np.inf)
+
+    def solve(self) -> Float:
+        """Return (n, s, k) probabilities of every sample under every training set."""
+        s, d, k = len(self.centre), self.samples.shape[1], self.truth.shape[2]
+        weights, scores = np.zeros((s, 1 + d, k)), np.zeros((len(self.samples), s, k))
+        probabilities, value = self._loss(scores, weights)
+        gradient = self._gradient(probabilities, weights)
+        start = np.maximum(_norm(gradient), np.finfo(np.float64).tiny)
+        done, before = np.zeros(s, dtype=bool), np.ones(s)
+        for _ in range(self.MAX_NEWTON):
+            left = _norm(gradient) / start
+            done |= left <= self.TOLERANCE
+            if done.all():
+                break
+            accuracy = np.where(done, np.inf, np.clip(np.sqrt(left), 3e-2, 0.1))
+            step = self._step(probabilities, gradient, accuracy)
+            moved = self._scores(self.samples, step)
+            descent = np.einsum("sdk,sdk->s", gradient, step)
+            length = np.ones(s)
+            for _ in range(30):
+                reach = length[:, None, None]
+                new_probabilities, new_value = self._loss(
+                    scores + length[:, None] * moved, weights + reach * step
+                )
+                # Rounding in the value must not stop one whose gradient still says where to go.
+                slack = 16 * np.finfo(np.float64).eps * np.abs(value)
+                short = new_value <= value + 1e-4 * length * descent + slack
+                if short.all():
+                    break
+                length = np.where(short, length, length / 2)
+            weights, scores = weights + reach * step, scores + length[:, None] * moved
+            change = np.abs(new_probabilities - probabilities).max(axis=(0, 2))
+            # Steps shrink in geometric progression: so far are all those to come.
+            rate = np.clip(change / np.maximum(before, np.finfo(np.float64).tiny), 0.1, 0.99)
+            done |= (change * rate / (1 - rate) <= self.CLOSE) & (length == 1)
+            before = change
+            probabilities, value = new_probabilities, new_value
+            gradient = self._gradient(probabilities, weights)
+        return probabilities
+
+    def _scores(self, samples: Real, weights: Real) -> Real:
+        """Return (n, s, k) scores of the standardised samples."""
+        s, _, k = weights.shape
+        slopes = weights[:, 1:] / self.scale.astype(samples.dtype)
+        flat = slopes.transpose(1, 0, 2).reshape(-1, s * k)
+        offset = weights[:, 0] - (self.centre.astype(samples.dtype) * slopes).sum(axis=1)
+        return np.asarray((samples @ flat).reshape(-1, s, k) + offset)
+
+    def _transposed(self, samples: Real, slope: Real) -> Real:
+        """Return (s, 1 + d, k) products of the standardised samples with (n, s, k) slopes."""
+        n, s, k = slope.shape
+        products = (samples.T @ slope.reshape(n, s * k)).reshape(-1, s, k).transpose(1, 0, 2)
+        total = slope.sum(axis=0)[:, None, :]
+        centre, scale = self.centre.astype(samples.dtype), self.scale.astype(samples.dtype)
+        return np.concatenate([total, (products - centre * total) / scale], axis=1)
+
+    def _loss(self, scores: Float, weights: Float) -> tuple[Float, Float]:
+        """Return (n, s, k) probabilities and (s,) values of the objective."""
+        shifted = scores + self.absent
+        shifted -= shifted.max(axis=2, keepdims=True)
+        odds = np.exp(shifted)
+        total = odds.sum(axis=2, keepdims=True)
+        lost = np.log(total[:, :, 0]) - np.where(self.truth > 0, shifted, 0).sum(axis=2)
+        with np.errstate(
+            invalid="ignore"
+        ):  # a class that only test samples have is lost without end
+            value = np.where(self.used[:, :, 0] > 0, self.used[:, :, 0] * lost, 0).sum(axis=0)
+        return odds / total, value + (weights[:, 1:] ** 2).sum(axis=(1, 2)) / 2
+
+    def _gradient(self, probabilities: Float, weights: Float) -> Float:
+        slope = self.used * (probabilities - self.truth)
+        gradient: Float = self._transposed(self.samples, slope)
+        gradient[:, 1:] += weights[:, 1:]
+        return gradient
+
+    def _step(self, probabilities: Float, gradient: Float, accuracy: Float) -> Float:
+        """Solve for Newton's step by preconditioned conjugate gradients, in float32."""
+        rows, used = self._undecided(probabilities)
+        samples, p = self.single[rows], probabilities[rows].astype(np.float32)
+        spread = np.einsum("nsk,ns->sk", p * (1 - p), used[:, :, 0])
+        mean = spread / (len(self.single) * self.share[:, None])
+        # The power along each axis as if all samples were as undecided as they are on average.
+        power = self.share[:, None, None] * self.axes.power[None, :, None] * mean[:, None, :]
+        inverse_power = (1 / (power + 1)).astype(np.float32)
+        inverse_spread = (1 / np.maximum(spread, 1e-6))[:, None, :].astype(np.float32)
+
+        def precondition(residual: Single) -> Single:
+            slopes = inverse_power * self._along_axes(residual[:, 1:])
+            return np.concatenate(
+                [inverse_spread * residual[:, :1], self._along_axes(slopes, back=True)], axis=1
+            )
+
+        # Scaled, so that the squares of float32 neither vanish nor overflow.
+        size = np.maximum(_norm(gradient), np.finfo(np.float64).tiny)[:, None, None]
+        residual = (-gradient / size).astype(np.float32)
+        step = np.zeros_like(residual)
+        search = preconditioned = precondition(residual)
+        energy = _inner(residual, preconditioned)
+        for _ in range(self.MAX_CONJUGATE):
+            active = _norm(residual) > accuracy
+            if not active.any():
+                break
+            turned = self._scores(samples, search)
+            turned -= (p * turned).sum(axis=2, keepdims=True)
+            product = self._transposed(samples, used * p * turned)
+            product[:, 1:] += search[:, 1:]
+            curvature = _inner(search, product)
+            curved = active & (curvature > 0)
+            length = np.where(curved, energy / np.where(curved, curvature, 1), 0)
+            length = length.astype(np.float32)[:, None, None]
+            step += length * search
+            residual = residual - length * product
+            preconditioned = precondition(residual)
+            before, energy = energy, _inner(residual, preconditioned)
+            turn = np.where(active, energy / np.maximum(before, np.finfo(np.float32).tiny), 0)
+            search = preconditioned + turn.astype(np.float32)[:, None, None] * search
+        return step.astype(np.float64) * size
+
+    def _undecided(self, probabilities: Float) -> tuple[npt.NDArray[np.int64], Single]:
+        """Return the rows that carry most of the Hessian, and their weights (rows, s, 1).
+
+        Where most samples are decided, few bend the loss; their weights then stand for the others'
+        too. Where these would be many, none is left out.
+        """
+        weights = self.used[:, :, 0] * (probabilities * (1 - probabilities)).sum(axis=2)
+        weights /= np.maximum(weights.sum(axis=0), np.finfo(np.float64).tiny)
+        order = np.argsort(-weights.max(axis=1), kind="stable")
+        covered = np.cumsum(weights[order], axis=0)
+        count = 1 + int((covered < self.KEPT).any(axis=1).sum())
+        if count > len(order) / 2:
+            return np.arange(len(order)), self.used.astype(np.float32)
+        rows = np.sort(order[:count])
+        lift = 1 / covered[count - 1]
+        return rows, (self.used[rows] * lift[:, None]).astype(np.float32)
+
+    def _along_axes(self, slopes: Single, *, back: bool = False) -> Single:
+        """Turn (s, d, k) slopes to the axes, or back."""
+        if self.axes.directions is None:
+            return slopes
+        s, d, k = slopes.shape
+        flat = slopes.transpose(1, 0, 2).reshape(d, s * k)
+        turn = self.axes.directions if back else self.axes.directions.T
+        return (turn @ flat).reshape(d, s, k).transpose(1, 0, 2)
+
+
+def _norm(values: npt.NDArray[np.floating[Any]]) -> Float:
+    return np.asarray(np.sqrt(_inner(values, values)))
+
+
+def _inner(a: npt.NDArray[np.floating[Any]], b: npt.NDArray[np.floating[Any]]) -> Float:
+    """Return the (s,) inner products over the other axes."""
+    return np.asarray(np.einsum("sdk,sdk->s", a, b, dtype=np.float64))
 
 
 def _fit_binary(
@@ -236,12 +471,19 @@ def _fit_binary(
     used: npt.NDArray[np.bool_],
     inverse_penalties: Float,
     start: Float | None = None,
+    *,
+    tolerance: float = 1e-7,
 ) -> Float:
     """Return the (1 + r, columns) weights, intercept first, of one logistic fit per column."""
     n, c = len(labels), inverse_penalties
-    # The Hessian of the log-loss is at most a quarter of that of least squares, which is diagonal
-    # in these coordinates: dividing by its root leaves curvatures between 0 and 1 (Böhning 1992).
-    scale = 1 / np.sqrt(np.vstack([c * n / 4, np.outer(fold.power, c / 4) + 1]))
+    # The Hessian of the log-loss is that of least squares, diagonal in these coordinates, weighted
+    # by p (1 - p) of each sample: dividing by its root, as if all had the start's mean weight,
+    # leaves curvatures near 1.
+    if start is None:
+        start = np.zeros((1 + len(fold.power), labels.shape[1]))
+    p = _sigmoid(_affine(fold.train, start))
+    weight = c * (used * p * (1 - p)).sum(axis=0)
+    scale: Float = 1 / np.sqrt(np.vstack([weight, np.outer(fold.power, weight / n) + 1]))
     factor = used * c
 
     def objective(scaled: Float) -> tuple[Float, Float]:
@@ -254,7 +496,7 @@ def _fit_binary(
         gradient[1:] += weights[1:]
         return value, gradient * scale
 
-    return minimise(objective, np.zeros_like(scale) if start is None else start / scale) * scale
+    return minimise(objective, start / scale, tolerance=tolerance) * scale
 
 
 def _affine(samples: Float, weights: Float) -> Float:
