@@ -214,7 +214,9 @@ def job(step: str, folder: Path, task: str, extractor: str, repeats: int) -> Non
     labels, splits = folder / f"{task}.labels.tsv", folder / f"{task}.splits.tsv"
     cv = folder / f"{task}.{extractor}.h5"
     if step == "draw":
-        write_splits(labels, splits, kind=task, folds=FOLDS, repeats=REPEATS, seed=0)
+        write_splits(labels, splits, kind=task, folds=FOLDS, repeats=REPEATS, seed=0,
+            preserve="none",
+        )  # fmt: skip
     elif step == "validate":
         features = folder / f"{'patches' if task == 'tissue' else 'patients'}.{extractor}.h5"
         run_block(

@@ -113,10 +113,13 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
         TASK,
         labelled,
         work / "excluded.tsv",
+        work / "flow.tsv",
         cohort_table=None,
         dataset_features=work / f"{name}.h5",
     )
-    splits.write_splits(labelled, drawn, kind="tissue", folds=5, repeats=repeats, seed=0)
+    splits.write_splits(
+        labelled, drawn, kind="tissue", folds=5, repeats=repeats, seed=0, preserve="none"
+    )
     crossval.run_block(
         work / f"{name}.h5",
         labelled,

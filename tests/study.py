@@ -47,13 +47,25 @@ def write_patient_table(path: Path, values: dict[str, np.ndarray], names: list[s
     return path
 
 
-def expression_task(labels: Path | str = "", **changes: object) -> dict[str, object]:
-    task = {"kind": "expression", "labels": str(labels), "transform": "none", "targets": "all"}
+def expression_task(
+    labels: Path | str | dict[str, str] = "", **changes: object
+) -> dict[str, object]:
+    task = {
+        "kind": "expression",
+        "labels": labels if isinstance(labels, dict) else str(labels),
+        "transform": "none",
+        "targets": "all",
+    }
     return {**task, "predictor": "ridge", "alphas": ALPHAS, **changes}
 
 
-def mutation_task(labels: Path | str = "", **changes: object) -> dict[str, object]:
-    task = {"kind": "mutation", "labels": str(labels), "targets": "all", "predictor": "logistic"}
+def mutation_task(labels: Path | str | dict[str, str] = "", **changes: object) -> dict[str, object]:
+    task = {
+        "kind": "mutation",
+        "labels": labels if isinstance(labels, dict) else str(labels),
+        "targets": "all",
+        "predictor": "logistic",
+    }
     return {**task, "inverse_penalties": INVERSE_PENALTIES, **changes}
 
 

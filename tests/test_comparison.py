@@ -63,10 +63,12 @@ def study(tmp_path_factory):
     for task, entry in tasks.items():
         labels, splits = paths["labels"][task], paths["splits"][task]
         write_labels(
-            entry, labels, folder / "excluded.tsv",
+            entry, labels, folder / "excluded.tsv", folder / "flow.tsv",
             cohort_table=cohort, dataset_features=folder / f"tissue.{NOISY}.h5",
         )  # fmt: skip
-        write_splits(labels, splits, kind=entry["kind"], folds=5, repeats=4, seed=2)
+        write_splits(
+            labels, splits, kind=entry["kind"], folds=5, repeats=4, seed=2, preserve="none"
+        )
         for name in (NOISY, CLEAN, COPY):
             features = folder / f"{'tissue' if task == 'tissue' else 'pooled'}.{name}.h5"
             blocks = [folder / f"{task}.{name}.{block}.h5" for block in (0, 1)]

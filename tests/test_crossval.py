@@ -50,7 +50,7 @@ def study(tmp_path):
         write_table(labels, tmp_path / f"{kind}.tsv")
         write_splits(
             tmp_path / f"{kind}.tsv", tmp_path / f"{kind}.splits.tsv",
-            kind=kind, folds=5, repeats=REPEATS, seed=3,
+            kind=kind, folds=5, repeats=REPEATS, seed=3, preserve="none",
         )  # fmt: skip
     return tmp_path
 
@@ -120,7 +120,7 @@ def test_a_feature_that_tells_the_fold_does_not_leak_the_labels(tmp_path):
     write_table(labels, tmp_path / "expression.tsv")
     write_splits(
         tmp_path / "expression.tsv", tmp_path / "expression.splits.tsv",
-        kind="expression", folds=5, repeats=1, seed=3,
+        kind="expression", folds=5, repeats=1, seed=3, preserve="none",
     )  # fmt: skip
     fold = read_table(tmp_path / "expression.splits.tsv")["fold"].to_numpy()
     x = np.hstack([rng.standard_normal((100, 50)), 100.0 * np.eye(5)[fold]])
@@ -144,7 +144,7 @@ def test_tissue_classes_are_recovered(tmp_path):
     write_table(labels, tmp_path / "tissue.tsv")
     write_splits(
         tmp_path / "tissue.tsv", tmp_path / "tissue.splits.tsv",
-        kind="tissue", folds=5, repeats=2, seed=3,
+        kind="tissue", folds=5, repeats=2, seed=3, preserve="none",
     )  # fmt: skip
     predictions, hyper = run(tmp_path, "tissue", repeats=[0, 1], threads=2)
     alone, _ = run(tmp_path, "tissue", repeats=[1])

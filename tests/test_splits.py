@@ -25,10 +25,18 @@ def labels_of(kind: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"sample": sample, **values})
 
 
-def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7):
+def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7, preserve="none"):
     write_table(labels, folder / "labels.tsv")
     out = folder / "splits.tsv"
-    write_splits(folder / "labels.tsv", out, kind=kind, folds=folds, repeats=repeats, seed=seed)
+    write_splits(
+        folder / "labels.tsv",
+        out,
+        kind=kind,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        preserve=preserve,
+    )
     return read_table(out, sample="str")
 
 
@@ -107,3 +115,37 @@ def test_fewer_groups_than_folds_is_an_error_that_says_so(tmp_path):
         HistotransferError, match=r"labels\.tsv: has 4 groups of samples for 5 folds"
     ):
         splits_of(tmp_path, labels, kind="expression")
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(30, 90))
+@settings(max_examples=20)
+def test_a_site_stays_on_one_side(tmp_path_factory, seed, n):
+    rng = np.random.default_rng(seed)
+    sample = [f"TCGA-{site:02d}-{i:04d}" for i, site in enumerate(rng.integers(12, size=n))]
+    labels = pd.DataFrame({"sample": sample, "G": rng.integers(0, 2, n)})
+    folder = tmp_path_factory.mktemp("s")
+    splits = splits_of(folder, labels, kind="mutation", folds=3, preserve="site")
+    for _, split in splits.groupby("repeat"):
+        assert sorted(split["sample"]) == sorted(sample)
+        assert (split["fold"].groupby(split["sample"].str[5:7]).nunique() == 1).all()
+        assert set(split["fold"]) == {0, 1, 2}
+
+
+def test_a_site_cannot_be_told_from_other_ids(tmp_path):
+    labels = labels_of("mutation", 40, np.random.default_rng(1))
+    with pytest.raises(HistotransferError, match="names S000, which is no TCGA barcode"):
+        splits_of(tmp_path, labels, kind="mutation", preserve="site")
+
+
+def test_real_sites_fill_folds_evenly_and_keep_common_genes_balanced(realdata, tmp_path):
+    table = pd.read_csv(realdata / "tables" / "luad_mutation_status_10genes.csv")
+    labels = table.assign(SAMPLE_ID=table["SAMPLE_ID"].str[:12]).rename(
+        columns={"SAMPLE_ID": "sample"}
+    )
+    splits = splits_of(tmp_path, labels, kind="mutation", preserve="site")
+    sites = splits["sample"].str[5:7]
+    assert (splits.groupby(["repeat", sites])["fold"].nunique() == 1).all()
+    sizes = splits.groupby(["repeat", "fold"]).size()
+    assert sizes.min() > 85  # of 113
+    share = splits.merge(labels, on="sample").groupby(["repeat", "fold"])["TP53"].mean()
+    assert share.between(0.35, 0.65).all()  # 0.51 of all

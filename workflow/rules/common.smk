@@ -12,6 +12,7 @@ from histotransfer.errors import HistotransferError
 from histotransfer.provenance import code_digest
 from histotransfer.settings import (
     check_config,
+    label_files,
     missing_data,
     missing_slides,
     read_slide_sheet,
@@ -149,7 +150,7 @@ def labels_input(wildcards):
     if task["kind"] == "tissue":
         return {"patches": f"<results>/patches/{task['dataset']}.h5"}
     files = {
-        "labels": task["labels"],
+        "labels": list(label_files(task).values()),
         "cohort": "<results>/tables/cohort.tsv",
         # Extractors are compared on the patients that all of them have.
         "pooled": expand("<results>/pooled/{extractor}.h5", extractor=ELSEWHERE),

@@ -7,6 +7,7 @@ rule read_labels:
     output:
         labels="<results>/labels/{task}.tsv",
         excluded="<results>/labels/{task}.excluded.tsv",
+        flow="<results>/labels/{task}.flow.tsv",
     log:
         "<logs>/read_labels/{task}.log",
     benchmark:
@@ -43,6 +44,7 @@ rule draw_splits:
         kind=lambda w: TASKS[w.task]["kind"],
         folds=config["crossval"]["folds"],
         repeats=config["crossval"]["repeats"],
+        preserve=config["crossval"]["preserve"],
         seed=config["seed"],
         code=code("draw_splits.py"),
     script:
@@ -53,8 +55,9 @@ rule cross_validate:
     input:
         features=features_of_samples,
         labels="<results>/labels/{task}.tsv",
-        # A repeat's split follows from the labels, the seed and the number of folds alone, which
-        # are an input and parameters here: more repeats do not touch the blocks that are done.
+        # A repeat's split follows from the labels, the seed, the number of folds and what they
+        # preserve, which are an input and parameters here: more repeats do not touch the blocks
+        # that are done.
         splits=ancient("<results>/splits/{task}.tsv"),
     output:
         predictions="<results>/cv/{task}/{extractor}/{block}.h5",
@@ -72,6 +75,7 @@ rule cross_validate:
         task=lambda w: TASKS[w.task],
         repeats=lambda w: BLOCKS[w.block],
         folds=config["crossval"]["folds"],
+        preserve=config["crossval"]["preserve"],
         seed=config["seed"],
         code=[code("cross_validate.py"), code("draw_splits.py")],
     script:

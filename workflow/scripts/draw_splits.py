@@ -17,4 +17,5 @@ with job_log(job.log[0]):
         folds=job.params.folds,
         repeats=job.params.repeats,
         seed=job.params.seed,
+        preserve=job.params.preserve,
     )

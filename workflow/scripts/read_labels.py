@@ -14,6 +14,7 @@ with job_log(job.log[0]):
         job.params.task,
         job.output.labels,
         job.output.excluded,
+        job.output.flow,
         cohort_table=job.input.get("cohort"),
         dataset_features=job.input.get("patches"),
         pooled=job.input.get("pooled", []),

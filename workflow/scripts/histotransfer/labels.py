@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,28 @@ import numpy as np
 import pandas as pd
 
 from .errors import HistotransferError
+from .labelsources import (
+    NO_TARGET,
+    STAR_FILE,
+    TCGA_PATIENT,
+    Excluded,
+    maf_status,
+    read_matrix,
+    star_tpm,
+    transposed,
+)
 from .store import open_store, read_table, write_table
 
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
-EXCLUDED_COLUMNS = ["item", "what", "reason"]
-_TCGA_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
+WILD_TYPE = "WT"
 _TCGA_NORMALS = range(10, 20)  # sample types 10-19 of the TCGA barcode: normal tissue or blood
-
-
-class _Excluded:
-    """The list of items left out, in the order in which the rules meet them."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, str, str]] = []
-
-    def add(self, items: Sequence[str] | pd.Index[str], what: str, reason: str) -> None:
-        self.rows += [(str(item), what, reason) for item in items]
-
-    def table(self) -> pd.DataFrame:
-        return pd.DataFrame(self.rows, columns=EXCLUDED_COLUMNS)
 
 
 def write_labels(
     task: Mapping[str, Any],
     out_path: str | Path,
     excluded_path: str | Path,
+    flow_path: str | Path,
     *,
     cohort_table: str | Path | None,
     dataset_features: str | Path | None,
@@ -53,6 +49,9 @@ def write_labels(
         ``labels/{task}.tsv``: `sample`, (tissue: `group`), one column per target; sorted by sample.
     excluded_path : str or Path
         ``labels/{task}.excluded.tsv``: item, what (sample, row, target or column), reason.
+    flow_path : str or Path
+        ``labels/{task}.flow.tsv``: step, n: how many patients, rows and targets came in, were left
+        out for which reason, and remain.
     cohort_table : str or Path or None
         ``tables/cohort.tsv`` (patient, n_patches); not used by ``tissue``.
     dataset_features : str or Path or None
@@ -66,7 +65,8 @@ def write_labels(
     HistotransferError
         If the labels cannot be read, match no patient, or hold values that are not of the kind.
     """
-    excluded = _Excluded()
+    excluded = Excluded()
+    came_in: dict[str, int] = {}
     if task["kind"] == "tissue":
         if dataset_features is None:
             raise ValueError("a tissue task needs its dataset's store")
@@ -75,17 +75,29 @@ def write_labels(
         if cohort_table is None:
             raise ValueError(f"a task of kind {task['kind']} needs the cohort table")
         cohort = read_table(cohort_table, patient="str")
+        came_in["patients of the cohort"] = len(cohort)
         usable = cohort["n_patches"] > 0
         excluded.add(cohort["patient"][~usable].tolist(), "sample", "no usable patch")
         patients = _shared(sorted(cohort["patient"][usable]), pooled, excluded)
-        labels = patient_labels(task, patients, excluded)
+        labels = patient_labels(task, patients, excluded, came_in)
     write_table(labels, out_path)
     write_table(excluded.table(), excluded_path)
+    write_table(flow(came_in, excluded.table(), labels), flow_path)
 
 
-def _shared(
-    patients: Sequence[str], pooled: Sequence[str | Path], excluded: _Excluded
-) -> list[str]:
+def flow(came_in: Mapping[str, int], excluded: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Count what came in, what was left out or changed for which reason, and what remains."""
+    treated = (excluded["what"] + ": " + excluded["reason"]).value_counts(sort=False)
+    steps = [
+        *came_in.items(),
+        *treated.items(),
+        ("samples with labels", len(labels)),
+        ("targets", labels.shape[1] - (2 if "tissue" in labels else 1)),
+    ]
+    return pd.DataFrame(steps, columns=["step", "n"])
+
+
+def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Excluded) -> list[str]:
     """Return the patients of whom every extractor has features."""
     shared = list(patients)
     for path in pooled:
@@ -126,7 +138,10 @@ def _names_and_classes(store: h5py.File) -> tuple[list[str], list[str]]:
 
 
 def patient_labels(
-    task: Mapping[str, Any], patients: Sequence[str], excluded: _Excluded
+    task: Mapping[str, Any],
+    patients: Sequence[str],
+    excluded: Excluded,
+    came_in: dict[str, int] | None = None,
 ) -> pd.DataFrame:
     """Return `sample` and the targets' values of the patients that the labels table knows.
 
@@ -136,17 +151,37 @@ def patient_labels(
         The task's entry in the config.
     patients : sequence of str
         The cohort's patients that have patches, sorted.
-    excluded : _Excluded
+    excluded : Excluded
         Receives every patient, row and target left out.
+    came_in : dict, optional
+        Receives the number of rows that the table has.
 
     Returns
     -------
     pandas.DataFrame
         `sample` and float64 (expression) or Int64 (mutation) targets; sorted by sample.
     """
-    path = Path(task["labels"])
-    table = _one_row_per_patient(_read_text(path, excluded), patients, path, excluded)
-    values = _numeric(table, _chosen_targets(task["targets"], table, excluded), path, excluded)
+    source = task["labels"]
+    source = {"table": source} if isinstance(source, str) else source
+    path = Path(source.get("table") or source.get("star_counts") or source["maf"])
+    rows_of = Path(source.get("samples", path))
+    wanted = _wanted(task["targets"])
+    matrix = read_matrix(rows_of, excluded, source.get("suffix", ""))
+    in_header = set(patients).intersection(_patients_of(matrix.columns, patients))
+    if "table" in source and len(in_header) > _id_column(matrix, patients)[0]:
+        matrix = transposed(matrix, excluded)
+    if came_in is not None:
+        came_in["rows of the labels table"] = len(matrix)
+    table, ids = _one_row_per_patient(matrix, patients, rows_of, excluded)
+    if "star_counts" in source:
+        if STAR_FILE not in table:
+            raise HistotransferError(
+                rows_of, f"has no column {STAR_FILE!r}", "Give the sample sheet of the GDC's portal"
+            )
+        table = star_tpm(path, table[STAR_FILE], wanted, excluded)
+    elif "maf" in source:
+        table = maf_status(path, ids, source["variant_classes"], wanted, excluded)
+    values = _numeric(table, _chosen(wanted, table, excluded), path, excluded, task["kind"])
     if task["kind"] == "mutation":
         labels = _mutation_values(values, path)
     else:
@@ -160,49 +195,45 @@ def patient_labels(
     return labels[~empty].rename_axis("sample").reset_index()
 
 
-def _read_text(path: Path, excluded: _Excluded) -> pd.DataFrame:
-    """Read a CSV or TSV table as text, so that an id such as ``007`` or a gene ``NA`` survives."""
-    separator = "," if ".csv" in path.suffixes else "\t"
-    try:
-        cells = pd.read_csv(
-            path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except (OSError, ValueError) as error:
-        raise HistotransferError(
-            path,
-            f"cannot be read as a table ({error})",
-            "Give a CSV or TSV file with a row per patient as the task's `labels`",
-        ) from error
-    header = pd.Index(cells.iloc[0].str.strip(), dtype=str)
-    twice = header.duplicated()
-    excluded.add(header[twice], "column", "a second column of this name: the first is used")
-    table = cells.iloc[1:].loc[:, ~twice]
-    table.columns = header[~twice]
-    return pd.DataFrame({name: table[name].str.strip() for name in table.columns})
+def _patients_of(ids: Iterable[str], patients: Sequence[str]) -> list[str]:
+    """Cut barcodes to the patient where the cohort is one of TCGA."""
+    return [name[:12] for name in ids] if _is_tcga(patients) else list(ids)
+
+
+def _is_tcga(patients: Sequence[str]) -> bool:
+    return all(TCGA_PATIENT.fullmatch(patient) for patient in patients)
+
+
+def _id_column(table: pd.DataFrame, patients: Sequence[str]) -> tuple[int, str]:
+    """Return the column that names the most patients, and how many it names.
+
+    Among equals it is the one with the longest ids, because an aliquot's barcode says more than its
+    patient's.
+    """
+    known, length = set(patients), 12 if _is_tcga(patients) else None
+    best = (0, 0, "")
+    for name in table.columns:
+        ids = table[name].tolist()
+        found = len(known.intersection(text[:length] for text in ids))
+        if found:
+            best = max(best, (found, sum(map(len, ids)), name), key=lambda entry: entry[:2])
+    return best[0], best[2]
 
 
 def _one_row_per_patient(
-    table: pd.DataFrame, patients: Sequence[str], path: Path, excluded: _Excluded
-) -> pd.DataFrame:
+    table: pd.DataFrame, patients: Sequence[str], path: Path, excluded: Excluded
+) -> tuple[pd.DataFrame, pd.Series[str]]:
     """Find the column of ids and index the table by patient: one row each, in the patients' order.
 
-    The column of ids is the one that names the most patients of the cohort; among equals the one
-    with the longest ids, because an aliquot's barcode says more than its patient's. In a cohort of
-    TCGA patients, barcodes are cut to the patient; normal samples are left out; of several samples
-    of a patient the first by barcode is used, which is the primary tumour (01) where there is one.
+    Returns the table without that column, and the id of each patient's row.
+
+    In a cohort of TCGA patients, barcodes are cut to the patient; normal samples are left out; of
+    several samples of a patient the first by barcode is used, which is the primary tumour (01)
+    where there is one.
     """
     known = set(patients)
-    tcga = all(_TCGA_PATIENT.fullmatch(patient) for patient in patients)
-
-    def patient_of(ids: pd.Series[str]) -> pd.Series[str]:
-        return ids.str.slice(0, 12) if tcga else ids
-
-    def fitness(name: str) -> tuple[int, float]:
-        found = known & set(patient_of(table[name]))
-        return len(found), float(table[name].str.len().mean())
-
-    id_column = max(table.columns, key=fitness, default=None)
-    if id_column is None or fitness(id_column)[0] == 0:
+    found, id_column = _id_column(table, patients)
+    if not found:
         raise HistotransferError(
             path,
             "names no patient of the cohort in any column"
@@ -211,27 +242,26 @@ def _one_row_per_patient(
         )
     ids = table[id_column]
     table = table.drop(columns=id_column)
-    if tcga:
+    if _is_tcga(patients):
         normal = pd.to_numeric(ids.str.slice(13, 15), errors="coerce").isin(_TCGA_NORMALS)
         excluded.add(ids[normal].tolist(), "row", "normal sample")
         ids = ids[~normal]
-    stranger = ~patient_of(ids).isin(known)
+    stranger = ~pd.Series(_patients_of(ids, patients), ids.index).isin(known)
     excluded.add(ids[stranger].tolist(), "row", "patient not in the cohort")
     ids = ids[~stranger].sort_values(kind="stable")
-    owner = patient_of(ids)
+    owner = pd.Series(_patients_of(ids, patients), ids.index)
     again = owner.duplicated()
     excluded.add(ids[again].tolist(), "row", "a further row of a patient: the first by id is used")
     owner = owner[~again]
     excluded.add(sorted(known - set(owner)), "sample", "no row in the labels table")
-    return table.loc[owner.index].set_axis(pd.Index(owner))
+    patient = pd.Index(owner)
+    return table.loc[owner.index].set_axis(patient), ids[~again].set_axis(patient)
 
 
-def _chosen_targets(
-    targets: str | Sequence[str], table: pd.DataFrame, excluded: _Excluded
-) -> list[str]:
-    """Resolve `targets` of the config: ``all``, a list, or a file with a symbol on each line."""
+def _wanted(targets: str | Sequence[str]) -> list[str] | None:
+    """Resolve `targets` of the config: ``all`` (None), a list, or a file of one symbol a line."""
     if targets == "all":
-        return list(table.columns)
+        return None
     if isinstance(targets, str):
         try:
             lines = Path(targets).read_text(encoding="utf-8").splitlines()
@@ -242,19 +272,36 @@ def _chosen_targets(
                 "Give `all`, a list, or a file with a symbol on each line as the task's `targets`",
             ) from error
         targets = [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
-    wanted = list(dict.fromkeys(targets))
+    return list(dict.fromkeys(targets))
+
+
+def _chosen(wanted: list[str] | None, table: pd.DataFrame, excluded: Excluded) -> list[str]:
+    """Return the targets that the table has."""
+    if wanted is None:
+        return [name for name in table.columns if not name.startswith(NO_TARGET)]
     excluded.add([t for t in wanted if t not in table], "target", "not in the labels table")
     return [target for target in wanted if target in table]
 
 
 def _numeric(
-    table: pd.DataFrame, targets: Sequence[str], path: Path, excluded: _Excluded
+    table: pd.DataFrame, targets: Sequence[str], path: Path, excluded: Excluded, kind: str
 ) -> pd.DataFrame:
-    """Parse the targets' columns; one without any number is left out, a stray text is an error."""
+    """Parse the targets' columns; one without any number is left out, a stray text is an error.
+
+    In a mutation table a column with ``WT`` in it holds protein changes: ``WT`` and changes that
+    leave the protein as it is (``L210=``) are 0, any other is 1.
+    """
     columns: dict[str, pd.Series[float]] = {}
     for target in targets:
         text = table[target]
+        numbers = pd.to_numeric(text, errors="coerce").astype(float)
+        if np.isfinite(numbers).all():
+            columns[target] = numbers
+            continue
         text = text.mask(text.isin(MISSING))
+        if kind == "mutation" and text.eq(WILD_TYPE).any():
+            mutated = ~(text.eq(WILD_TYPE) | text.str.endswith("=").eq(True))
+            text = mutated.astype(float).where(text.notna())
         numbers = pd.to_numeric(text, errors="coerce").astype(float)
         if numbers.notna().sum() == 0:
             excluded.add([target], "target", "no number in its column")
@@ -284,7 +331,7 @@ def _mutation_values(values: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _expression_values(
-    values: pd.DataFrame, transform: str, path: Path, excluded: _Excluded
+    values: pd.DataFrame, transform: str | Mapping[str, float], path: Path, excluded: Excluded
 ) -> pd.DataFrame:
     if transform == "log2p1":
         negative = (values < 0).any()
@@ -295,6 +342,15 @@ def _expression_values(
                 "Use `transform: none` for values that are logarithms or z-scores already",
             )
         values = (values + 1).transform(np.log2)
+    elif not isinstance(transform, str):
+        bound = float(transform["clip"])
+        beyond = values.abs() > bound
+        excluded.add(
+            values.columns[beyond.any()],
+            "target",
+            f"kept; its values beyond ±{bound:g} are set to it",
+        )
+        values = values.clip(-bound, bound)
     constant = values.max() == values.min()
     excluded.add(values.columns[constant], "target", "no variance among the cohort's patients")
     return values.loc[:, ~constant]

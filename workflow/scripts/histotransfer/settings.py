@@ -198,8 +198,8 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
         source = SOURCES.get(name, SOURCES["dataset"])
         wanted.append((f"datasets.{name}.path", dataset["path"], source))
     for name, task in config["tasks"].items():
-        if "labels" in task:
-            wanted.append((f"tasks.{name}.labels", task["labels"], SOURCES[task["kind"]]))
+        for key, path in label_files(task).items():
+            wanted.append((f"tasks.{name}.{key}", path, SOURCES[task["kind"]]))
         if isinstance(task.get("targets"), str) and task["targets"] != "all":
             wanted.append((f"tasks.{name}.targets", task["targets"], "a file of one symbol a line"))
     if config["network"]["weights"] not in ("auto", "random"):
@@ -217,6 +217,15 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
         for key, path, source in wanted
         if not Path(path).exists()
     ]
+
+
+def label_files(task: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a task's labels are read from, by config key; nothing for tissue."""
+    labels = task.get("labels", {})
+    if isinstance(labels, str):
+        return {"labels": labels}
+    files = ("table", "star_counts", "maf", "samples")
+    return {f"labels.{key}": labels[key] for key in files if key in labels}
 
 
 def missing_slides(slides: Iterable[Slide]) -> list[str]:

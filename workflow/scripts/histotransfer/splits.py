@@ -23,6 +23,7 @@ def write_splits(
     folds: int,
     repeats: int,
     seed: int,
+    preserve: str,
 ) -> None:
     """Write repeat, sample and fold of every repeat of a task's cross-validation.
 
@@ -34,26 +35,35 @@ def write_splits(
         ``splits/{task}.tsv``: repeat, sample, fold (0-based); sorted by repeat and sample.
     kind : {"tissue", "expression", "mutation"}
         Tissue is stratified by class and mutation by all genes at once; expression is not.
-        All genes of a task share their folds, so that a training fold is decomposed once for all.
+        All genes of a task share their folds, not each its own: a training fold is then decomposed
+        once for all, one file tells who was tested when, and the balance of a single gene is hardly
+        worse, since rare genes are dealt first.
     folds, repeats : int
         The size of the cross-validation.
     seed : int
         Repeat r depends on (seed, kind, r) and the labels alone: more repeats keep the first ones.
 
+    preserve : {"none", "site"}
+        ``site`` keeps the patients of a TCGA tissue source site, the second part of the barcode, on
+        one side: what tells sites apart then tells no labels (Howard et al., Nat Commun
+        2021;12:4423). Of patches nobody knows the site; their groups stay as they are.
+
     Raises
     ------
     HistotransferError
-        If there are fewer groups than folds.
+        If there are fewer groups than folds, or a patient has no TCGA barcode to tell its site.
     """
     types = {"sample": "str", "group": "str", "tissue": "str"}
     labels = read_table(labels_path, **types).sort_values("sample", ignore_index=True)
     group = labels["group"] if "group" in labels else labels["sample"]
+    if preserve == "site" and kind != "tissue":
+        group = _sites(labels["sample"], labels_path)
     codes, groups = pd.factorize(group, sort=True)
     if len(groups) < folds:
         raise HistotransferError(
             labels_path,
             f"has {len(groups)} groups of samples for {folds} folds",
-            "Lower `crossval: folds` in the config, or label more samples",
+            "Lower `crossval: folds` in the config, label more samples, or set `preserve: none`",
         )
     strata = indicators(labels, kind)
     counts = np.zeros((len(groups), strata.shape[1]), dtype=np.int64)
@@ -65,6 +75,18 @@ def write_splits(
         fold = stratified_folds(counts, sizes, folds, rng)[codes]
         tables.append(pd.DataFrame({"repeat": repeat, "sample": labels["sample"], "fold": fold}))
     write_table(pd.concat(tables), out_path)
+
+
+def _sites(patients: pd.Series[str], labels_path: str | Path) -> pd.Series[str]:
+    """Return the tissue source site of each patient."""
+    site = patients.str.extract(r"^TCGA-([A-Z0-9]{2})-", expand=False)
+    if site.isna().any():
+        raise HistotransferError(
+            labels_path,
+            f"names {patients[site.isna()].iloc[0]}, which is no TCGA barcode and tells no site",
+            "Set `crossval: preserve` in the config to `none`",
+        )
+    return site
 
 
 def indicators(labels: pd.DataFrame, kind: str) -> npt.NDArray[np.int64]:
