@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     balanced_accuracy_score,
+    r2_score,
     recall_score,
     roc_auc_score,
 )
@@ -46,6 +47,28 @@ def test_pearson_is_scipys_on_what_is_known():
         expected = pearsonr(truth[known, j], predicted[known, j]).statistic
         assert r[j] == pytest.approx(expected, abs=1e-12)
     assert np.isnan(r[[3, 4]]).all()
+
+
+def test_spearman_and_r2_are_scipys_and_scikit_learns_on_what_is_known():
+    rng = np.random.default_rng(1)
+    truth = rng.normal(5, 1, (40, 5)).round(1)  # ties
+    predicted = truth + rng.normal(0, 1, (40, 5))
+    for gaps in (False, True):
+        if gaps:
+            truth[::7, 1], predicted[3, 2] = np.nan, np.nan
+            truth[:, 3] = 0.1  # no variance
+            truth[1:, 4] = np.nan  # one sample
+        rho, r2 = scores.spearman(truth, predicted), scores.r2(truth, predicted)
+        for j in range(3 if gaps else 5):
+            known = np.isfinite(truth[:, j] + predicted[:, j])
+            a, b = truth[known, j], predicted[known, j]
+            assert rho[j] == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
+            assert r2[j] == pytest.approx(r2_score(a, b), abs=1e-12)
+    assert np.isnan([*rho[3:], *r2[3:]]).all()
+    table = scores.expression_scores(truth, predicted, list("ABCDE"))
+    assert table.groupby("metric")["target"].agg("".join).to_dict() == dict.fromkeys(
+        ["pearson", "spearman", "r2"], "ABCDE"
+    )
 
 
 def test_tissue_scores_are_scikit_learns():

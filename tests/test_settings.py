@@ -33,6 +33,46 @@ def test_our_configs_are_right(name: str) -> None:
     check_config(load(name), CONFIG)
 
 
+RIGHT = {
+    "expression": [
+        {"predictor": "pls", "grid": {"n_components": [2, 5]}},
+        {"predictor": "elastic_net", "grid": {"alpha": [0.1], "l1_ratio": [0.5, 0.9]}},
+        {"predictor": "random_forest", "grid": {"n_estimators": [100], "max_features": ["sqrt"]}},
+        {"predictor": "knn", "grid": {"n_neighbors": [5]}},
+    ],
+    "mutation": [{"predictor": "linear_svm", "grid": {"C": [0.01]}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "entry"), [(task, entry) for task, entries in RIGHT.items() for entry in entries]
+)
+def test_further_predictors_are_choices(task: str, entry: dict[str, Any]) -> None:
+    config = load("config.yaml")
+    for key in ("alphas", "inverse_penalties"):
+        config["tasks"][task].pop(key, None)
+    config["tasks"][task] |= entry
+    check_config(config, CONFIG)
+
+
+def test_labels_come_in_several_forms_and_missing_files_are_named() -> None:
+    config = load("config.yaml")
+    tasks = config["tasks"]
+    tasks["mutation"]["labels"] = {
+        "maf": "no/x.maf", "samples": "no/samples.tsv", "variant_classes": "non-silent"
+    }  # fmt: skip
+    tasks["expression"]["labels"] = {"star_counts": "no/gdc", "samples": "no/sheet.tsv"}
+    check_config(config, CONFIG)
+    missing = "\n".join(missing_data(config))
+    for path in ("no/x.maf", "no/samples.tsv", "no/gdc", "no/sheet.tsv"):
+        assert f"{path} (config key tasks." in missing
+    tasks["expression"] |= {
+        "labels": {"table": "no/z.csv.zip", "suffix": "_rnaseq"}, "transform": {"clip": 10}
+    }  # fmt: skip
+    check_config(config, CONFIG)
+    assert "tasks.expression.labels.table" in "\n".join(missing_data(config))
+
+
 def test_every_choice_of_the_published_study_is_marked() -> None:
     text = (ROOT / "config/config.yaml").read_text()
     for key in ("folds: 5 ", "repeats: 50 ", "imagenet", "finetuned"):
@@ -64,6 +104,24 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
         lambda c: c["tasks"]["mutation"].update(alphas=[1.0]),
         "alphas",
     ),
+    (
+        "a grid of another predictor",
+        lambda c: c["tasks"]["expression"].update(predictor="pls", grid={"n_neighbors": [3]}),
+        "tasks.expression",
+    ),
+    ("a grid for ridge", lambda c: c["tasks"]["expression"].update(grid={"alpha": [1]}), "grid"),
+    ("no grid", lambda c: c["tasks"]["mutation"].update(predictor="knn"), "tasks.mutation"),
+    (
+        "a classifier for expression",
+        lambda c: c["tasks"]["expression"].update(predictor="linear_svm"),
+        "tasks.expression",
+    ),
+    (
+        "a MAF without the variants that count",
+        lambda c: c["tasks"]["mutation"].update(labels={"maf": "x", "samples": "y"}),
+        "variant_classes",
+    ),
+    ("what to preserve", lambda c: c["crossval"].update(preserve="batch"), "crossval.preserve"),
     ("one extractor", lambda c: c["extractors"].pop("FTX-2048"), "extractors"),
     ("results outside", lambda c: c.update(results="../elsewhere"), "results"),
     ("absolute results", lambda c: c.update(results="/elsewhere"), "results"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from . import linear
+from . import linear, predictors
 from .errors import HistotransferError
 from .splits import STREAM
 from .store import create_store, open_store, read_table
@@ -70,7 +71,7 @@ def run_block(
     out_path : str or Path
         ``cv/{task}/{extractor}/{block}.h5``: predictions (repeats, samples, targets) f4, NaN where
         a sample lacks the label or could not be predicted; hyper (repeats, folds, targets) f4, the
-        chosen alpha or C.
+        chosen alpha or C, or the number of the setting among the attribute `grid`.
     task : mapping
         The task's entry in the config.
     task_name, extractor : str
@@ -117,6 +118,8 @@ def run_block(
         "kind": kind,
         "extractor": extractor,
         "predictor": task["predictor"],
+        # Of the further predictors, `hyper` holds which of these was chosen.
+        "grid": json.dumps(predictors.settings(task["grid"])) if "grid" in task else "",
         "n_without_features": int((~has_features).sum()),
     }
     with create_store(out_path, "cv/1", attrs) as store:
@@ -175,7 +178,7 @@ def _predictor(
 
     Predictions are (n, targets), out of fold; hyper-parameters (folds, targets).
     """
-    if task["kind"] == "tissue":
+    if task["kind"] == "tissue" and task["predictor"] == "logistic":
         c, k = float(task["inverse_penalty"]), len(data.targets)
         classes = data.labels[:, 0].astype(np.int64)
         tall = data.features.shape[0] > data.features.shape[1]
@@ -207,6 +210,14 @@ def _predict_fold(
     stream: Sequence[int],
 ) -> tuple[Float, Float]:
     """Return the (m, t) predictions of the test samples and the (t,) hyper-parameters chosen."""
+    if task["kind"] == "tissue":
+        classes = data.labels[~test, 0].astype(np.int64)
+        fitted, choice = _by_scikit_learn(
+            task, data.features[~test], classes, data.features[test], stream
+        )
+        probabilities = np.zeros((int(test.sum()), len(data.targets)))
+        probabilities[:, np.unique(classes)] = fitted
+        return probabilities, np.full(len(data.targets), float(choice))
     labelled = np.isfinite(data.labels)
     predictions = np.full((int(test.sum()), len(data.targets)), np.nan)
     hyper = np.full(len(data.targets), np.nan)
@@ -218,8 +229,15 @@ def _predict_fold(
     for number, pattern in enumerate(patterns.T):
         targets = usable[member == number]
         rows = np.flatnonzero(~test)[pattern]
-        rotated = linear.rotate(*linear.standardise(data.features[rows], data.features[test]))
         values = data.labels[np.ix_(rows, targets)]
+        if task["predictor"] in predictors.NAMES:
+            for target, column in zip(targets, values.T, strict=True):
+                fitted, choice = _by_scikit_learn(
+                    task, data.features[rows], column, data.features[test], stream
+                )
+                predictions[:, target], hyper[target] = fitted[:, -1], choice
+            continue
+        rotated = linear.rotate(*linear.standardise(data.features[rows], data.features[test]))
         if task["kind"] == "expression":
             predicted, chosen = linear.ridge(rotated, values, task["alphas"])
         else:
@@ -228,6 +246,30 @@ def _predict_fold(
         predictions[:, targets], hyper[targets] = predicted, chosen
     predictions[~labelled[test]] = np.nan
     return predictions, hyper
+
+
+def _by_scikit_learn(
+    task: Mapping[str, Any],
+    train: Float,
+    labels: npt.NDArray[Any],
+    test: Float,
+    stream: Sequence[int],
+) -> tuple[Float, int]:
+    """Fit one target with one of the further predictors; see `predictors.fit_predict`."""
+    seed, _, repeat, fold = stream
+    kind = str(task["kind"])
+    strata = np.zeros(len(labels)) if kind == "expression" else labels
+    entropy = [seed, STREAM["predictor"], repeat, fold]
+    return predictors.fit_predict(
+        task["predictor"],
+        kind,
+        train,
+        labels,
+        test,
+        grid=task["grid"],
+        inner=inner_folds(strata, stream),
+        seed=int(np.random.SeedSequence(entropy).generate_state(1)[0]),
+    )
 
 
 def estimable(labels: Float, folds: int) -> npt.NDArray[np.bool_]:

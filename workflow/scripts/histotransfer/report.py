@@ -225,6 +225,7 @@ def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[str]:
         "times; the splits are drawn once per task and shared by all extractors. No patient "
         "whose slides are used is on both sides of a split; scaling and tuning are fitted inside "
         "the training folds. "
+        + PRESERVED[crossval["preserve"]]
         + " ".join(_task(name, task) for name, task in config["tasks"].items())
     )
     statistics = config["statistics"]
@@ -279,18 +280,42 @@ def _adam(step: Mapping[str, Any]) -> str:
     return f"Adam {step['learning_rate']:g}{falling}, at most {step['epochs']} epochs"
 
 
+PRESERVED = {
+    "none": "",
+    "site": "Patients of a TCGA tissue source site are on one side of each split. ",
+}
+PREDICTORS = {
+    "ridge": "ridge regression, alpha per gene by leave-one-out",
+    "pls": "partial least squares",
+    "elastic_net": "elastic net",
+    "random_forest": "random forest",
+    "linear_svm": "linear support vector machine with Platt's probabilities",
+    "knn": "nearest neighbours",
+}
+
+
 def _task(name: str, task: Mapping[str, Any]) -> str:
+    by = PREDICTORS.get(
+        task["predictor"], "L2 logistic regression, penalty by inner cross-validation"
+    )
+    if task["kind"] == "tissue" and task["predictor"] == "logistic":
+        by = (
+            "multinomial L2 logistic regression on standardised features, inverse penalty "
+            f"{task['inverse_penalty']:g}"
+        )
+    if "grid" in task:
+        by += ", " + _and(sorted(task["grid"])) + " by inner cross-validation"
     match task["kind"]:
         case "tissue":
-            return (
-                f"{name}: classes of {task['dataset']} by multinomial L2 logistic regression on "
-                f"standardised features, inverse penalty {task['inverse_penalty']:g}."
-            )
+            return f"{name}: classes of {task['dataset']} by {by}."
         case "expression":
-            scale = {"log2p1": "log2(value + 1)", "none": "values as given"}[task["transform"]]
-            return f"{name}: {scale} by ridge regression, alpha per gene by leave-one-out."
+            transform = task["transform"]
+            scale = {"log2p1": "log2(value + 1)", "none": "values as given"}
+            if not isinstance(transform, str):
+                return f"{name}: values clipped at ±{transform['clip']:g}, by {by}."
+            return f"{name}: {scale[transform]} by {by}."
         case _:
-            return f"{name}: L2 logistic regression, penalty by inner cross-validation."
+            return f"{name}: {by}."
 
 
 def _claims(claims: pd.DataFrame) -> str:

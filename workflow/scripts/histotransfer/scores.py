@@ -111,7 +111,8 @@ def write_scores(
         where the score is undefined, such as an AUROC in a fold of one class.
     kind : {"tissue", "expression", "mutation"}
         Tissue: accuracy and balanced_accuracy of target ``all``, and each class's accuracy, which
-        is its recall. Expression: pearson. Mutation: auroc, auprc (average precision) and brier.
+        is its recall. Expression: pearson, spearman and r2. Mutation: auroc, auprc (average
+        precision) and brier.
     """
     predictions = read_predictions(cv_paths)
     truth = read_truth(labels_path, kind, predictions)
@@ -160,9 +161,45 @@ def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
 
 
 def expression_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-    """Return the Pearson correlation of each gene."""
-    value = pearson(truth, predicted)
-    return pd.DataFrame({"target": targets, "metric": "pearson", "value": value})
+    """Return the Pearson and Spearman correlation and the R² of each gene."""
+    scores = {
+        "pearson": pearson(truth, predicted),
+        "spearman": spearman(truth, predicted),
+        "r2": r2(truth, predicted),
+    }
+    return pd.concat(
+        pd.DataFrame({"target": targets, "metric": metric, "value": value})
+        for metric, value in scores.items()
+    )
+
+
+def spearman(truth: Float, predicted: Float) -> Float:
+    """Return the rank correlation of each column over the rows where both are known; else NaN."""
+    unknown = ~(np.isfinite(truth) & np.isfinite(predicted))
+    if not unknown.any():
+        return pearson(rankdata(truth, axis=0), rankdata(predicted, axis=0))
+    ranks = [
+        rankdata(np.where(unknown, np.nan, values), axis=0, nan_policy="omit")
+        for values in (truth, predicted)
+    ]
+    return pearson(*ranks)
+
+
+def r2(truth: Float, predicted: Float) -> Float:
+    """Return the share of each column's variance that is predicted, over the rows both are known.
+
+    Below zero where the mean would have been the better prediction. NaN as for `pearson` of the
+    truth: fewer than two rows, or no variance.
+    """
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, truth, 0).sum(axis=0) / n
+        spread = np.where(known, (truth - mean) ** 2, 0).sum(axis=0)
+        missed = np.where(known, (truth - predicted) ** 2, 0).sum(axis=0)
+        size = np.where(known, truth**2, 0).sum(axis=0)
+        defined = (n >= 2) & (spread > 1e-24 * size)
+        return np.where(defined, 1 - missed / spread, np.nan)
 
 
 def pearson(truth: Float, predicted: Float) -> Float:

@@ -12,7 +12,14 @@ from .errors import HistotransferError
 from .store import read_table, write_table
 
 # A stream of random numbers for each purpose: appending one leaves the others' draws alone.
-STREAM = {"tissue": 0, "expression": 1, "mutation": 2, "inner folds": 3, "bootstrap": 4}
+STREAM = {
+    "tissue": 0,
+    "expression": 1,
+    "mutation": 2,
+    "inner folds": 3,
+    "bootstrap": 4,
+    "predictor": 5,
+}
 
 
 def write_splits(
