@@ -24,7 +24,7 @@ from study import (
 
 from histotransfer.crossval import inner_folds, run_block
 from histotransfer.errors import HistotransferError
-from histotransfer.scores import pearson
+from histotransfer.scores import auroc, pearson
 from histotransfer.splits import write_splits
 from histotransfer.store import open_store, read_table, write_table
 
@@ -132,6 +132,29 @@ def test_a_feature_that_tells_the_fold_does_not_leak_the_labels(tmp_path):
     assert abs(r) < 4 / np.sqrt(5 * 40 * 20)
 
 
+def test_mutations_that_are_noise_stay_at_chance_where_a_feature_tells_the_fold(tmp_path):
+    rng = np.random.default_rng(7)
+    names = patients(100)
+    labels = pd.DataFrame({"sample": names} | {f"G{j}": rng.integers(0, 2, 100) for j in range(20)})
+    write_table(labels, tmp_path / "mutation.tsv")
+    write_splits(
+        tmp_path / "mutation.tsv", tmp_path / "mutation.splits.tsv",
+        kind="mutation", folds=5, repeats=1, seed=3, preserve="none",
+    )  # fmt: skip
+    fold = read_table(tmp_path / "mutation.splits.tsv")["fold"].to_numpy()
+    x = np.hstack([rng.standard_normal((100, 50)), 100.0 * np.eye(5)[fold]])
+    write_pooled(tmp_path / "pooled.h5", x, names)
+    predictions, _ = run(tmp_path, "mutation", repeats=[0])
+    y = labels.iloc[:, 1:].to_numpy() == 1
+    by_fold = [
+        auroc(y[fold == k, j], predictions[0, fold == k, j].astype(float))
+        for k in range(5)
+        for j in range(20)
+    ]
+    # An AUROC of ten against ten has a standard deviation of 0.13.
+    assert abs(np.nanmean(by_fold) - 0.5) < 4 * 0.13 / np.sqrt(100)
+
+
 def test_tissue_classes_are_recovered(tmp_path):
     rng = np.random.default_rng(6)
     codes = np.repeat(np.arange(4), 30)
@@ -152,6 +175,29 @@ def test_tissue_classes_are_recovered(tmp_path):
     assert (predictions.argmax(axis=2) == codes).mean() > 0.9
     np.testing.assert_allclose(predictions.sum(axis=2), 1, rtol=1e-5)
     assert (hyper == 1.0).all()
+
+
+def test_blocks_and_threads_change_no_byte_where_folds_are_fitted_together(tmp_path):
+    """As in a dataset of more patches than features, whose folds share the features' products."""
+    rng = np.random.default_rng(8)
+    codes = np.arange(300) % 4
+    x = np.eye(4)[codes] @ rng.standard_normal((4, 40)) + rng.standard_normal((300, 40))
+    features = write_patch_features(tmp_path / "pooled.h5", x, codes)
+    with h5py.File(features) as store:
+        names = store["names"].asstr()[:]
+    tissue = [f"CLASS{code}" for code in codes]
+    write_table(
+        pd.DataFrame({"sample": names, "group": names, "tissue": tissue}), tmp_path / "tissue.tsv"
+    )
+    write_splits(
+        tmp_path / "tissue.tsv", tmp_path / "tissue.splits.tsv",
+        kind="tissue", folds=5, repeats=4, seed=3, preserve="none",
+    )  # fmt: skip
+    whole, _ = run(tmp_path, "tissue", "whole.h5")
+    run(tmp_path, "tissue", "threaded.h5", threads=3)
+    assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "threaded.h5").read_bytes()
+    later, _ = run(tmp_path, "tissue", "later.h5", repeats=[3], threads=2)
+    assert later.tobytes() == whole[3:].tobytes()
 
 
 def test_a_patient_without_features_is_left_out_and_counted(study):

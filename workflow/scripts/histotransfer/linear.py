@@ -240,21 +240,26 @@ class Axes:
 
     Attributes
     ----------
-    directions : (d, d) float32 or None
+    directions : (d, r) float32 or None
         Orthonormal, in columns; None if they are the coordinates' own.
-    power : (d,) float64
+    power : (r,) float64
         Sum of squares of the samples along each.
+    rest : float
+        Mean sum of squares along the other d - r directions.
     """
 
     directions: npt.NDArray[np.float32] | None
     power: Float
+    rest: float = 0.0
 
 
 def principal_axes(features: npt.ArrayLike) -> Axes:
-    """Return the principal axes of standardised (n, d) features."""
+    """Return the longer quarter of the principal axes of standardised (n, d) features."""
     standardised = standardise_whole(np.asarray(features, dtype=np.float64))
     power, directions = np.linalg.eigh(standardised.T @ standardised)
-    return Axes(directions.astype(np.float32), np.maximum(power, 0))
+    kept = len(power) - -(-len(power) // 4)
+    rest = float(np.maximum(power[:kept], 0).mean()) if kept else 0.0
+    return Axes(directions[:, kept:].astype(np.float32), power[kept:], rest)
 
 
 def standardise_whole(features: Float) -> Float:
@@ -393,15 +398,19 @@ class Softmax:
         spread = np.einsum("nsk,ns->sk", p * (1 - p), used[:, :, 0])
         mean = spread / (len(self.single) * self.share[:, None])
         # The power along each axis as if all samples were as undecided as they are on average.
-        power = self.share[:, None, None] * self.axes.power[None, :, None] * mean[:, None, :]
-        inverse_power = (1 / (power + 1)).astype(np.float32)
+        weight = self.share[:, None, None] * mean[:, None, :]
+        inverse_power = (1 / (weight * self.axes.power[:, None] + 1)).astype(np.float32)
+        inverse_rest = (1 / (weight * self.axes.rest + 1)).astype(np.float32)
         inverse_spread = (1 / np.maximum(spread, 1e-6))[:, None, :].astype(np.float32)
 
         def precondition(residual: Single) -> Single:
-            slopes = inverse_power * self._along_axes(residual[:, 1:])
-            return np.concatenate(
-                [inverse_spread * residual[:, :1], self._along_axes(slopes, back=True)], axis=1
-            )
+            if self.axes.directions is None:
+                slopes = inverse_power * residual[:, 1:]
+            else:
+                along = _turn(self.axes.directions.T, residual[:, 1:])
+                slopes = _turn(self.axes.directions, (inverse_power - inverse_rest) * along)
+                slopes += inverse_rest * residual[:, 1:]
+            return np.concatenate([inverse_spread * residual[:, :1], slopes], axis=1)
 
         # Scaled, so that the squares of float32 neither vanish nor overflow.
         size = np.maximum(_norm(gradient), np.finfo(np.float64).tiny)[:, None, None]
@@ -446,14 +455,12 @@ class Softmax:
         lift = 1 / covered[count - 1]
         return rows, (self.used[rows] * lift[:, None]).astype(np.float32)
 
-    def _along_axes(self, slopes: Single, *, back: bool = False) -> Single:
-        """Turn (s, d, k) slopes to the axes, or back."""
-        if self.axes.directions is None:
-            return slopes
-        s, d, k = slopes.shape
-        flat = slopes.transpose(1, 0, 2).reshape(d, s * k)
-        turn = self.axes.directions if back else self.axes.directions.T
-        return (turn @ flat).reshape(d, s, k).transpose(1, 0, 2)
+
+def _turn(matrix: Single, slopes: Single) -> Single:
+    """Multiply each of (s, d, k) slopes by a (r, d) matrix."""
+    s, d, k = slopes.shape
+    flat = slopes.transpose(1, 0, 2).reshape(d, s * k)
+    return np.asarray((matrix @ flat).reshape(-1, s, k).transpose(1, 0, 2))
 
 
 def _norm(values: npt.NDArray[np.floating[Any]]) -> Float:
@@ -489,10 +496,11 @@ def _fit_binary(
     def objective(scaled: Float) -> tuple[Float, Float]:
         weights = scaled * scale
         scores = _affine(fold.train, weights)
-        value = (factor * _log_loss(scores, labels)).sum(axis=0) + (weights[1:] ** 2).sum(
-            axis=0
-        ) / 2
-        gradient = _affine_transposed(fold.train, factor * (_sigmoid(scores) - labels))
+        small = np.exp(-np.abs(scores))
+        loss = np.maximum(scores, 0) - labels * scores + np.log1p(small)
+        value = _dot(factor, loss) + _dot(weights[1:], weights[1:]) / 2
+        slope = np.where(scores >= 0, 1.0, small) / (1 + small) - labels
+        gradient = _affine_transposed(fold.train, factor * slope)
         gradient[1:] += weights[1:]
         return value, gradient * scale
 
