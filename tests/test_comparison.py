@@ -26,7 +26,7 @@ from histotransfer.splits import write_splits
 from histotransfer.store import read_table, write_table
 
 NOISY, CLEAN, COPY = "NOISY-9", "CLEAN-9", "COPY-9"
-TABLES = ["comparison", "related_genes", "improved", "confusion", "mutation"]
+TABLES = ["comparison", "related_genes", "improved", "confusion", "mutation", "metrics"]
 N = 80
 
 
@@ -157,6 +157,26 @@ def test_related_genes_and_the_share_improved(tables):
     assert row["n_improved"] == (r[CLEAN] > r[NOISY]).sum()
     assert row["fraction"] == pytest.approx(row["n_improved"] / row["n_related"])
     assert 0.3 < row["ci_low"] <= row["ci_high"] <= 1
+
+
+def test_every_score_is_tabulated(study, tables):
+    metrics = tables["metrics"].set_index(["task", "extractor", "metric", "target"])
+    by_task = tables["metrics"].groupby("task")["metric"].unique().map(sorted).to_dict()
+    assert by_task == {
+        "tissue": ["accuracy", "balanced_accuracy"],
+        "genes": ["pearson", "r2", "spearman"],
+        "drivers": ["auprc", "auroc", "brier"],
+    }
+    scores = read_table(study[1]["scores"]["genes"][CLEAN], target="str")
+    scores = scores[(scores["fold"] == -1) & (scores["metric"] == "r2")]
+    values = scores[scores["target"] == "FOLLOWS2"]["value"]
+    row = metrics.loc["genes", CLEAN, "r2", "FOLLOWS2"]
+    assert (row["mean"], row["sd"], row["repeats"]) == (
+        pytest.approx(values.mean()), pytest.approx(values.std()), 4
+    )  # fmt: skip
+    rare = metrics.loc["drivers", CLEAN, "brier", "RARE"]
+    assert rare["repeats"] == 0
+    assert np.isnan(rare["mean"])
 
 
 def test_confusion_adds_up_and_its_diagonal_is_the_accuracy(tables):

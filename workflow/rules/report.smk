@@ -7,8 +7,16 @@ TABLES = {
     "related_genes": ("Expression", "Genes related to the image"),
     "mutation": ("Mutation", "Mutations"),
     "confusion": ("Tissue types", "Confusion"),
+    "metrics": ("Comparison", "Every score"),
 }
-COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation"]
+COMPARED = [
+    "comparison",
+    "related_genes",
+    "improved",
+    "confusion",
+    "mutation",
+    "metrics",
+]
 MUTATION_SCORES = expand(
     "<results>/scores/{task}/{extractor}.tsv",
     task=[name for name in TASKS if TASKS[name]["kind"] == "mutation"],

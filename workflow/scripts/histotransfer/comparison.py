@@ -27,6 +27,7 @@ COLUMNS = {
     "ci_high p_sign status",
     "confusion": "task extractor true predicted fraction n",
     "mutation": "task target extractor mean sd n_positive n p q_bh status",
+    "metrics": "task target extractor metric mean sd repeats",
     "truth": "target task follows effect extractor value q_bh recovered expected agrees",
 }
 
@@ -94,8 +95,8 @@ def write_comparison(
     seed : int
         Draws the bootstrap's patients.
     out : mapping of table to path
-        `comparison`, `related_genes`, `improved`, `confusion` and `mutation`; a table without
-        rows, because no task is of its kind, holds its header.
+        `comparison`, `related_genes`, `improved`, `confusion`, `mutation` and `metrics`; a
+        table without rows, because no task is of its kind, holds its header.
     """
     tables: dict[str, list[pd.DataFrame]] = {name: [_table(name, [])] for name in out}
     for task, kind in kinds.items():
@@ -128,7 +129,7 @@ def write_comparison(
 def tables_of(study: Study) -> dict[str, pd.DataFrame]:
     """Return the tables that a task contributes to, by name."""
     resampled = {name: _resampled(study, name) for name in study.predictions}
-    tables = {"comparison": compare(study, resampled)}
+    tables = {"comparison": compare(study, resampled), "metrics": metrics(study)}
     if study.kind == "tissue":
         tables["confusion"] = confusion(study)
     elif study.kind == "mutation":
@@ -265,6 +266,20 @@ def _over_repeats(study: Study, extractor: str) -> pd.DataFrame:
     table = study.scores[extractor]
     pooled = table[(table["metric"] == PRIMARY[study.kind]) & (table["fold"] == POOLED)]
     return pooled.groupby("target")["value"].agg(["mean", "std"])
+
+
+def metrics(study: Study) -> pd.DataFrame:
+    """Return every score of each target and extractor: mean and sd over the repeats.
+
+    The scores are of a repeat's pooled out-of-fold predictions; `repeats` counts those in which one
+    is defined.
+    """
+    tables = []
+    for name, scores in study.scores.items():
+        pooled = scores[scores["fold"] == POOLED].groupby(["target", "metric"])["value"]
+        table = pooled.agg(mean="mean", sd="std", repeats="count").reset_index()
+        tables.append(table.assign(task=study.task, extractor=name))
+    return pd.concat(tables)[COLUMNS["metrics"].split()]
 
 
 def related_genes(study: Study) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 An L2 penalty does not change under rotation. So a training fold of n samples and d > n features is
 standardised and rotated once to fewer than n coordinates, which all targets, penalties and inner
 folds share. The results are those of scikit-learn's ``Pipeline(StandardScaler, RidgeCV)``
-and ``Pipeline(StandardScaler, LogisticRegressionCV)``.
+and ``Pipeline(StandardScaler, LogisticRegressionCV)``. Tissue types have more samples than features:
+there all training folds of a repeat are fitted at once, from the same features.
 """
 
 from __future__ import annotations
@@ -257,9 +258,10 @@ def principal_axes(features: npt.ArrayLike) -> Axes:
     """Return the longer quarter of the principal axes of standardised (n, d) features."""
     standardised = standardise_whole(np.asarray(features, dtype=np.float64))
     power, directions = np.linalg.eigh(standardised.T @ standardised)
-    kept = len(power) - -(-len(power) // 4)
-    rest = float(np.maximum(power[:kept], 0).mean()) if kept else 0.0
-    return Axes(directions[:, kept:].astype(np.float32), power[kept:], rest)
+    shorter = len(power) * 3 // 4
+    rest = float(power[:shorter].sum() / max(shorter, 1))
+    kept = np.maximum(power[shorter:], 0)
+    return Axes(directions[:, shorter:].astype(np.float32), kept, max(rest, 0.0))
 
 
 def standardise_whole(features: Float) -> Float:
