@@ -3,8 +3,8 @@
 An L2 penalty does not change under rotation. So a training fold of n samples and d > n features is
 standardised and rotated once to fewer than n coordinates, which all targets, penalties and inner
 folds share. The results are those of scikit-learn's ``Pipeline(StandardScaler, RidgeCV)``
-and ``Pipeline(StandardScaler, LogisticRegressionCV)``. Tissue types have more samples than features:
-there all training folds of a repeat are fitted at once, from the same features.
+and ``Pipeline(StandardScaler, LogisticRegressionCV)``. Tissue types have more samples than
+features: there all training folds of a repeat are fitted at once, from the same features.
 """
 
 from __future__ import annotations
