@@ -168,7 +168,7 @@ def test_columns_with_a_suffix_are_the_targets_and_are_clipped(tmp_path):
     task = {**expression_task(), "labels": source, "transform": {"clip": 10}}
     labels, excluded = labels_of(tmp_path, task, cohort)
     assert labels.to_dict("list") == {"sample": ["a", "b", "c"], "A": [10, -1, -10], "B": [2, 3, 4]}
-    assert excluded == [("A", "target", "kept; its values beyond ±10 are set to it")]
+    assert excluded == [("A", "kept target", "its values beyond ±10 are set to it")]
     with pytest.raises(HistotransferError, match="no column that ends in '_xyz'"):
         labels_of(tmp_path, {**task, "labels": {**source, "suffix": "_xyz"}}, cohort)
 
@@ -255,7 +255,7 @@ def test_star_counts_are_read_by_the_sample_sheet(tmp_path):
     assert excluded == [
         ("TCGA-05-0001-11A", "row", "normal sample"),
         ("TCGA-05-0003", "sample", "its file is not in the folder"),
-        ("B", "target", "has 2 rows: their TPM are summed"),
+        ("B", "kept target", "has 2 rows: their TPM are summed"),
         ("NA", "target", "no variance among the cohort's patients"),
     ]
     (tmp_path / "gdc" / "x" / "x.tsv").write_text("a\tb\n1\t2\n")

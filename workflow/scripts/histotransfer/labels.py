@@ -12,6 +12,7 @@ import pandas as pd
 
 from .errors import HistotransferError
 from .labelsources import (
+    KEPT,
     NO_TARGET,
     STAR_FILE,
     TCGA_PATIENT,
@@ -347,8 +348,8 @@ def _expression_values(
         beyond = values.abs() > bound
         excluded.add(
             values.columns[beyond.any()],
-            "target",
-            f"kept; its values beyond ±{bound:g} are set to it",
+            KEPT,
+            f"its values beyond ±{bound:g} are set to it",
         )
         values = values.clip(-bound, bound)
     constant = values.max() == values.min()

@@ -11,6 +11,7 @@ import pandas as pd
 from .errors import HistotransferError
 
 EXCLUDED_COLUMNS = ["item", "what", "reason"]
+KEPT = "kept target"  # listed for what was done to it, not left out
 #: Variant classes of the MAF format that change the protein or its splicing.
 NON_SILENT = (
     "Frame_Shift_Del",
@@ -159,7 +160,7 @@ def star_tpm(
         values[patient], several = by_gene.sum(), by_gene.size()
     several = several[several > 1]
     for gene, count in several.items():
-        excluded.add([str(gene)], "target", f"has {count} rows: their TPM are summed")
+        excluded.add([str(gene)], KEPT, f"has {count} rows: their TPM are summed")
     return pd.DataFrame(values).T
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from . import __version__
 from .claims import CITATION, STUDY
+from .labelsources import KEPT
 from .sources import extractors
 from .store import written_whole
 from .tables import Inputs, Tables, read_tables
@@ -125,6 +126,7 @@ def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> I
         yield escape(f"{task}: {_count(names, 'target')} {status} ({_some(names)}).")
     dropped = tables["excluded_labels"]
     if len(dropped):
+        dropped = dropped[dropped["what"] != KEPT]
         for (task, what), rows in dropped.groupby(["source", "what"], sort=False):
             left_out = _count(rows["item"].tolist(), str(what))
             yield escape(f"{task}: {left_out} left out of the labels ({_reasons(rows)}).")
