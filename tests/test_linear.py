@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV
 from sklearn.model_selection import LeaveOneOut, PredefinedSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from histotransfer import linear
@@ -31,6 +31,17 @@ def features(rng, n, d):
 
 def fold_of(x, n_test=20):
     return linear.rotate(*linear.standardise(x[:-n_test], x[-n_test:]))
+
+
+def tuned_by_scikit_learn(ladder: list[float], inner: np.ndarray) -> Pipeline:
+    """Build the obvious pipeline: the C of a ladder is chosen on given inner folds."""
+    return make_pipeline(
+        StandardScaler(),
+        LogisticRegressionCV(
+            Cs=ladder, cv=PredefinedSplit(inner), scoring="neg_log_loss",
+            l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=20_000,
+        ),
+    )  # fmt: skip
 
 
 @given(n=st.integers(3, 12), d=st.integers(1, 20), seed=st.integers(0, 10**6))
@@ -84,13 +95,7 @@ def test_logistic_is_scikit_learns_pipeline(n, d):
     inner = np.column_stack([rng.permutation(np.arange(n - 20) % 4) for _ in range(4)])
     probabilities, chosen = linear.logistic(fold_of(x), y[:-20], inner, ladder)
     for j in range(4):
-        theirs = make_pipeline(
-            StandardScaler(),
-            LogisticRegressionCV(
-                Cs=ladder, cv=PredefinedSplit(inner[:, j]), scoring="neg_log_loss",
-                l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=20_000,
-            ),
-        )  # fmt: skip
+        theirs = tuned_by_scikit_learn(ladder, inner[:, j])
         theirs.fit(x[:-20].astype(float), y[:-20, j])
         assert chosen[j] == theirs[-1].C_
         expected = theirs.predict_proba(x[-20:].astype(float))[:, 1]
@@ -226,13 +231,7 @@ def test_logistic_is_scikit_learns_pipeline_on_real_tables(realdata):
     fold = linear.rotate(*linear.standardise(x[90:], x[:90]))
     probabilities, chosen = linear.logistic(fold, y[90:], inner, ladder)
     for j in range(4):
-        theirs = make_pipeline(
-            StandardScaler(),
-            LogisticRegressionCV(
-                Cs=ladder, cv=PredefinedSplit(inner[:, j]), scoring="neg_log_loss",
-                l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=20_000,
-            ),
-        )  # fmt: skip
+        theirs = tuned_by_scikit_learn(ladder, inner[:, j])
         theirs.fit(x[90:], y[90:, j])
         assert chosen[j] == theirs[-1].C_
         expected = theirs.predict_proba(x[:90])[:, 1]
