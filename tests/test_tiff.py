@@ -117,6 +117,17 @@ def test_damaged_tile_is_openslides_error_and_leaves_the_others(tmp_path: Path):
             reader.read_patch(130, 130, scale)
 
 
+def test_patch_beside_the_slide_is_white_and_decides_nothing(tmp_path: Path):
+    image = tissue(512, 512)
+    with SlideReader(write_slide(tmp_path / "a.svs", image)) as reader:
+        scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=128)
+        for x, y in ((512, 0), (0, 512)):
+            assert (reader.read_patch(x, y, scale) == 255).all()
+        assert reader.pixel_source == ""
+        np.testing.assert_array_equal(reader.read_patch(0, 0, scale), image[:128, :128])
+        assert reader.pixel_source == "tiff tiles"
+
+
 def test_cache_is_bounded(tmp_path: Path, monkeypatch):
     path = write_slide(tmp_path / "a.svs", tissue(1024, 1024), factors=(1,))
     monkeypatch.setattr(tiff, "CACHE_BYTES", 5 * 128 * 128 * 3)
