@@ -8,12 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
+# The tests of a file share what is slow to make, so a worker is given whole files.
+PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 SNAKEMAKE := snakemake --cores $(CORES)
 # A bench compares on one core; the other tools are those of BENCH_PYTHON's environment.
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo test test-fast lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
+.PHONY: help demo test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,11 +28,14 @@ demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 $(DEMO)/report.html: $(DEMO)/summary.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report $@ >$(DEMO)/logs/report.log 2>&1 || { cat $(DEMO)/logs/report.log; exit 1; }
 
-test: $(VENV)/dev.stamp  ## run every test
-	pytest
+test: $(VENV)/dev.stamp  ## run the tests
+	$(PYTEST) -m "not long"
 
 test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
-	pytest -m "not slow"
+	$(PYTEST) -m "not slow and not long"
+
+test-long: $(VENV)/dev.stamp  ## run the tests that take many minutes
+	$(PYTEST) -m long
 
 lint: $(VENV)/dev.stamp  ## check style, types and the workflow
 	ruff check .
