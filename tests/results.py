@@ -164,6 +164,14 @@ def _mutation(rows, rng, extractors, mutations, patients, repeats) -> dict[str, 
                     "status": "not estimable" if rare else "ok",
                 }
             )
+            if not rare:
+                rate = np.linspace(0, 1, 51)
+                curve = rate ** (1 / mean - 1)
+                rows["roc"] += [
+                    {"task": "mutation", "target": gene, "extractor": name, "fpr": x, "tpr": y}
+                    | {"ci_low": max(0, y - 0.1), "ci_high": min(1, y + 0.1)}
+                    for x, y in zip(rate, curve, strict=True)
+                ]
             q = np.nan if rare else p
             rows["truth"].append(_truth("mutation", gene, name, mean, q, follows, "TUM"))
             scores[name] += [
@@ -212,7 +220,51 @@ def _cohort(rng, slides, patients) -> dict[str, pd.DataFrame]:
         n_slides=("slide", "size"), n_slides_used=("slide", "size"), n_patches=("kept", "sum")
     )
     bad = {"slide": "SIM-01-0098-01Z-00-DX1", "patient": "SIM-01-0098", "reason": "no tissue found"}
-    return {"qc": qc, "cohort": cohort, "excluded_slides": pd.DataFrame([bad])}
+    return {
+        "qc": qc,
+        "cohort": cohort,
+        "excluded_slides": pd.DataFrame([bad]),
+        "cohort_flow": _flow(slides, patients),
+        "costs": _costs(slides),
+    }
+
+
+def _flow(slides, patients) -> pd.DataFrame:
+    rows = [
+        ("", "in the slide sheet", "slides", slides + 1, "in"),
+        ("", "in the slide sheet", "patients", patients + 1, "in"),
+        ("", "no tissue found", "slides", 1, "out"),
+        ("", "no usable slide", "patients", 1, "out"),
+        ("", "with patches that count", "slides", slides, "in"),
+        ("", "with patches that count", "patients", patients, "in"),
+        ("", "tiles with tissue", "patches", 130 * slides, "in"),
+        *(("", reason, "patches", 2, "out") for reason in REASONS if reason != "kept"),
+        ("", "patches that count", "patches", 120 * slides, "in"),
+        ("tissue", "compared", "patches", 7180, "in"),
+        ("tissue", "compared", "targets", 1, "in"),
+    ]
+    for task, out in (("expression", 3), ("mutation", 15)):
+        rows += [
+            (task, "in the slide sheet", "patients", patients + 1, "in"),
+            (task, "no row in the labels table", "patients", out, "out"),
+            (task, "compared", "patients", patients - out, "in"),
+            (task, "compared", "targets", 24, "in"),
+        ]
+    return pd.DataFrame(rows, columns=["task", "step", "unit", "n", "kind"])
+
+
+def _costs(slides) -> pd.DataFrame:
+    rules = [
+        *(("tiling", "tile_slide"), ("tiling", "cut_patches"), ("qc", "judge_patches")),
+        *(("finetune", "fine_tune"), ("features", "extract_batch")),
+        *(("crossval", f"rule{i}") for i in range(15)),
+    ]
+    rows = [
+        {"stage": stage, "rule": rule, "jobs": slides, "max_rss_mb": 100 * (i + 1)}
+        | {"cpu_hours": 2.0 / (1 + i), "gpu_hours": 0.5 if rule == "fine_tune" else 0.0}
+        for i, (stage, rule) in enumerate(rules)
+    ]
+    return pd.DataFrame(rows)
 
 
 def _history() -> pd.DataFrame:

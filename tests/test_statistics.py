@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as hyp
 from scipy import stats
+from sklearn.metrics import roc_curve
 from statsmodels.stats.multitest import multipletests
 
 from histotransfer import statistics as st
@@ -186,3 +187,33 @@ def test_the_corrected_test_finds_a_planted_difference():
     results = [st.compare(d, folds=5, rope=0.01) for d in studies]
     assert sum(result.p < 0.05 and result.delta > 0 for result in results) >= 32
     assert not any(result.p < 0.05 and result.delta < 0 for result in results)
+
+
+@given(seed=hyp.integers(0, 10_000), ties=hyp.booleans())
+def test_a_roc_curve_is_that_of_scikit_learn_in_every_resample(seed, ties):
+    rng = np.random.default_rng(seed)
+    truth = np.append([0.0, 1.0], rng.integers(0, 2, 28))
+    predicted = rng.normal(size=(1, 30)) + truth
+    if ties:
+        predicted = predicted.round()
+    weights = st.resamples(np.arange(30), 4, rng)
+    at = np.array([0, 0.15, 0.35, 0.55, 0.85, 1])
+    for w, curve in zip(weights, st.resampled_roc(weights, truth, predicted, at), strict=True):
+        if not 0 < w @ truth < w.sum():
+            assert np.isnan(curve).all()
+            continue
+        fpr, tpr, _ = roc_curve(truth, predicted[0], sample_weight=w, drop_intermediate=False)
+        inner = np.isin(at[1:-1], fpr, invert=True)  # a vertical step has no single height
+        assert curve[1:-1][inner] == pytest.approx(np.interp(at, fpr, tpr)[1:-1][inner])
+        assert curve[-1] == 1
+
+
+def test_roc_curves_of_repeats_are_averaged_and_their_area_is_the_auroc():
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, 400).astype(float)
+    predicted = rng.normal(size=(3, 400)) + truth
+    once, at = np.ones((1, 400)), np.linspace(0, 1, 201)
+    curve = st.resampled_roc(once, truth, predicted, at)[0]
+    assert np.trapezoid(curve, at) == pytest.approx(
+        st.resampled_auroc(once, truth, predicted)[0], abs=0.005
+    )

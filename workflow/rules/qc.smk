@@ -82,7 +82,7 @@ rule summarise_cohort:
         "../scripts/summarise_cohort.py"
 
 
-# The one table that differs from run to run: what the machine did, not what was found.
+# What the machine did, not what was found: it differs from run to run.
 rule tabulate_slide_costs:
     input:
         qc=expand("<results>/qc/{slide}.h5", slide=SLIDES),

@@ -6,8 +6,11 @@ TABLES = {
     "improved": ("Expression", "Genes improved"),
     "related_genes": ("Expression", "Genes related to the image"),
     "mutation": ("Mutation", "Mutations"),
+    "roc": ("Mutation", "ROC curves"),
     "confusion": ("Tissue types", "Confusion"),
     "metrics": ("Comparison", "Every score"),
+    "cohort_flow": ("Cohort and quality", "Slides and patients in and out"),
+    "costs": ("Costs", "Hours and memory by rule"),
 }
 COMPARED = [
     "comparison",
@@ -15,6 +18,7 @@ COMPARED = [
     "improved",
     "confusion",
     "mutation",
+    "roc",
     "metrics",
 ]
 MUTATION_SCORES = expand(
@@ -57,6 +61,32 @@ rule compare_extractors:
         code=code("compare_extractors.py"),
     script:
         "../scripts/compare_extractors.py"
+
+
+rule tabulate_flow:
+    input:
+        qc=table("qc"),
+        excluded=table("excluded_slides"),
+        cohort=table("cohort"),
+        labels_flow=expand("<results>/labels/{task}.flow.tsv", task=TASKS),
+    output:
+        flow=in_report("cohort_flow", *TABLES["cohort_flow"]),
+    log:
+        "<logs>/tabulate_flow.log",
+    benchmark:
+        "<benchmarks>/tabulate_flow.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        kinds={name: task["kind"] for name, task in TASKS.items()},
+        apply_qc=config["qc"]["apply"],
+        code=code("tabulate_flow.py"),
+    script:
+        "../scripts/tabulate_flow.py"
 
 
 rule check_claims:
@@ -151,6 +181,32 @@ if SIMULATED:
             "../scripts/check_truth.py"
 
 
+# What the machine did, not what was found: with slide_costs the one table that differs from run to
+# run. It comes after all that is worth counting.
+rule tabulate_costs:
+    input:
+        [table(name) for name in TABLES if name != "costs"],
+    output:
+        costs=in_report("costs", *TABLES["costs"]),
+    log:
+        "<logs>/tabulate_costs.log",
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        benchmarks=f"{config['results']}/benchmarks",
+        stages=lambda w: {
+            rule.name: Path(rule.snakefile).stem for rule in workflow.rules
+        },
+        on_gpu=["fine_tune", "extract_features", "extract_batch"] if GPU else [],
+        code=code("tabulate_costs.py"),
+    script:
+        "../scripts/tabulate_costs.py"
+
+
 FIRST_FIGURES = ["tissue_accuracy", "expression", "truth" if SIMULATED else "mutation"]
 FIGURES = {
     "tissue_accuracy": ("Tissue types", {"comparison": table("comparison")}),
@@ -168,11 +224,14 @@ FIGURES = {
             "scores": MUTATION_SCORES,
         },
     ),
+    "roc": ("Mutation", {"roc": table("roc"), "mutation": table("mutation")}),
     "qc": (
         "Cohort and quality",
         {name: table(name) for name in ("qc", "excluded_slides", "cohort")},
     ),
+    "cohort_flow": ("Cohort and quality", {"cohort_flow": table("cohort_flow")}),
     "training": ("Fine-tuning", {"training": TRAINING}),
+    "costs": ("Costs", {"costs": table("costs")}),
 }
 if CLASSIFIED:
     FIGURES["classifier"] = ("Fine-tuning", {"classifier": table("classifier")})
@@ -196,9 +255,9 @@ for figure, (category, tables) in FIGURES.items():
                 labels={"result": figure.replace("_", " "), "kind": "figure"},
             ),
         log:
-            f"<logs>/draw_figure/{figure}.log",
+            f"<logs>/draw_{figure}.log",
         benchmark:
-            f"<benchmarks>/draw_figure/{figure}.tsv"
+            f"<benchmarks>/draw_{figure}.tsv"
         conda:
             "../../envs/stats.yaml"
         threads: 1

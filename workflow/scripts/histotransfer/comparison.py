@@ -27,9 +27,13 @@ COLUMNS = {
     "ci_high p_sign status",
     "confusion": "task extractor true predicted fraction n",
     "mutation": "task target extractor mean sd n_positive n p q_bh status",
+    "roc": "task target extractor fpr tpr ci_low ci_high",
     "metrics": "task target extractor metric mean sd repeats",
     "truth": "target task follows effect extractor value q_bh recovered expected agrees",
 }
+
+ROC_AT = np.linspace(0, 1, 51)
+"""The false positive rates at which ROC curves are given."""
 
 Float = npt.NDArray[np.float64]
 Row = dict[str, object]
@@ -95,8 +99,8 @@ def write_comparison(
     seed : int
         Draws the bootstrap's patients.
     out : mapping of table to path
-        `comparison`, `related_genes`, `improved`, `confusion`, `mutation` and `metrics`; a
-        table without rows, because no task is of its kind, holds its header.
+        `comparison`, `related_genes`, `improved`, `confusion`, `mutation`, `roc` and
+        `metrics`; a table without rows, because no task is of its kind, holds its header.
     """
     tables: dict[str, list[pd.DataFrame]] = {name: [_table(name, [])] for name in out}
     for task, kind in kinds.items():
@@ -133,7 +137,7 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
     if study.kind == "tissue":
         tables["confusion"] = confusion(study)
     elif study.kind == "mutation":
-        tables["mutation"] = mutation(study)
+        tables |= {"mutation": mutation(study), "roc": roc(study)}
     else:
         tables["related_genes"] = related_genes(study)
         tables["improved"] = improved(study, tables["related_genes"], resampled)
@@ -381,6 +385,29 @@ def mutation(study: Study) -> pd.DataFrame:
         table = _table("mutation", rows).sort_values("target")
         tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p"].astype(float))))
     return pd.concat(tables, ignore_index=True)
+
+
+def roc(study: Study) -> pd.DataFrame:
+    """Return the ROC curve of each gene's mutation under each extractor, at `ROC_AT`.
+
+    A mean over the repeats with the pointwise 95 % interval of the bootstrap over patients; nothing
+    of a gene that cannot be estimated.
+    """
+    tables = []
+    for name, predictions in study.predictions.items():
+        for target, truth, values in zip(
+            predictions.targets, study.truth.T, predictions.values.transpose(2, 0, 1), strict=True
+        ):
+            once = np.ones((1, len(truth)))
+            curve = st.resampled_roc(once, truth, values.astype(float), ROC_AT)[0]
+            if np.isnan(curve).any():
+                continue
+            curves = st.resampled_roc(study.weights, truth, values.astype(float), ROC_AT)
+            low, high = np.nanquantile(curves, [0.025, 0.975], axis=0)
+            columns = {"fpr": ROC_AT, "tpr": curve, "ci_low": low, "ci_high": high}
+            ids = {"task": study.task, "target": target, "extractor": name}
+            tables.append(pd.DataFrame({**ids, **columns}))
+    return pd.concat(tables) if tables else _table("roc", [])
 
 
 def write_truth_check(

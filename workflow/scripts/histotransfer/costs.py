@@ -1,13 +1,19 @@
-"""What the slides cost, from the benchmarks that Snakemake keeps of its jobs."""
+"""What slides and jobs cost, from the benchmarks that Snakemake keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from .store import open_store, read_table, write_table
+
+COLUMNS = [
+    *("stage", "rule", "jobs", "wall_hours", "cpu_hours", "gpu_hours"),
+    *("median_seconds", "longest_seconds", "max_rss_mb"),
+]
+"""The columns of `tabulate_jobs`."""
 
 
 def tabulate_slides(
@@ -45,3 +51,48 @@ def tabulate_slides(
     columns = ["slide", "n_tiles", *(f"{job}_seconds" for job in benchmarks)]
     columns += ["seconds", "tiles_per_second", "max_rss_mb"]
     write_table(pd.DataFrame(rows).reindex(columns=columns).sort_values("slide"), table)
+
+
+def tabulate_jobs(
+    benchmarks: Path, stages: Mapping[str, str], on_gpu: Collection[str], table: str | Path
+) -> None:
+    """Write one row per rule: its jobs, their hours and their memory.
+
+    Parameters
+    ----------
+    benchmarks : Path
+        The folder of Snakemake's benchmark files: ``{rule}.tsv`` or ``{rule}/**/*.tsv``, of each
+        job the last time that it ran.
+    stages : mapping of str to str
+        The stage of each rule, in the order of the data.
+    on_gpu : collection of str
+        The rules whose jobs hold a GPU.
+    table : str or Path
+        To write: stage, rule, jobs, wall_hours, cpu_hours, gpu_hours (wall time of jobs that hold a
+        GPU), median_seconds, longest_seconds (wall), max_rss_mb. Snakemake measures neither CPU
+        time nor memory of a job that ends at once; such a job counts its wall time as CPU time.
+    """
+    rows = []
+    for rule, stage in stages.items():
+        files = [*benchmarks.glob(f"{rule}.tsv"), *benchmarks.glob(f"{rule}/**/*.tsv")]
+        if not files:
+            continue
+        jobs = pd.concat([read_table(path).iloc[-1:] for path in sorted(files)])
+        jobs = jobs.reindex(columns=["s", "cpu_time", "max_rss"]).apply(
+            pd.to_numeric, errors="coerce"
+        )
+        wall = jobs["s"].sum() / 3600
+        rows.append(
+            {
+                "stage": stage,
+                "rule": rule,
+                "jobs": len(jobs),
+                "wall_hours": wall,
+                "cpu_hours": jobs["cpu_time"].fillna(jobs["s"]).sum() / 3600,
+                "gpu_hours": wall if rule in on_gpu else 0.0,
+                "median_seconds": jobs["s"].median(),
+                "longest_seconds": jobs["s"].max(),
+                "max_rss_mb": jobs["max_rss"].max(),
+            }
+        )
+    write_table(pd.DataFrame(rows, columns=COLUMNS).round(6), table)

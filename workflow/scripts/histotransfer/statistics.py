@@ -224,6 +224,44 @@ def resampled_auroc(weights: Float, truth: Float, predicted: Float) -> Float:
         return np.asarray(won / (w_positive.sum(axis=1) * w_negative.sum(axis=1)))
 
 
+def resampled_roc(weights: Float, truth: Float, predicted: Float, at: Float) -> Float:
+    """Return the ROC curve in each resample, averaged over the repeats, of one target.
+
+    The average is vertical: of the true positive rates at the same false positive rate (Fawcett,
+    Pattern Recognit Lett 2006;27:861). Ties are joined by a straight line.
+
+    Parameters
+    ----------
+    weights, truth, predicted
+        As for `resampled_auroc`.
+    at : (m,) float64
+        False positive rates, ascending from 0 to 1.
+
+    Returns
+    -------
+    (b, m) float64
+        True positive rates; NaN where a resample lacks a class.
+    """
+    known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
+    w, positive = weights[:, known], truth[known] == 1
+    curves = np.zeros((len(w), len(at)))
+    if not 0 < positive.sum() < len(positive):
+        return np.full_like(curves, np.nan)
+    for values in predicted[:, known]:
+        order = np.argsort(-values, kind="stable")
+        # A threshold between equal predictions separates nothing.
+        ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
+        hits = np.cumsum(w[:, order] * positive[order], axis=1)[:, ends]
+        alarms = np.cumsum(w[:, order] * ~positive[order], axis=1)[:, ends]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            tpr, fpr = hits / hits[:, -1:], alarms / alarms[:, -1:]
+        start = np.zeros((len(w), 1))
+        tpr, fpr = np.hstack([start, tpr]), np.hstack([start, fpr])
+        for curve, x, y in zip(curves, fpr, tpr, strict=True):
+            curve += np.interp(at, x, y) if np.isfinite(x[-1] + y[-1]) else np.nan
+    return curves / len(predicted)
+
+
 def resampled_accuracy(weights: Float, hits: Float) -> Float:
     """Return the accuracy in each resample; `hits` (n,) is how often each sample was right."""
     known = np.isfinite(hits)

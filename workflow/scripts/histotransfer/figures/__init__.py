@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .. import style
 from ..errors import HistotransferError
 from ..tables import Inputs, Tables, read_tables
-from . import expression, mutation, qc, tissue, training, truth
+from . import costs, expression, flow, mutation, qc, tissue, training, truth
 from .nothing import NothingToDraw
 
 FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = {
@@ -20,7 +20,10 @@ FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = 
     "expression": (expression.scatter, ("related_genes", "improved", "comparison")),
     "volcano": (expression.volcano, ("comparison",)),
     "mutation": (mutation.auroc, ("mutation", "comparison", "scores")),
+    "roc": (mutation.roc, ("roc", "mutation")),
     "qc": (qc.overview, ("qc", "excluded_slides", "cohort")),
+    "cohort_flow": (flow.chart, ("cohort_flow",)),
+    "costs": (costs.by_rule, ("costs",)),
     "training": (training.curves, ("training",)),
     "classifier": (tissue.classifier, ("classifier",)),
     "truth": (truth.recovery, ("truth",)),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from .. import style
@@ -70,6 +73,67 @@ def auroc(tables: Tables, alpha: float) -> Figure:
             axes.axhline(row - 0.5, color="#EFEFEF", linewidth=0.6, zorder=0)
     style.key(left, marks)
     style.headline(figure, _gist(comparison))
+    return figure
+
+
+def roc(tables: Tables, alpha: float) -> Figure:
+    """Draw each gene's ROC curve under every extractor; the band is the interval over patients."""
+    curves, table = tables["roc"], tables["mutation"]
+    if curves.empty:
+        raise NothingToDraw("No mutation can be estimated, so there is no ROC curve.")
+    names = unique(table["extractor"])
+    marks = style.looks(names)
+    estimated = table[table["target"].isin(unique(curves["target"]))]
+    genes = (
+        estimated.groupby("target")["mean"].max().sort_values(ascending=False, kind="stable")
+    ).index.tolist()
+    columns = min(4, max(2, len(genes)))
+    lines = math.ceil(len(genes) / columns)
+    figure = style.page(lines * (style.PAGE_MM / columns + 4) + 26)
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, gene in zip(panels.flat, genes, strict=False):
+        axes.plot([0, 1], [0, 1], color=style.FAINT, linewidth=0.8)
+        for number, name in enumerate(names):
+            colour = marks[name][0]
+            own = curves[(curves["target"] == gene) & (curves["extractor"] == name)]
+            # More than two bands on each other cannot be told apart.
+            if len(names) == 2:
+                axes.fill_between(
+                    own["fpr"], own["ci_low"], own["ci_high"], color=colour, alpha=0.18, linewidth=0
+                )
+            axes.plot(own["fpr"], own["tpr"], color=colour)
+            score = estimated.loc[
+                (estimated["target"] == gene) & (estimated["extractor"] == name), "mean"
+            ]
+            axes.text(
+                0.97,
+                0.03 + 0.075 * (len(names) - 1 - number),
+                f"{score.iloc[0]:.2f}",
+                transform=axes.transAxes,
+                ha="right",
+                color=colour,
+            )
+        first = table[table["target"] == gene].iloc[0]
+        axes.set_title(f"{gene}  {first['n_positive']:.0f} of {first['n']:.0f}", fontsize=7)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    for axes in panels.flat[len(genes) :]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel("true positive rate")
+    for axes in panels.flat[max(0, len(genes) - columns) : len(genes)]:
+        axes.set_xlabel("false positive rate")
+        axes.tick_params(labelbottom=True)
+    figure.legend(
+        handles=[Line2D([], [], color=colour, label=name) for name, (colour, _) in marks.items()],
+        loc="outside lower left",
+        ncols=3,
+    )
+    band = "band: 95 % interval over patients" if len(names) == 2 else "intervals: tables/roc.tsv"
+    style.headline(
+        figure, f"ROC curves of {len(genes)} genes, mutated of n patients\nnumbers: AUROC; {band}"
+    )
     return figure
 
 
