@@ -51,7 +51,7 @@ PATCHES, CLASSES = 7180, 9
 FOLDS, REPEATS, EXTRACTORS = 5, 50, ("IMGNET-2048", "FTX-2048")
 LIMIT_S, LIMIT_MB, CORES = 30 * 60, 2000, 2
 CONFIG = Path(__file__).parent.parent / "config/config.yaml"
-COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation", "metrics"]
+COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation", "roc", "metrics"]
 
 Array = npt.NDArray[np.float64]
 

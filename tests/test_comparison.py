@@ -26,7 +26,7 @@ from histotransfer.splits import write_splits
 from histotransfer.store import read_table, write_table
 
 NOISY, CLEAN, COPY = "NOISY-9", "CLEAN-9", "COPY-9"
-TABLES = ["comparison", "related_genes", "improved", "confusion", "mutation", "metrics"]
+TABLES = ["comparison", "related_genes", "improved", "confusion", "mutation", "roc", "metrics"]
 N = 80
 
 
@@ -177,6 +177,17 @@ def test_every_score_is_tabulated(study, tables):
     rare = metrics.loc["drivers", CLEAN, "brier", "RARE"]
     assert rare["repeats"] == 0
     assert np.isnan(rare["mean"])
+
+
+def test_roc_curves_have_the_area_of_the_auroc_and_lie_in_their_interval(tables):
+    roc, mutation = tables["roc"], tables["mutation"].set_index(["target", "extractor"])
+    assert set(roc["target"]) == {"DRIVEN", "RANDOM"}
+    for key, curve in roc.groupby(["target", "extractor"]):
+        assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(
+            mutation.loc[key, "mean"], abs=0.02
+        )
+        assert (curve["tpr"].diff().dropna() >= -1e-12).all()
+        assert ((curve["ci_low"] <= curve["tpr"]) & (curve["tpr"] <= curve["ci_high"])).mean() > 0.9
 
 
 def test_confusion_adds_up_and_its_diagonal_is_the_accuracy(tables):

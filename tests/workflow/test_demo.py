@@ -153,7 +153,8 @@ def test_a_further_seed_trains_one_further_network(demo: Study) -> None:
 
 
 def test_the_same_seed_gives_the_same_tables_to_the_byte(demo: Study) -> None:
-    tables = sorted((demo.folder / "results/demo/tables").glob("*.tsv"))
+    tables = set((demo.folder / "results/demo/tables").glob("*.tsv"))
+    tables -= {path for path in tables if path.stem in ("costs", "slide_costs")}
     before = {path.name: path.read_bytes() for path in tables}
     splits = (demo.folder / "results/demo/splits/mutation.tsv").read_bytes()
     demo.run(*DEMO, "--forcerun", "simulate_labels", "read_labels", "--quiet", "rules")
