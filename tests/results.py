@@ -43,6 +43,7 @@ def write_results(
         name: pd.DataFrame(rows[name], columns=columns.split()) for name, columns in COLUMNS.items()
     }
     tables |= _cohort(rng, slides, patients)
+    tables["embedding"] = _embedding(rng, extractors)
     tuned = tables["confusion"].query("extractor != @extractors[0]")
     tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
     paths: Paths = {}
@@ -109,6 +110,18 @@ def _tissue(rows, rng, extractors, patches) -> None:
             _difference("tissue", target, "accuracy", n, pair, before[i], after[i], 0.03)
             for i, target in enumerate(CLASSES)
         ]
+
+
+def _embedding(rng, extractors) -> pd.DataFrame:
+    centres = rng.normal(0, 30, (len(CLASSES), 2))
+    tables = []
+    for name in extractors:
+        place = np.repeat(centres, 30, axis=0) + rng.normal(0, 6, (30 * len(CLASSES), 2))
+        table = pd.DataFrame(place, columns=["x", "y"])
+        table["tissue"] = np.repeat(CLASSES, 30)
+        table["neighbours_of_class"] = 0.9
+        tables.append(table.assign(task="tissue", extractor=name))
+    return pd.concat(tables)
 
 
 def _expression(rows, rng, extractors, genes, patients) -> None:

@@ -8,6 +8,7 @@ TABLES = {
     "mutation": ("Mutation", "Mutations"),
     "roc": ("Mutation", "ROC curves"),
     "confusion": ("Tissue types", "Confusion"),
+    "embedding": ("Tissue types", "Patches in two dimensions"),
     "metrics": ("Comparison", "Every score"),
     "cohort_flow": ("Cohort and quality", "Slides and patients in and out"),
     "costs": ("Costs", "Hours and memory by rule"),
@@ -87,6 +88,46 @@ rule tabulate_flow:
         code=code("tabulate_flow.py"),
     script:
         "../scripts/tabulate_flow.py"
+
+
+EMBEDDED = [
+    (task, extractor)
+    for task in TASKS
+    if TASKS[task]["kind"] == "tissue"
+    for extractor in COMPARED_IN[task]
+]
+
+
+rule embed_patches:
+    input:
+        features=[
+            f"<results>/features/{extractor}/{TASKS[task]['dataset']}.h5"
+            for task, extractor in EMBEDDED
+        ],
+        labels=[
+            f"<results>/labels/{task}.tsv"
+            for task in TASKS
+            if TASKS[task]["kind"] == "tissue"
+        ],
+    output:
+        embedding=in_report("embedding", *TABLES["embedding"]),
+    log:
+        "<logs>/embed_patches.log",
+    benchmark:
+        "<benchmarks>/embed_patches.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(60),
+    params:
+        of=EMBEDDED,
+        tasks=[task for task in TASKS if TASKS[task]["kind"] == "tissue"],
+        seed=config["seed"],
+        code=code("embed_patches.py"),
+    script:
+        "../scripts/embed_patches.py"
 
 
 rule check_claims:
@@ -211,6 +252,7 @@ FIRST_FIGURES = ["tissue_accuracy", "expression", "truth" if SIMULATED else "mut
 FIGURES = {
     "tissue_accuracy": ("Tissue types", {"comparison": table("comparison")}),
     "confusion": ("Tissue types", {"confusion": table("confusion")}),
+    "embedding": ("Tissue types", {"embedding": table("embedding")}),
     "expression": (
         "Expression",
         {name: table(name) for name in ("related_genes", "improved", "comparison")},

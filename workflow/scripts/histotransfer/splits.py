@@ -19,6 +19,7 @@ STREAM = {
     "inner folds": 3,
     "bootstrap": 4,
     "predictor": 5,
+    "embedding": 6,
 }
 
 

@@ -39,6 +39,7 @@ IDS = [
     "source",
     "qc",
     "dataset",
+    "tissue",
 ]
 """Columns that are text, whatever their values look like."""
 

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from .. import style
 from ..errors import HistotransferError
 from ..tables import Inputs, Tables, read_tables
-from . import costs, expression, flow, mutation, qc, tissue, training, truth
+from . import costs, embedding, expression, flow, mutation, qc, tissue, training, truth
 from .nothing import NothingToDraw
 
 FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = {
     "tissue_accuracy": (tissue.accuracy, ("comparison",)),
     "confusion": (tissue.confusion, ("confusion",)),
+    "embedding": (embedding.layout, ("embedding",)),
     "expression": (expression.scatter, ("related_genes", "improved", "comparison")),
     "volcano": (expression.volcano, ("comparison",)),
     "mutation": (mutation.auroc, ("mutation", "comparison", "scores")),
