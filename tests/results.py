@@ -10,7 +10,7 @@ import pandas as pd
 
 from histotransfer.comparison import COLUMNS
 from histotransfer.qc import REASONS
-from histotransfer.store import write_table
+from histotransfer.store import create_store, write_table
 
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 GENES = ["STK11", "TP53", "LRP1B", "NF1", "FAT1", "EGFR", "KRAS", "KEAP1", "SETBP1", "FAT4"]
@@ -43,6 +43,7 @@ def write_results(
         name: pd.DataFrame(rows[name], columns=columns.split()) for name, columns in COLUMNS.items()
     }
     tables |= _cohort(rng, slides, patients)
+    tables["gallery"] = _gallery(extractors)
     tables["embedding"] = _embedding(rng, extractors)
     tuned = tables["confusion"].query("extractor != @extractors[0]")
     tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
@@ -57,6 +58,12 @@ def write_results(
     dropped = pd.DataFrame([{"item": "FAT4", "what": "target", "reason": "3 positives"}])
     paths["excluded_labels"] = [_written(dropped, folder / "labels" / "mutation.excluded.tsv")]
     paths["elsewhere"] = []
+    paths["gallery_images"] = folder / "gallery/patches.h5"
+    paths["gallery_images"].parent.mkdir(exist_ok=True)
+    with create_store(paths["gallery_images"], "gallery/1", {}) as store:
+        count = len(tables["gallery"])
+        store["images"] = rng.integers(0, 255, (count, 24, 24, 3), dtype=np.uint8)
+        store["shown"] = np.arange(count) != 3
     return paths
 
 
@@ -110,6 +117,17 @@ def _tissue(rows, rng, extractors, patches) -> None:
             _difference("tissue", target, "accuracy", n, pair, before[i], after[i], 0.03)
             for i, target in enumerate(CLASSES)
         ]
+
+
+def _gallery(extractors) -> pd.DataFrame:
+    rows = [
+        {"task": task, "target": target, "extractor": extractors[-1], "score": 0.71, "side": side}
+        | {"rank": rank, "prediction": 3.2 - rank, "label": None if rank == 2 else rank % 2}
+        for task, target in (("expression", "GENE001"), ("mutation", "STK11"))
+        for side in ("highest", "lowest")
+        for rank in range(1, 7)
+    ]
+    return pd.DataFrame(rows).assign(slide="S", patient="P", x=0, y=0)
 
 
 def _embedding(rng, extractors) -> pd.DataFrame:

@@ -9,6 +9,7 @@ TABLES = {
     "roc": ("Mutation", "ROC curves"),
     "confusion": ("Tissue types", "Confusion"),
     "embedding": ("Tissue types", "Patches in two dimensions"),
+    "gallery": ("What predicts", "Patches of the best genes"),
     "metrics": ("Comparison", "Every score"),
     "cohort_flow": ("Cohort and quality", "Slides and patients in and out"),
     "costs": ("Costs", "Hours and memory by rule"),
@@ -128,6 +129,69 @@ rule embed_patches:
         code=code("embed_patches.py"),
     script:
         "../scripts/embed_patches.py"
+
+
+# Patches are pictured under the extractors that have features of every patch.
+OF_PATIENTS = [task for task in TASKS if TASKS[task]["kind"] != "tissue"]
+
+
+rule pick_patches:
+    input:
+        related_genes=table("related_genes"),
+        mutation=table("mutation"),
+        pooled=expand("<results>/pooled/{extractor}.h5", extractor=NETWORKS),
+        labels=expand("<results>/labels/{task}.tsv", task=OF_PATIENTS),
+        splits=expand("<results>/splits/{task}.tsv", task=OF_PATIENTS),
+        qc=table("qc"),
+    output:
+        gallery=in_report("gallery", *TABLES["gallery"]),
+    log:
+        "<logs>/pick_patches.log",
+    benchmark:
+        "<benchmarks>/pick_patches.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(120),
+    params:
+        results=config["results"],
+        of=NETWORKS,
+        tasks={task: TASKS[task] for task in OF_PATIENTS},
+        patients={slide.slide: slide.patient for slide in SLIDES.values()},
+        pooling=[config["pooling"]["patches"], config["pooling"]["slides"]],
+        apply_qc=config["qc"]["apply"],
+        alpha=config["statistics"]["alpha"],
+        seed=config["seed"],
+        code=code("pick_patches.py"),
+    script:
+        "../scripts/pick_patches.py"
+
+
+rule read_pictures:
+    input:
+        gallery=table("gallery"),
+    output:
+        images="<results>/gallery/patches.h5",
+    log:
+        "<logs>/read_pictures.log",
+    benchmark:
+        "<benchmarks>/read_pictures.tsv"
+    conda:
+        "../../envs/slides.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(30),
+    params:
+        slides={slide.slide: (slide.path, slide.mpp) for slide in SLIDES.values()},
+        target_mpp=config["tiling"]["target_mpp"],
+        mpp_tolerance=config["tiling"]["mpp_tolerance"],
+        patch_px=config["tiling"]["patch_px"],
+        code=code("read_pictures.py"),
+    script:
+        "../scripts/read_pictures.py"
 
 
 rule check_claims:
@@ -267,6 +331,14 @@ FIGURES = {
         },
     ),
     "roc": ("Mutation", {"roc": table("roc"), "mutation": table("mutation")}),
+    "gallery": (
+        "What predicts",
+        {
+            "gallery": table("gallery"),
+            "gallery_images": "<results>/gallery/patches.h5",
+            "comparison": table("comparison"),
+        },
+    ),
     "qc": (
         "Cohort and quality",
         {name: table(name) for name in ("qc", "excluded_slides", "cohort")},

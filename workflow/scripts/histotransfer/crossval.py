@@ -89,24 +89,15 @@ def run_block(
         If the files do not fit each other, or a feature is not a number.
     """
     kind = str(task["kind"])
-    types = {"sample": "str", "group": "str", "tissue": "str"}
-    labels = read_table(labels_path, **types).sort_values("sample", ignore_index=True)
+    samples, has_features, data = read_data(features_path, labels_path, kind)
     splits = read_table(splits_path, sample="str")
-    known, features = read_features(features_path, kind)
-    row = labels["sample"].map(pd.Series(np.arange(len(known)), index=known))
-    has_features = row.notna().to_numpy()
-    if not has_features.any():
-        raise HistotransferError(
-            features_path, f"shares no sample with {labels_path}", "Check the ids of both"
-        )
-    data = _data(labels[has_features], features[row[has_features].astype(int)], kind)
-    n, t = len(labels), len(data.targets)
+    n, t = len(samples), len(data.targets)
     folds = int(splits["fold"].max()) + 1
     predictions = np.full((len(repeats), n, t), np.nan, dtype=np.float32)
     hyper = np.full((len(repeats), folds, t), np.nan, dtype=np.float32)
 
     fold_of = [
-        _fold_of(splits, repeat, labels["sample"], splits_path)[has_features] for repeat in repeats
+        fold_of_samples(splits, repeat, samples, splits_path)[has_features] for repeat in repeats
     ]
     predict = _predictor(data, dict(task), folds, seed)
     with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
@@ -127,8 +118,45 @@ def run_block(
         store.create_dataset("predictions", data=predictions)
         store.create_dataset("hyper", data=hyper)
         store.create_dataset("repeat", data=np.asarray(repeats, dtype=np.int32))
-        store.create_dataset("sample", data=labels["sample"].to_numpy(dtype=object), dtype=text)
+        store.create_dataset("sample", data=samples.to_numpy(dtype=object), dtype=text)
         store.create_dataset("target", data=np.array(data.targets, dtype=object), dtype=text)
+
+
+def read_data(
+    features_path: str | Path, labels_path: str | Path, kind: str
+) -> tuple[pd.Series[str], npt.NDArray[np.bool_], Data]:
+    """Read the labels of a task's samples, in their order, and the features of those that have any.
+
+    Parameters
+    ----------
+    features_path, labels_path : str or Path
+        As for `run_block`.
+    kind : {"tissue", "expression", "mutation"}
+
+    Returns
+    -------
+    samples : (n,) str
+        Sorted.
+    has_features : (n,) bool
+    data : Data
+        Of the samples that have features.
+
+    Raises
+    ------
+    HistotransferError
+        If no sample has features.
+    """
+    types = {"sample": "str", "group": "str", "tissue": "str"}
+    labels = read_table(labels_path, **types).sort_values("sample", ignore_index=True)
+    known, features = read_features(features_path, kind)
+    row = labels["sample"].map(pd.Series(np.arange(len(known)), index=known))
+    has_features = row.notna().to_numpy()
+    if not has_features.any():
+        raise HistotransferError(
+            features_path, f"shares no sample with {labels_path}", "Check the ids of both"
+        )
+    data = _data(labels[has_features], features[row[has_features].astype(int)], kind)
+    return labels["sample"], has_features, data
 
 
 def read_features(path: str | Path, kind: str) -> tuple[list[str], Float]:
@@ -156,7 +184,7 @@ def _data(labels: pd.DataFrame, features: Float, kind: str) -> Data:
     return Data(features, values.to_numpy(dtype=np.float64), tuple(values.columns))
 
 
-def _fold_of(
+def fold_of_samples(
     splits: pd.DataFrame, repeat: int, samples: pd.Series[str], splits_path: str | Path
 ) -> Ints:
     """Return the fold of each sample in a repeat."""
@@ -246,6 +274,52 @@ def _predict_fold(
         predictions[:, targets], hyper[targets] = predicted, chosen
     predictions[~labelled[test]] = np.nan
     return predictions, hyper
+
+
+def predict_rows(
+    data: Data,
+    task: Mapping[str, Any],
+    fold_of: Ints,
+    fold: int,
+    rows: Float,
+    *,
+    repeat: int,
+    seed: int,
+) -> Float:
+    """Predict rows that are no samples of the task by the model that a test fold was predicted by.
+
+    Parameters
+    ----------
+    data : Data
+        The task's samples.
+    task : mapping
+        The task's entry in the config, of kind expression or mutation.
+    fold_of : (n,) int
+        The fold of each sample in the repeat.
+    fold : int
+        The test fold: the model is fitted on all the others.
+    rows : (m, d) float64
+        Features to predict from.
+    repeat, seed : int
+        Draw the inner folds, as in the cross-validation.
+
+    Returns
+    -------
+    (m, t) float64
+        NaN of a target that cannot be estimated.
+    """
+    train = fold_of != fold
+    # The rows stand in the test fold's place; their labels only say that a prediction is wanted.
+    wanted = np.zeros((len(rows), len(data.targets)))
+    both = Data(
+        np.vstack([data.features[train], rows]),
+        np.vstack([data.labels[train], wanted]),
+        data.targets,
+    )
+    test = np.arange(len(both.features)) >= int(train.sum())
+    folds = int(fold_of.max()) + 1
+    stream = [seed, STREAM["inner folds"], repeat, fold]
+    return _predict_fold(both, task, folds, test, stream)[0]
 
 
 def _by_scikit_learn(

@@ -52,7 +52,7 @@ def pool(
     """
     write_pooled(
         (
-            (slide, kept_features(feature_paths[slide], qc_paths[slide] if apply_qc else None))
+            (slide, kept_patches(feature_paths[slide], qc_paths[slide] if apply_qc else None)[0])
             for slide in sorted(feature_paths)
         ),
         patients,
@@ -155,7 +155,29 @@ def pool_rows(rows: npt.NDArray[Any], how: str) -> npt.NDArray[np.float32]:
     return np.asarray(pooled, dtype=np.float32)
 
 
-def kept_features(features_path: Path, qc_path: Path | None) -> npt.NDArray[Any]:
+def pooled_alone(features: npt.NDArray[Any], *hows: str) -> npt.NDArray[np.float32]:
+    """Pool each patch by itself, as though it were its patient's only one.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, d)
+    hows : str
+        How patches, then slides are pooled (see `pool_rows`).
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d) or wider
+    """
+    alone = features.astype(np.float32)
+    for how in hows:
+        if how == "mean+std":
+            alone = np.hstack([alone, np.zeros_like(alone)])
+    return alone
+
+
+def kept_patches(
+    features_path: Path, qc_path: Path | None
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
     """Read the features of a slide's patches, of those that quality control kept if it is given.
 
     Parameters
@@ -167,8 +189,10 @@ def kept_features(features_path: Path, qc_path: Path | None) -> npt.NDArray[Any]
 
     Returns
     -------
-    ndarray of shape (kept, d)
+    features : ndarray of shape (kept, d)
         The rows, in the file's order.
+    coords : ndarray of int32, shape (kept, 2)
+        Their top-left corners, in level-0 px.
 
     Raises
     ------
@@ -178,17 +202,17 @@ def kept_features(features_path: Path, qc_path: Path | None) -> npt.NDArray[Any]
     with open_store(features_path, "features/1") as store:
         features, coords = store["features"][:], store["coords"][:]
     if qc_path is None or not len(features):
-        return np.asarray(features)
+        return features, coords
     verdicts = kept_tiles(qc_path)
     try:
-        mask = [verdicts[x, y] for x, y in coords.tolist()]
+        mask = np.array([verdicts[x, y] for x, y in coords.tolist()])
     except KeyError as error:
         raise HistotransferError(
             features_path,
             f"has a patch at {error.args[0]} that {Path(qc_path).name} does not know",
             "Delete both files and run the workflow again",
         ) from error
-    return np.asarray(features[np.array(mask)])
+    return features[mask], coords[mask]
 
 
 def kept_tiles(qc_path: str | Path) -> dict[tuple[int, int], bool]:

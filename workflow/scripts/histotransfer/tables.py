@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from .scores import PRIMARY
-from .store import read_table
+from .store import open_store, read_table
 
 ENDINGS = {
     "scores": ".tsv",
@@ -40,6 +40,7 @@ IDS = [
     "qc",
     "dataset",
     "tissue",
+    "side",
 ]
 """Columns that are text, whatever their values look like."""
 
@@ -54,7 +55,8 @@ def read_tables(inputs: Inputs) -> dict[str, pd.DataFrame]:
     ----------
     inputs : mapping
         A table's path by its name. Of those in `ENDINGS` there are several: their rows are joined,
-        with a column `source` from the file's name (the extractor, or the task).
+        with a column `source` from the file's name (the extractor, or the task). An HDF5 file holds
+        the pictures of the gallery.
 
     Returns
     -------
@@ -70,7 +72,15 @@ def read_tables(inputs: Inputs) -> dict[str, pd.DataFrame]:
 def _read(path: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     if not isinstance(path, str | Path):
         (path,) = path
+    if Path(path).suffix == ".h5":
+        return _pictures(path)
     return read_table(path, **dict.fromkeys(IDS, "str"))
+
+
+def _pictures(path: str | Path) -> pd.DataFrame:
+    """Read the images of the gallery: one row each, `image` (h, w, 3) uint8 and `shown`."""
+    with open_store(path, "gallery/1") as store:
+        return pd.DataFrame({"image": list(store["images"][:]), "shown": store["shown"][:]})
 
 
 def _joined(paths: str | Path | Sequence[str | Path], ending: str) -> pd.DataFrame:

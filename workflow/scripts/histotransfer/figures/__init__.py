@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .. import style
 from ..errors import HistotransferError
 from ..tables import Inputs, Tables, read_tables
-from . import costs, embedding, expression, flow, mutation, qc, tissue, training, truth
+from . import costs, embedding, expression, flow, gallery, mutation, qc, tissue, training, truth
 from .nothing import NothingToDraw
 
 FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = {
@@ -22,6 +22,7 @@ FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = 
     "volcano": (expression.volcano, ("comparison",)),
     "mutation": (mutation.auroc, ("mutation", "comparison", "scores")),
     "roc": (mutation.roc, ("roc", "mutation")),
+    "gallery": (gallery.patches, ("gallery", "gallery_images", "comparison")),
     "qc": (qc.overview, ("qc", "excluded_slides", "cohort")),
     "cohort_flow": (flow.chart, ("cohort_flow",)),
     "costs": (costs.by_rule, ("costs",)),

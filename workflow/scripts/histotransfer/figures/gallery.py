@@ -1,0 +1,76 @@
+"""A gallery: the patches that predict the best genes most and least."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from .. import style
+from ..tables import Tables, of_kind
+from .nothing import NothingToDraw
+
+LEFT_MM, TOP_MM = 2.0, 17.0
+SIDE_MM, GAP_MM, WORDS_MM = 13.2, 1.0, 12.0
+"""A patch's side, the space beside it, and the space for what is said above and below it."""
+
+
+def patches(tables: Tables, alpha: float) -> Figure:
+    """Draw one row of patches per gene: the highest predicted at the left, the lowest right."""
+    table, pictures = tables["gallery"], tables["gallery_images"]
+    if table.empty:
+        raise NothingToDraw("No gene is predicted better than chance, so no patch is shown.")
+    mutations = set(of_kind(tables["comparison"], "mutation")["task"])
+    genes = [rows for _, rows in table.groupby(["task", "target"], sort=False)]
+    tall = TOP_MM + len(genes) * (SIDE_MM + WORDS_MM) + 6
+    figure = style.page(tall)
+    figure.set_layout_engine("none")  # every patch has its place
+    for number, rows in enumerate(genes):
+        top = TOP_MM + number * (SIDE_MM + WORDS_MM)
+        row = rows.iloc[0]
+        mutation = row["task"] in mutations
+        figure.text(
+            LEFT_MM / style.PAGE_MM,
+            1 - top / tall,
+            f"{row['target']}  {'AUROC' if mutation else 'r'} = {row['score']:.2f} with "
+            f"{row['extractor']}",
+            weight="bold",
+            va="top",
+        )
+        for side, shift in (("highest", 0.0), ("lowest", style.PAGE_MM / 2)):
+            of_side = rows[rows["side"] == side]
+            for at, (_, row) in zip(of_side.index, of_side.iterrows(), strict=True):
+                left = LEFT_MM + shift + (int(row["rank"]) - 1) * (SIDE_MM + GAP_MM)
+                axes = figure.add_axes(
+                    (
+                        left / style.PAGE_MM,
+                        1 - (top + 4.5 + SIDE_MM) / tall,
+                        SIDE_MM / style.PAGE_MM,
+                        SIDE_MM / tall,
+                    )
+                )
+                axes.set_axis_off()
+                picture = pictures.loc[int(at)]
+                if picture["shown"]:
+                    axes.imshow(picture["image"], interpolation="lanczos")
+                else:
+                    axes.text(0.5, 0.5, "slide\ngone", ha="center", va="center", color=style.GREY)
+                below = _below(row, mutation)
+                axes.text(
+                    0.5, -0.06, below, transform=axes.transAxes, ha="center", va="top", fontsize=5
+                )
+    for side, shift in (("Highest predictions", 0.0), ("Lowest predictions", style.PAGE_MM / 2)):
+        figure.text(
+            (LEFT_MM + shift) / style.PAGE_MM, 1 - 12 / tall, side, color=style.GREY, va="top"
+        )
+    style.headline(figure, "What predicts the best genes, one patch of a patient")
+    return figure
+
+
+def _below(row: pd.Series, mutation: bool) -> str:
+    if pd.isna(row["label"]):
+        measured = "not known"
+    elif mutation:
+        measured = "mutated" if row["label"] == 1 else "not mutated"
+    else:
+        measured = f"has {row['label']:.2f}"
+    return f"{row['prediction']:.2f}\n{measured}"
