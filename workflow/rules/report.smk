@@ -286,6 +286,35 @@ if SIMULATED:
             "../scripts/check_truth.py"
 
 
+rule write_paper_tables:
+    input:
+        **{name: table(name) for name in ("comparison", "improved", "claims")},
+    output:
+        markdown="<results>/tables/paper.md",
+        latex="<results>/tables/paper.tex",
+        workbook=report(
+            "<results>/tables/paper.xlsx",
+            caption="../report/paper.rst",
+            category="Comparison",
+            labels={"result": "Tables for a paper", "kind": "workbook"},
+        ),
+    log:
+        "<logs>/write_paper_tables.log",
+    benchmark:
+        "<benchmarks>/write_paper_tables.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        study=config["study"],
+        code=code("write_paper_tables.py"),
+    script:
+        "../scripts/write_paper_tables.py"
+
+
 # What the machine did, not what was found: with slide_costs the one table that differs from run to
 # run. It comes after all that is worth counting.
 rule tabulate_costs:
@@ -433,6 +462,7 @@ rule tables:
             table(name)
             for name in [*TABLES, "qc", "excluded_slides", "cohort", "slide_costs"]
         ],
+        rules.write_paper_tables.output,
 
 
 rule figures:
