@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_claims_of_a_simulated_study_are_not_comparable(demo: Study) -> None:
 def test_every_figure_is_there_twice(demo: Study) -> None:
     figures = demo.folder / "results/demo/figures"
     names = {path.stem for path in figures.glob("*.png")}
-    assert len(names) >= 8
+    assert len(names) >= 14
     assert names == {path.stem for path in figures.glob("*.pdf")}
     assert (demo.folder / "results/demo/summary.html").stat().st_size > 5000
 
@@ -99,6 +100,31 @@ def test_the_classifier_is_tried_on_patches_that_it_has_not_seen(demo: Study) ->
     card = (demo.folder / "results/demo/models/FTX-2048.card.md").read_text()
     assert "| all | 324 | 36 |" in card
     assert not (demo.folder / "results/demo/models/FTX-2048.checkpoints").exists()
+
+
+def test_the_gallery_has_pictures_of_as_many_patients_on_either_side(demo: Study) -> None:
+    gallery = table(demo, "gallery")
+    assert set(gallery["task"]) == {"expression", "mutation"}
+    assert gallery.groupby(["task", "target", "side"])["patient"].nunique().eq(6).all()
+    with h5py.File(demo.folder / "results/demo/gallery/patches.h5") as file:
+        assert file["shown"][:].all()
+        assert file["images"].shape == (len(gallery), 96, 96, 3)
+
+
+def test_the_flow_ends_with_those_that_are_compared(demo: Study) -> None:
+    flow = table(demo, "cohort_flow")
+    compared = flow[(flow["step"] == "compared") & (flow["unit"] == "patients")]
+    assert compared.set_index("task")["n"].to_dict() == {"expression": 48, "mutation": 48}
+    assert flow.loc[flow["kind"] == "out", "step"].str.contains("cannot be opened").sum() == 1
+
+
+def test_costs_and_tables_for_a_paper_are_there(demo: Study) -> None:
+    costs = table(demo, "costs").set_index("rule")
+    assert costs.loc["tile_slide", "jobs"] == 54
+    assert costs["cpu_hours"].sum() > 0.01
+    tables = demo.folder / "results/demo/tables"
+    assert (tables / "paper.md").read_text().count("Simulated data.") == 3
+    assert (tables / "paper.xlsx").stat().st_size > 5000
 
 
 def test_pen_and_blur_are_caught(demo: Study) -> None:
@@ -166,8 +192,12 @@ def test_the_report_holds_the_answer_and_needs_no_network(demo: Study, tmp_path:
     report = tmp_path / "report.html"
     demo.run(*DEMO, "--report", str(report))
     text = report.read_text()
-    for words in ("simulated", "Read this first", "Tissue types", "Expression", "Mutation"):
+    for words in ("simulated", "1 Read this first", "3 Tissue types", "4 Expression", "5 Mutation"):
         assert words in text
+    # With two labels whose values do not combine freely, the report's page fails in the browser.
+    labels = re.findall(r'"labels": (\{[^}]*\})', text)
+    assert len(labels) >= 25
+    assert all(list(json.loads(label)) == ["result"] for label in labels)
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']https?://", text)
 
 

@@ -182,13 +182,32 @@ def table(name):
     return f"<results>/tables/{name}.tsv"
 
 
-def in_report(name, category, title):
+# In the order of the argument; the report sorts them by name.
+CATEGORIES = [
+    "Read this first",
+    "Comparison",
+    "Tissue types",
+    "Expression",
+    "Mutation",
+    "What predicts",
+    "Fine-tuning",
+    "Cohort and quality",
+    "Costs",
+]
+
+
+def category(name):
+    """Number a category of the report, so that the order of the names is that of the argument."""
+    return f"{1 + CATEGORIES.index(name)} {name}"
+
+
+def in_report(name, of, title):
     """Show a table in the report, under its category, with its caption."""
     return report(
         table(name),
         caption=f"../report/{name}_table.rst",
-        category=category,
-        labels={"result": title, "kind": "table"},
+        category=category(of),
+        labels={"result": f"Table: {title}"},
     )
 
 

@@ -54,14 +54,14 @@ rule summarise_cohort:
         qc=report(
             "<results>/tables/qc.tsv",
             caption="../report/qc_table.rst",
-            category="Cohort and quality",
-            labels={"table": "Slides and patches"},
+            category=category("Cohort and quality"),
+            labels={"result": "Table: slides and patches"},
         ),
         excluded=report(
             "<results>/tables/excluded_slides.tsv",
             caption="../report/excluded_slides.rst",
-            category="Cohort and quality",
-            labels={"table": "Excluded slides"},
+            category=category("Cohort and quality"),
+            labels={"result": "Table: excluded slides"},
         ),
         cohort="<results>/tables/cohort.tsv",
     log:
@@ -90,8 +90,8 @@ rule tabulate_slide_costs:
         costs=report(
             "<results>/tables/slide_costs.tsv",
             caption="../report/slide_costs.rst",
-            category="Cohort and quality",
-            labels={"table": "Seconds and memory by slide"},
+            category=category("Cohort and quality"),
+            labels={"result": "Table: seconds and memory by slide"},
         ),
     log:
         "<logs>/tabulate_slide_costs.log",

@@ -1,18 +1,18 @@
 # The answer: tables of the comparison, figures drawn from the tables alone, a summary to read first.
 
 TABLES = {
-    "comparison": ("Comparison", "Every comparison"),
-    "claims": ("Comparison", "The published claims"),
-    "improved": ("Expression", "Genes improved"),
-    "related_genes": ("Expression", "Genes related to the image"),
-    "mutation": ("Mutation", "Mutations"),
+    "comparison": ("Comparison", "every comparison"),
+    "claims": ("Comparison", "the published claims"),
+    "improved": ("Expression", "genes improved"),
+    "related_genes": ("Expression", "genes related to the image"),
+    "mutation": ("Mutation", "mutations"),
     "roc": ("Mutation", "ROC curves"),
-    "confusion": ("Tissue types", "Confusion"),
-    "embedding": ("Tissue types", "Patches in two dimensions"),
-    "gallery": ("What predicts", "Patches of the best genes"),
-    "metrics": ("Comparison", "Every score"),
-    "cohort_flow": ("Cohort and quality", "Slides and patients in and out"),
-    "costs": ("Costs", "Hours and memory by rule"),
+    "confusion": ("Tissue types", "confusion"),
+    "embedding": ("Tissue types", "patches in two dimensions"),
+    "gallery": ("What predicts", "patches of the best genes"),
+    "metrics": ("Comparison", "every score"),
+    "cohort_flow": ("Cohort and quality", "slides and patients in and out"),
+    "costs": ("Costs", "hours and memory by rule"),
 }
 COMPARED = [
     "comparison",
@@ -227,7 +227,7 @@ CLASSIFIED = [
 ]
 if CLASSIFIED:
 
-    TABLES["classifier"] = ("Fine-tuning", "The classifier on other patches")
+    TABLES["classifier"] = ("Fine-tuning", "the classifier on other patches")
 
     rule classify:
         input:
@@ -260,7 +260,7 @@ if CLASSIFIED:
 
 if SIMULATED:
 
-    TABLES["truth"] = ("Comparison", "Planted and recovered")
+    TABLES["truth"] = ("Comparison", "planted and recovered")
 
     rule check_truth:
         input:
@@ -295,8 +295,8 @@ rule write_paper_tables:
         workbook=report(
             "<results>/tables/paper.xlsx",
             caption="../report/paper.rst",
-            category="Comparison",
-            labels={"result": "Tables for a paper", "kind": "workbook"},
+            category=category("Comparison"),
+            labels={"result": "Tables for a paper"},
         ),
     log:
         "<logs>/write_paper_tables.log",
@@ -382,7 +382,7 @@ if SIMULATED:
     FIGURES["truth"] = ("Comparison", {"truth": table("truth")})
 
 
-for figure, (category, tables) in FIGURES.items():
+for figure, (part, tables) in FIGURES.items():
 
     rule:
         name:
@@ -394,8 +394,8 @@ for figure, (category, tables) in FIGURES.items():
             png=report(
                 f"<results>/figures/{figure}.png",
                 caption=f"../report/{figure}.rst",
-                category=category,
-                labels={"result": figure.replace("_", " "), "kind": "figure"},
+                category=category(part),
+                labels={"result": "Figure: " + figure.replace("_", " ")},
             ),
         log:
             f"<logs>/draw_{figure}.log",
@@ -435,8 +435,8 @@ rule write_summary:
         summary=report(
             "<results>/summary.html",
             caption="../report/summary.rst",
-            category="Comparison",
-            labels={"result": "Read this first", "kind": "summary"},
+            category=category("Read this first"),
+            labels={"result": "Summary"},
         ),
     log:
         "<logs>/write_summary.log",

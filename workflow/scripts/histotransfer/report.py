@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
@@ -40,6 +41,7 @@ td { vertical-align: top; border-bottom: 1px solid #DDD; }
 td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .reproduced { color: #00704F; font-weight: bold; } .not-reproduced { color: #B04A00;
        font-weight: bold; } .inconclusive, .not-comparable { color: #666; }
+pre { font-size: .8rem; background: #F6F6F6; padding: 1rem; overflow-x: auto; }
 small { color: #666; } td > span { white-space: nowrap; }
 """
 
@@ -85,7 +87,12 @@ def write_summary(
         _cohort(tables),
         "<h2>Methods of this run</h2>",
         *(f"<p>{escape(paragraph)}</p>" for paragraph in methods(config, random_weights)),
-        "<h2>Software</h2>",
+        "<h2>What the abstract states, and what was chosen here</h2>",
+        _table(["choice", "this run", ""], [[*map(escape, row)] for row in choices(config)]),
+        "<p><small>The reason of each choice stands beside it in config/config.yaml.</small></p>",
+        "<h2>Config of this run</h2><details><summary>Every key</summary>",
+        f"<pre>{escape(json.dumps(config, indent=2, ensure_ascii=False))}</pre>",
+        "</details><h2>Software</h2>",
         f"<p>{escape(_software())}</p>",
         "</body></html>",
     ]
@@ -243,6 +250,42 @@ def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[str]:
     )
 
 
+def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each choice of the study: what it is, what it is in this run, stated or declared.
+
+    Stated is what the published abstract says, whatever this run has instead.
+    """
+    stated, declared = "stated in the abstract", "declared"
+    tiling, tuning, crossval = config["tiling"], config["finetune"], config["crossval"]
+    yield "network", f"Xception, weights: {config['network']['weights']}", stated
+    yield "fine-tuning in two steps", f"on {tuning['dataset']}", stated
+    yield "what is trained", f"the head, then from {tuning['step2']['unfreeze_from']} on", declared
+    yield (
+        "learning rates",
+        (f"{tuning['step1']['learning_rate']:g}, then {tuning['step2']['learning_rate']:g}"),
+        declared,
+    )
+    yield "patches", f"{tiling['patch_px']} px at {tiling['target_mpp']:g} µm/px", declared
+    yield "stain", f"Macenko, method: {config['stain']['method']}", declared
+    yield "quality control", "applied" if config["qc"]["apply"] else "measured only", declared
+    yield (
+        "pooling",
+        "{patches} of patches, {slides} of slides".format(**config["pooling"]),
+        declared,
+    )
+    yield "cross-validation", f"{crossval['folds']} folds, {crossval['repeats']} repeats", stated
+    yield "sites kept on one side", "yes" if crossval["preserve"] == "site" else "no", declared
+    for name, task in config["tasks"].items():
+        yield f"task {name}", f"{task['kind']}", stated
+        yield f"predictor of {name}", str(task["predictor"]), declared
+        targets = task.get("targets")
+        if targets is not None:
+            shown = ", ".join(map(str, targets)) if isinstance(targets, list) else str(targets)
+            yield f"targets of {name}", shown, declared
+    yield "level of significance", f"{config['statistics']['alpha']:g}", stated
+    yield "primary test", "corrected resampled t-test", declared
+
+
 def _network(config: Mapping[str, Any], random_weights: bool) -> str:
     tuning = config["finetune"]
     start = "random weights" if random_weights else "ImageNet weights"
@@ -333,7 +376,7 @@ def _claims(claims: pd.DataFrame) -> str:
         rows.append(
             [
                 escape(str(row["claim"])),
-                escape(str(row["extractor"])),
+                f"<span>{escape(str(row['extractor']))}</span>",
                 _value(row["published"], kind) or "better",
                 _value(row["here"], kind),
                 interval,
@@ -390,7 +433,10 @@ def _cohort(tables: Tables) -> str:
     ]
     excluded = tables["excluded_slides"]
     listed = [
-        [escape(str(row["slide"])), escape(str(row["patient"])), escape(str(row["reason"]))]
+        [
+            *(f"<span>{escape(str(row[name]))}</span>" for name in ("slide", "patient")),
+            escape(str(row["reason"])),
+        ]
         for _, row in excluded.head(20).iterrows()
     ]
     text = _table(["", "n"], rows, numeric={1})
