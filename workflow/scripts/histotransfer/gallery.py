@@ -111,44 +111,30 @@ def pick_patches(
     """
     tables = [pd.DataFrame(columns=COLUMNS)]
     with threadpool_limits(limits=1):  # the same bytes each time
-        tables += _galleries(chosen, slides, pooled, labels, splits, tasks, pooling, seed)
+        for key, rows in chosen.groupby(["task", "extractor"], sort=False):
+            task, extractor = map(str, key)
+            kind = str(tasks[task]["kind"])
+            samples, known, data = read_data(pooled[extractor], labels[task], kind)
+            column = [data.targets.index(target) for target in rows["target"]]
+            data = Data(data.features, data.labels[:, column], tuple(rows["target"]))
+            patients = samples[known]
+            folds = fold_of_samples(
+                read_table(splits[task], sample="str"), REPEAT, patients, splits[task]
+            )
+            scored = []
+            for fold in range(int(folds.max()) + 1):
+                for patches in _patches(slides[extractor], set(patients[folds == fold]), pooling):
+                    predicted = predict_rows(
+                        data, tasks[task], folds, fold, patches.features, repeat=REPEAT, seed=seed
+                    )
+                    scored.append(_extremes(patches, predicted, data.targets))
+            label = pd.DataFrame(data.labels, index=patients, columns=list(data.targets))
+            for target, score in zip(rows["target"], rows["score"], strict=True):
+                of_target = [table[table["target"] == target] for table in scored]
+                table = _ranked(pd.concat(of_target))
+                table["label"] = label[target].reindex(table["patient"]).to_numpy()
+                tables.append(table.assign(task=task, extractor=extractor, score=score)[COLUMNS])
     write_table(pd.concat(tables[1:]) if len(tables) > 1 else tables[0], out_path)
-
-
-def _galleries(
-    chosen: pd.DataFrame,
-    slides: Mapping[str, Sequence[Slide]],
-    pooled: Mapping[str, str | Path],
-    labels: Mapping[str, str | Path],
-    splits: Mapping[str, str | Path],
-    tasks: Mapping[str, Mapping[str, Any]],
-    pooling: Sequence[str],
-    seed: int,
-) -> Iterator[pd.DataFrame]:
-    """Yield the rows of each chosen target."""
-    for key, rows in chosen.groupby(["task", "extractor"], sort=False):
-        task, extractor = map(str, key)
-        kind = str(tasks[task]["kind"])
-        samples, known, data = read_data(pooled[extractor], labels[task], kind)
-        column = [data.targets.index(target) for target in rows["target"]]
-        data = Data(data.features, data.labels[:, column], tuple(rows["target"]))
-        patients = samples[known]
-        folds = fold_of_samples(
-            read_table(splits[task], sample="str"), REPEAT, patients, splits[task]
-        )
-        scored = []
-        for fold in range(int(folds.max()) + 1):
-            for patches in _patches(slides[extractor], set(patients[folds == fold]), pooling):
-                predicted = predict_rows(
-                    data, tasks[task], folds, fold, patches.features, repeat=REPEAT, seed=seed
-                )
-                scored.append(_extremes(patches, predicted, data.targets))
-        label = pd.DataFrame(data.labels, index=patients, columns=list(data.targets))
-        for target, score in zip(rows["target"], rows["score"], strict=True):
-            of_target = [table[table["target"] == target] for table in scored]
-            table = _ranked(pd.concat(of_target))
-            table["label"] = label[target].reindex(table["patient"]).to_numpy()
-            yield table.assign(task=task, extractor=extractor, score=score)[COLUMNS]
 
 
 @dataclass(frozen=True)
