@@ -133,13 +133,14 @@ rule embed_patches:
 
 # Patches are pictured under the extractors that have features of every patch.
 OF_PATIENTS = [task for task in TASKS if TASKS[task]["kind"] != "tissue"]
+PICTURED = NETWORKS if OF_PATIENTS else []
 
 
 rule pick_patches:
     input:
         related_genes=table("related_genes"),
         mutation=table("mutation"),
-        pooled=expand("<results>/pooled/{extractor}.h5", extractor=NETWORKS),
+        pooled=expand("<results>/pooled/{extractor}.h5", extractor=PICTURED),
         labels=expand("<results>/labels/{task}.tsv", task=OF_PATIENTS),
         splits=expand("<results>/splits/{task}.tsv", task=OF_PATIENTS),
         qc=table("qc"),
@@ -157,7 +158,7 @@ rule pick_patches:
         runtime=grows(120),
     params:
         results=config["results"],
-        of=NETWORKS,
+        of=PICTURED,
         tasks={task: TASKS[task] for task in OF_PATIENTS},
         patients={slide.slide: slide.patient for slide in SLIDES.values()},
         pooling=[config["pooling"]["patches"], config["pooling"]["slides"]],
