@@ -14,7 +14,6 @@ is unpacked as a zip archive; nothing of it is installed, imported or run.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import io
 import json
 import logging
@@ -22,8 +21,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -32,6 +29,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from .download import Patience, Remote, download
 from .errors import HistotransferError
 from .store import create_store, open_store
 
@@ -284,16 +282,14 @@ def _check(content: bytes, sha256: str) -> bytes:
 
 def _official(url: str, sha256: str, timeout_s: float) -> Tensors:
     log.info("fetching %s", url)
-    try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:  # noqa: S310 - https by default
-            content = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise _SourceError(str(error)) from error
-    _check(content, sha256)
-    with tempfile.NamedTemporaryFile(suffix=".h5") as file:
-        file.write(content)
-        file.flush()
-        return _from_keras_h5(Path(file.name))
+    patience = Patience(timeout_s, retries=2, backoff_s=0.5)  # there is a mirror
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "xception.h5"
+        try:
+            download(Remote(url, f"sha256:{sha256}"), path, patience)
+        except HistotransferError as error:
+            raise _SourceError(error.cause) from error
+        return _from_keras_h5(path)
 
 
 def _mirror(

@@ -1,0 +1,198 @@
+"""A rehearsal of the published study at its true size, without its slides: `make rehearsal`.
+
+541 slides of 478 patients, of whom 455 have labels, 770 genes, 10 mutations and 7,180 tissue
+patches under two extractors of 2,048 features. What the slides' and the networks' rules would have
+written is drawn; then Snakemake runs what follows from it by config/config.yaml: labels, splits,
+50 x 5 cross-validation, scores, tables, figures, summary. At the end stand each rule's time and
+greatest memory, from Snakemake's own benchmark files, and a training fold of each task beside
+scikit-learn's pipelines (of the genes a few, counted for all).
+
+FTX-2048 is drawn with less noise than IMGNET-2048, and must come out as the better one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import yaml
+
+from crossval import (
+    FEATURES,
+    GENES,
+    LIMIT_MB,
+    LIMIT_S,
+    PATIENTS,
+    contests,
+    deep_features,
+    patches,
+    patients,
+)
+from histotransfer.pooling import write_patients
+from histotransfer.qc import REASONS
+from histotransfer.store import create_store, read_table, write_table
+from ratios import report
+
+ROOT = Path(__file__).resolve().parent.parent
+SLIDES, WITH_SLIDES = 541, 478
+CLARITY = {"IMGNET-2048": 0.8, "FTX-2048": 1.2}  # of what drives the features, beside unit noise
+CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
+RULES = [
+    *("summarise_cohort", "read_labels", "draw_splits", "cross_validate", "score_predictions"),
+    *("compare_extractors", "check_claims", "write_summary"),
+]
+FIGURES = ["tissue_accuracy", "confusion", "expression", "volcano", "mutation", "qc", "training"]
+TABLES = ["comparison", "claims", "improved", "related_genes", "mutation", "confusion", "metrics"]
+TABLES += ["qc", "excluded_slides", "cohort"]
+
+
+def lay_out(folder: Path) -> dict[str, Any]:
+    """Draw a study into a folder and return its config."""
+    config: dict[str, Any] = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config |= {"study": "simulated", "results": "results/rehearsal", "slides": "slides.tsv"}
+    config.pop("download", None)
+    config["datasets"] = {name: {"path": f"data/{name}"} for name in config["datasets"]}
+    for kind in ("expression", "mutation"):
+        config["tasks"][kind] |= {"labels": f"data/{kind}.tsv", "targets": "all"}
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    for name in config["datasets"]:
+        (folder / "data" / name).mkdir(parents=True)
+    rng = np.random.default_rng(config["seed"])
+    results = folder / config["results"]
+
+    names = [f"TCGA-{i % 40:02d}-{i:04d}" for i in range(WITH_SLIDES)]
+    owners = names + [names[i] for i in range(SLIDES - WITH_SLIDES)]
+    of_patient = dict.fromkeys(names, 0)
+    rows = []
+    for owner in owners:
+        of_patient[owner] += 1
+        slide = f"{owner}-01Z-00-DX{of_patient[owner]}"
+        rows.append({"slide": slide, "patient": owner, "path": f"data/{slide}.svs"})
+        (folder / rows[-1]["path"]).touch()
+        write_verdicts(results / f"qc/{slide}.h5", rng)
+    write_table(pd.DataFrame(rows), folder / "slides.tsv")
+
+    latent, genes, mutated = patients(rng)
+    labelled = names[:PATIENTS]
+    tpm = np.exp2(genes - genes.min()) - 1  # so that log2(TPM + 1) is what was drawn
+    for kind, letter, values in (("expression", "G", tpm), ("mutation", "M", mutated.astype(int))):
+        columns = [f"{letter}{i:03d}" for i in range(values.shape[1])]
+        table = pd.DataFrame(values, columns=columns)
+        table.insert(0, "sample", [f"{name}-01A" for name in labelled])
+        write_table(table, folder / f"data/{kind}.tsv")
+    others = rng.standard_normal((WITH_SLIDES - PATIENTS, latent.shape[1]))
+    everyone = np.concatenate([latent, others])
+    tissue, codes = patches(rng)
+    patch_names = [f"{CLASSES[code]}/{i:05d}.tif" for i, code in enumerate(codes)]
+    dataset = config["tasks"]["tissue"]["dataset"]
+    for extractor, clarity in CLARITY.items():
+        write_patients(
+            results / f"pooled/{extractor}.h5", names,
+            deep_features(rng, clarity * everyone).astype("f4"),
+            n_slides=list(of_patient.values()), n_patches=[1000] * WITH_SLIDES,
+            attrs={"extractor": extractor},
+        )  # fmt: skip
+        with create_store(
+            results / f"features/{extractor}/{dataset}.h5", "features/1", {"classes": CLASSES}
+        ) as store:
+            store["features"] = deep_features(rng, clarity * tissue).astype("f2")
+            store["labels"] = codes.astype("i2")
+            store.create_dataset("names", data=patch_names, dtype=h5py.string_dtype())
+    (results / "patches").mkdir()
+    shutil.copy(results / f"features/IMGNET-2048/{dataset}.h5", results / f"patches/{dataset}.h5")
+    (results / "models").mkdir()
+    (results / "models/FTX-2048.training.tsv").write_text(
+        "step\tepoch\tloss\taccuracy\tval_loss\tval_accuracy\tlearning_rate\n"
+        "1\t0\t\t\t2.5\t0.1\t0.001\n1\t1\t0.5\t0.9\t0.4\t0.93\t0.001\n"
+        "2\t1\t0.3\t0.95\t0.3\t0.97\t0.0003\n"
+    )
+    return config
+
+
+def write_verdicts(path: Path, rng: np.random.Generator) -> None:
+    """Draw quality control's verdict on the patches of a slide."""
+    shares = dict.fromkeys(REASONS, 0.0) | {"kept": 0.85, "background": 0.1, "blurred": 0.05}
+    counts = rng.multinomial(rng.integers(500, 8000), list(shares.values()))
+    reason = np.repeat(np.fromiter(REASONS.values(), np.uint8), counts)
+    attrs = {
+        "error": "", "mpp": 0.25, "mpp_source": "header", "effective_mpp": 0.5, "tissue_mm2": 50.0,
+        "pixel_source": "tiff tiles", "stain_status": "fitted",
+    }  # fmt: skip
+    with create_store(path, "qc/1", attrs) as store:
+        store.create_dataset("reason", data=reason, dtype=h5py.enum_dtype(REASONS, np.uint8))
+        store["stored"] = (reason != REASONS["background"]).astype("u1")
+
+
+def rehearse(folder: Path, results: str, cores: int) -> float:
+    """Run the workflow and return its seconds."""
+    targets = [f"{results}/figures/{name}.png" for name in FIGURES]
+    targets += [f"{results}/tables/{name}.tsv" for name in TABLES] + [f"{results}/summary.html"]
+    started = time.perf_counter()
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+            *("--directory", str(folder), "--cores", str(cores), *targets),
+            *("--configfile", str(folder / "config.yaml"), "--quiet", "rules", "host"),
+            *("--allowed-rules", *RULES, *(f"draw_{name}" for name in FIGURES)),
+        ],
+        check=True,
+    )
+    return time.perf_counter() - started
+
+
+def spent(benchmarks: Path) -> pd.DataFrame:
+    """Return jobs, seconds, seconds of CPU and the greatest memory (MB) of each rule."""
+    rows = []
+    for path in sorted(benchmarks.rglob("*.tsv")):
+        row = read_table(path).iloc[0]
+        rule = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        task = path.parts[-3] if rule == "cross_validate" else ""
+        rows.append({"rule": f"{rule} {task}".strip(), **row[["s", "cpu_time", "max_rss"]]})
+    return (
+        pd.DataFrame(rows)
+        .groupby("rule", sort=False)
+        .agg(jobs=("s", "size"), s=("s", "sum"), cpu_s=("cpu_time", "sum"), mb=("max_rss", "max"))
+        .sort_values("s", ascending=False)
+    )
+
+
+def main() -> None:
+    """Run the rehearsal."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=Path("results/rehearsal"))
+    parser.add_argument("--cores", type=int, default=min(2, len(os.sched_getaffinity(0))))
+    options = parser.parse_args()
+    folder = options.folder.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    config = lay_out(folder)
+    seconds = rehearse(folder, config["results"], options.cores)
+    results = folder / config["results"]
+    rules = spent(results / "benchmarks")
+    print(rules.round(1).to_string())
+    print(f"all: {seconds:.0f} s on {options.cores} cores, jobs {rules['s'].sum():.0f} s")
+    report(f"rehearsal-time/{options.cores}-cores-{LIMIT_S}s", LIMIT_S / seconds, 1)
+    report(f"rehearsal-memory/{LIMIT_MB}MB", LIMIT_MB / rules["mb"].max(), 1)
+
+    comparison = read_table(results / "tables/comparison.tsv")
+    assert set(comparison["n"].dropna()) == {PATIENTS, 7180}  # noqa: S101 - a bench checks itself
+    expression = comparison[comparison["task"] == "expression"]
+    assert len(expression) == GENES  # noqa: S101
+    print(f"expression: FTX-2048 better for {(expression['delta'] > 0).mean():.0%} of {GENES}")
+    assert (expression["delta"] > 0).mean() > 0.5  # noqa: S101
+    print(f"the obvious way, a training fold of {PATIENTS} patients x {FEATURES} features:")
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    contests(config["tasks"], rounds=1)
+
+
+if __name__ == "__main__":
+    main()
