@@ -15,7 +15,7 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
+.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling rehearsal lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,9 @@ demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 
 $(DEMO)/report.html: $(DEMO)/summary.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report $@ >$(DEMO)/logs/report.log 2>&1 || { cat $(DEMO)/logs/report.log; exit 1; }
+
+sheets: $(VENV)/run.stamp  ## list the slides and labels of the study at the GDC (CONFIG=my_study.yaml)
+	@$(SNAKEMAKE) --snakefile workflow/sheets.smk --quiet rules host $(if $(CONFIG),--configfile $(CONFIG))
 
 test: $(VENV)/dev.stamp  ## run the tests
 	$(PYTEST) -m "not long"
@@ -65,6 +68,9 @@ bench-features: $(VENV)/dev.stamp  ## time feature extraction beside the network
 
 bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored features
 	PYTHONPATH=workflow/scripts python bench/finetune.py
+
+rehearsal: $(VENV)/dev.stamp  ## run cross-validation, tables and figures at the published study's size on drawn features
+	$(BENCH) bench/rehearsal.py
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -25,9 +25,10 @@ class Archive:
 
     ``faults[path]`` are what happens to the next requests of a path, in turn: a status code, or
     ``"drop:n"`` (the connection ends after n bytes of the body), ``"slow:s"`` (s seconds before
-    each block; how many wait at once is counted), ``"hang"`` (no byte for a second), ``"other"`` (other bytes of the same number),
-    ``"short"`` (fewer bytes, and a Content-Length that fits them), ``"whole"`` (ranges ignored),
-    ``"chunked"`` (no Content-Length), ``"shifted"`` (a range that begins elsewhere).
+    each block; how many wait at once is counted), ``"hang"`` (no byte for a second), ``"other"``
+    (other bytes of the same number), ``"short"`` (fewer bytes, and a Content-Length that fits
+    them), ``"whole"`` (ranges ignored), ``"chunked"`` (no Content-Length), ``"shifted"`` (a range
+    that begins elsewhere), ``"grown"`` (a search's total is one more).
     """
 
     def __init__(self) -> None:

@@ -92,7 +92,7 @@ def save_model(path, layers, shape=(PX, PX, 3), dtype="uint8"):
 class Own(keras.layers.Layer):
     """A layer with code of its own."""
 
-    def call(self, x):  # noqa: D102
+    def call(self, x):
         return x
 
 

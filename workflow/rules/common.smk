@@ -12,10 +12,14 @@ from histotransfer.errors import HistotransferError
 from histotransfer.provenance import code_digest
 from histotransfer.settings import (
     check_config,
+    dataset_path,
+    is_fetched,
     label_files,
+    label_source,
     missing_data,
     missing_slides,
     read_slide_sheet,
+    sheet_files,
 )
 from histotransfer.sources import extractors
 
@@ -48,13 +52,35 @@ except HistotransferError as error:
     raise WorkflowError(str(error))
 
 SIMULATED = "simulate" in config
+DATA = config["download"]["folder"] if "download" in config else "data"
+FETCHED_DATASETS = [
+    name for name in config["datasets"] if is_fetched(config["datasets"][name])
+]
+# A slide of the GDC is fetched if it lies where `make sheets` has it lie.
+FETCHED_SLIDES = {
+    slide.slide
+    for slide in SLIDES.values()
+    if slide.file_id and slide.path == f"{DATA}/slides/{slide.slide}.svs"
+}
 if not SIMULATED:
-    stop_where_data_are_missing(missing_slides(SLIDES.values()))
+    stop_where_data_are_missing(
+        missing_slides(
+            slide for slide in SLIDES.values() if slide.slide not in FETCHED_SLIDES
+        )
+    )
 
 EXTRACTORS = extractors(config)
 NETWORKS = [name for name, extractor in EXTRACTORS.items() if extractor.is_network]
 ELSEWHERE = [name for name in EXTRACTORS if name not in NETWORKS]
-TASKS = config["tasks"]
+TASKS = {
+    name: task | ({"labels": label_source(config, task)} if "labels" in task else {})
+    for name, task in config["tasks"].items()
+}
+FETCHED_LABELS = {
+    name: TASKS[name]["labels"]
+    for name, task in config["tasks"].items()
+    if is_fetched(task.get("labels"))
+}
 # Features made elsewhere know the slides' patients, but not the patches of a tissue dataset.
 COMPARED_IN = {
     name: NETWORKS if task["kind"] == "tissue" else list(EXTRACTORS)
@@ -97,6 +123,7 @@ pathvars:
     results=config["results"],
     logs=f"{config['results']}/logs",
     benchmarks=f"{config['results']}/benchmarks",
+    data=DATA,
 
 
 wildcard_constraints:
@@ -132,12 +159,19 @@ def slide_made_here(wildcards):
     A slide of the user's is none: if it vanished in the run, Snakemake would end the whole run,
     instead of one job that lists the slide and goes on. `slide_state` stands in for it.
     """
-    return slide_of(wildcards).path if SIMULATED else []
+    slide = slide_of(wildcards)
+    return slide.path if SIMULATED or slide.slide in FETCHED_SLIDES else []
 
 
 def slide_state(wildcards):
-    """Tell a slide's size and time of change: another file at its place runs its jobs again."""
-    path = Path(slide_of(wildcards).path)
+    """Tell a slide's size and time of change: another file at its place runs its jobs again.
+
+    A fetched slide is told by its digest, for it comes and goes.
+    """
+    slide = slide_of(wildcards)
+    if slide.slide in FETCHED_SLIDES:
+        return slide.md5
+    path = Path(slide.path)
     if SIMULATED or not path.exists():
         return ""
     stat = path.stat()
@@ -150,11 +184,14 @@ def labels_input(wildcards):
     if task["kind"] == "tissue":
         return {"patches": f"<results>/patches/{task['dataset']}.h5"}
     files = {
-        "labels": list(label_files(task).values()),
+        "labels": [path for _, path in label_files(task["labels"])],
         "cohort": "<results>/tables/cohort.tsv",
         # Extractors are compared on the patients that all of them have.
         "pooled": expand("<results>/pooled/{extractor}.h5", extractor=ELSEWHERE),
     }
+    if wildcards.task in FETCHED_LABELS:
+        folder, samples = files["labels"]
+        files["labels"] = [f"{folder}/MANIFEST.txt", samples]
     if isinstance(task["targets"], str) and task["targets"] != "all":
         files["targets"] = task["targets"]
     return files

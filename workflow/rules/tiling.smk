@@ -33,7 +33,7 @@ rule tile_slide:
 
 rule pack_dataset:
     input:
-        folder=lambda w: config["datasets"][w.dataset]["path"],
+        folder=lambda w: dataset_path(config, w.dataset),
     output:
         patches="<results>/patches/{dataset}.h5",
     log:

@@ -12,11 +12,13 @@ import pandas as pd
 
 from .errors import HistotransferError
 from .labelsources import (
+    FILE,
     KEPT,
     NO_TARGET,
-    STAR_FILE,
     TCGA_PATIENT,
     Excluded,
+    maf_rows,
+    maf_rows_by_sample,
     maf_status,
     read_matrix,
     star_tpm,
@@ -164,7 +166,8 @@ def patient_labels(
     """
     source = task["labels"]
     source = {"table": source} if isinstance(source, str) else source
-    path = Path(source.get("table") or source.get("star_counts") or source["maf"])
+    place = source.get("table") or source.get("star_counts") or source["maf"]
+    path = Path(place if isinstance(place, str) else place[0])  # that errors name
     rows_of = Path(source.get("samples", path))
     wanted = _wanted(task["targets"])
     matrix = read_matrix(rows_of, excluded, source.get("suffix", ""))
@@ -175,13 +178,17 @@ def patient_labels(
         came_in["rows of the labels table"] = len(matrix)
     table, ids = _one_row_per_patient(matrix, patients, rows_of, excluded)
     if "star_counts" in source:
-        if STAR_FILE not in table:
+        if FILE not in table:
             raise HistotransferError(
-                rows_of, f"has no column {STAR_FILE!r}", "Give the sample sheet of the GDC's portal"
+                rows_of, f"has no column {FILE!r}", "Give the sample sheet of the GDC's portal"
             )
-        table = star_tpm(path, table[STAR_FILE], wanted, excluded)
+        table = star_tpm(path, table[FILE], wanted, excluded)
     elif "maf" in source:
-        table = maf_status(path, ids, source["variant_classes"], wanted, excluded)
+        if path.is_dir() and FILE in table:
+            rows, ids = maf_rows_by_sample(path, table[FILE], ids, excluded)
+        else:
+            rows = maf_rows(place)
+        table = maf_status(rows, ids, source["variant_classes"], wanted, excluded)
     values = _numeric(table, _chosen(wanted, table, excluded), path, excluded, task["kind"])
     if task["kind"] == "mutation":
         labels = _mutation_values(values, path)

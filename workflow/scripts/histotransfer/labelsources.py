@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,7 +25,7 @@ NON_SILENT = (
     "Splice_Site",
     "Translation_Start_Site",
 )
-STAR_FILE = "File Name"  # as GDC's sample sheet names it
+FILE = "File Name"  # as GDC's sample sheet names it
 MAF_COLUMNS = {"gene": "Hugo_Symbol", "class": "Variant_Classification"}
 MAF_SAMPLE = "Tumor_Sample_Barcode"
 TCGA_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
@@ -143,14 +144,7 @@ def star_tpm(
     HistotransferError
         If a file is not of this format, or none is there.
     """
-    places = {path.name.removesuffix(".gz"): path for path in sorted(folder.rglob("*.tsv*"))}
-    found = files.str.removesuffix(".gz").map(places)
-    excluded.add(files.index[found.isna()], "sample", "its file is not in the folder")
-    found = found.dropna()
-    if found.empty:
-        raise HistotransferError(
-            folder, "holds none of the sample sheet's files", "Correct `star_counts` in the config"
-        )
+    found = _places(folder, files, "*.tsv*", excluded)
     values, several = {}, pd.Series(dtype=int)
     for patient, path in found.items():
         rows = _star_rows(path)
@@ -162,6 +156,23 @@ def star_tpm(
     for gene, count in several.items():
         excluded.add([str(gene)], KEPT, f"has {count} rows: their TPM are summed")
     return pd.DataFrame(values).T
+
+
+def _places(
+    folder: Path, files: pd.Series[str], pattern: str, excluded: Excluded
+) -> pd.Series[Any]:
+    """Find each patient's file in a folder, at any depth, gzipped or not."""
+    places = {path.name.removesuffix(".gz"): path for path in sorted(folder.rglob(pattern))}
+    found = files.str.removesuffix(".gz").map(places)
+    excluded.add(files.index[found.isna()], "sample", "its file is not in the folder")
+    found = found.dropna()
+    if found.empty:
+        raise HistotransferError(
+            folder,
+            "holds none of the sample sheet's files",
+            "Correct `labels` of the task in the config",
+        )
+    return found
 
 
 def _star_rows(path: Path) -> pd.DataFrame:
@@ -179,21 +190,104 @@ def _star_rows(path: Path) -> pd.DataFrame:
     return table[table["gene_name"] != ""]  # the rows N_unmapped … are no genes
 
 
+def maf_rows(place: str | Sequence[str]) -> pd.DataFrame:
+    """Read the variants of a MAF, of several, or of all in a folder (at any depth).
+
+    Parameters
+    ----------
+    place : str or sequence of str
+        The MAF, the MAFs or the folder. Expected are the columns Hugo_Symbol,
+        Variant_Classification and Tumor_Sample_Barcode; may be gzipped.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text: those three columns.
+
+    Raises
+    ------
+    HistotransferError
+        If one of them is not a MAF, or there is none.
+    """
+    paths = [Path(place)] if isinstance(place, str) else [Path(path) for path in place]
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = sorted(paths[0].rglob("*.maf*"))
+    if not paths:
+        raise HistotransferError(str(place), "holds no MAF", "Correct `maf` in the config")
+    return pd.concat([_maf(path) for path in paths], ignore_index=True)
+
+
+def maf_rows_by_sample(
+    folder: Path, files: pd.Series[str], sequenced: pd.Series[str], excluded: Excluded
+) -> tuple[pd.DataFrame, pd.Series[str]]:
+    """Read MAFs of one sample each, as the GDC keeps them.
+
+    A patient whose file is not there is left out: without it, nothing says that there is no variant.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are, at any depth; may be gzipped.
+    files, sequenced : Series of str
+        Name of the file, and the sequenced sample, of each patient.
+    excluded : Excluded
+        Receives the patients whose file is not there.
+
+    Returns
+    -------
+    rows : pandas.DataFrame
+        As `maf_rows`.
+    sequenced : Series of str
+        That of the patients whose file is there.
+
+    Raises
+    ------
+    HistotransferError
+        If a file is not a MAF, or has variants and none of the sample that it is said to be of.
+    """
+    found = _places(folder, files, "*.maf*", excluded)
+    parts = []
+    for patient, path in found.items():
+        rows = _maf(path)
+        barcodes = rows[MAF_SAMPLE].unique().tolist()
+        if barcodes and not _owners(barcodes, sequenced[[patient]]):
+            raise HistotransferError(
+                path,
+                f"has variants of {barcodes[0]}, and by the sample sheet it is of "
+                f"{sequenced[patient]}",
+                "Correct the sample sheet",
+            )
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True), sequenced[found.index]
+
+
+def _maf(path: Path) -> pd.DataFrame:
+    columns = [*MAF_COLUMNS.values(), MAF_SAMPLE]
+    try:
+        return pd.read_csv(
+            path, sep="\t", comment="#", usecols=columns, dtype=str, keep_default_na=False
+        )
+    except (OSError, EOFError, ValueError) as error:
+        raise HistotransferError(
+            path, f"is not a MAF ({error})", f"Expected are the columns {', '.join(columns)}"
+        ) from error
+
+
 def maf_status(
-    path: Path,
+    maf: pd.DataFrame,
     sequenced: pd.Series[str],
     classes: str | Sequence[str],
     wanted: Sequence[str] | None,
     excluded: Excluded,
 ) -> pd.DataFrame:
-    """Tell from a MAF which sequenced patients have a counted variant in which gene.
+    """Tell from variants which sequenced patients have a counted one in which gene.
 
-    A patient without a row in the MAF is wild type because the list says that it was sequenced.
+    A patient without a row is wild type because the list says that it was sequenced.
 
     Parameters
     ----------
-    path : Path
-        The MAF: Hugo_Symbol, Variant_Classification, Tumor_Sample_Barcode; may be gzipped.
+    maf : DataFrame
+        Text: Hugo_Symbol, Variant_Classification, Tumor_Sample_Barcode.
     sequenced : Series of str
         The sequenced sample of each patient, indexed by patient.
     classes : "non-silent" or sequence of str
@@ -208,21 +302,8 @@ def maf_status(
     pandas.DataFrame
         0 and 1, patients × genes. A gene without any row is no column: that it was looked at is
         not known.
-
-    Raises
-    ------
-    HistotransferError
-        If it is not a MAF.
     """
     columns = [*MAF_COLUMNS.values(), MAF_SAMPLE]
-    try:
-        maf = pd.read_csv(
-            path, sep="\t", comment="#", usecols=columns, dtype=str, keep_default_na=False
-        )
-    except (OSError, ValueError) as error:
-        raise HistotransferError(
-            path, f"is not a MAF ({error})", f"Expected are the columns {', '.join(columns)}"
-        ) from error
     gene, variant, barcode = (maf[name] for name in columns)
     owner = barcode.map(_owners(barcode.unique().tolist(), sequenced))
     genes = sorted(set(gene) if wanted is None else set(gene) & set(wanted))

@@ -24,28 +24,38 @@ SOURCES = {
     "CRC-VAL-HE-7K": "unpack CRC-VAL-HE-7K.zip of https://zenodo.org/records/1214456 there",
     "dataset": "a folder with one sub-folder of patches per tissue class is expected there",
     "slides": (
-        "list the diagnostic slides of TCGA-LUAD from https://portal.gdc.cancer.gov there, "
-        "tab-separated, with the columns slide, patient, path and, optionally, mpp"
+        "list your slides there, tab-separated, with the columns slide, patient, path and, "
+        "optionally, mpp"
     ),
-    "expression": (
-        "write the TPM of the STAR counts of TCGA-LUAD from https://portal.gdc.cancer.gov there, "
-        "tab-separated, patients in rows and genes in columns"
-    ),
-    "mutation": (
-        "write the non-silent somatic mutations of TCGA-LUAD from https://portal.gdc.cancer.gov "
-        "there, tab-separated, 0/1, patients in rows and genes in columns"
-    ),
+    "expression": "a table of expression, patients and genes in rows and columns",
+    "mutation": "a table of mutations, patients and genes in rows and columns",
+}
+SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
+#: The sheets that `make sheets` writes beside the slide sheet.
+SHEET_FILES = {
+    "patients": "patients.tsv",
+    "star_counts": "star_counts.tsv",
+    "mutations": "mutations.tsv",
+    "left_out": "left_out.tsv",
+    "release": "release.json",
 }
 
 
 @dataclass(frozen=True)
 class Slide:
-    """A row of the slide sheet; `mpp` is None where the sheet leaves it to the slide's header."""
+    """A row of the slide sheet.
+
+    `mpp` is None where the sheet leaves it to the slide's header; `file_id`, `md5` and `size` are
+    set where the slide is one of the GDC's.
+    """
 
     slide: str
     patient: str
     path: str
     mpp: float | None = None
+    file_id: str = ""
+    md5: str = ""
+    size: int | None = None
 
 
 def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
@@ -108,6 +118,12 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             "a changed stain is another in every epoch, so nothing can be kept",
             "Set finetune.cache to false, or finetune.augment.stain_jitter to 0",
         )
+    if "download" not in config and (fetched := _fetched(config)):
+        raise HistotransferError(
+            f"config: {fetched[0]}.source",
+            "the config has no key `download`, which says from where and to where",
+            "Add it (config/config.yaml), or give a path",
+        )
     unpainted = datasets - set(config.get("simulate", {}).get("patches_per_class", datasets))
     if unpainted:
         raise HistotransferError(
@@ -158,8 +174,9 @@ def read_slide_sheet(
             for name, value in cells.items()
             if value is not None
         }
-        if "mpp" in row:
-            row["mpp"] = _number(row["mpp"], where)
+        for name, kind in (("mpp", float), ("size", int)):
+            if name in row:
+                row[name] = _number(row[name], kind, f"{where}, column {name}")
         _check(row, schema, where, "Correct the sheet (config/README.md)")
         slide = Slide(**row)
         if slide.slide in slides:
@@ -193,13 +210,19 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     """
     if "simulate" in config:
         return []
-    wanted = [("slides", config["slides"], SOURCES["slides"])]
+    by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
+    wanted = [("slides", config["slides"], by_sheets)]
     for name, dataset in config["datasets"].items():
-        source = SOURCES.get(name, SOURCES["dataset"])
-        wanted.append((f"datasets.{name}.path", dataset["path"], source))
+        if "path" in dataset:
+            source = SOURCES.get(name, SOURCES["dataset"])
+            wanted.append((f"datasets.{name}.path", dataset["path"], source))
     for name, task in config["tasks"].items():
-        for key, path in label_files(task).items():
-            wanted.append((f"tasks.{name}.{key}", path, SOURCES[task["kind"]]))
+        labels = label_source(config, task)
+        if is_fetched(task.get("labels")):
+            wanted.append((f"tasks.{name}.labels.source", labels["samples"], SHEETS))
+        else:
+            for key, path in label_files(labels):
+                wanted.append((f"tasks.{name}.{key}", path, SOURCES[task["kind"]]))
         if isinstance(task.get("targets"), str) and task["targets"] != "all":
             wanted.append((f"tasks.{name}.targets", task["targets"], "a file of one symbol a line"))
     if config["network"]["weights"] not in ("auto", "random"):
@@ -219,13 +242,70 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def label_files(task: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a task's labels are read from, by config key; nothing for tissue."""
+def is_fetched(entry: object) -> bool:
+    """Tell whether a config's entry is fetched: it says so, and gives no place of its own."""
+    places = {"path", "table", "star_counts", "maf"}
+    return isinstance(entry, Mapping) and "source" in entry and not places & entry.keys()
+
+
+def dataset_path(config: Mapping[str, Any], name: str) -> str:
+    """Return the folder of a dataset's patches."""
+    entry: Mapping[str, str] = config["datasets"][name]
+    return f"{config['download']['folder']}/{name}" if is_fetched(entry) else entry["path"]
+
+
+def sheet_files(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that `make sheets` writes: the slide sheet, and others beside it."""
+    folder = Path(config["slides"]).parent
+    return {"slides": config["slides"]} | {
+        name: str(folder / file) for name, file in SHEET_FILES.items()
+    }
+
+
+def label_source(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a task's labels are read from; nothing for tissue.
+
+    Parameters
+    ----------
+    config : mapping
+        A config that fits the schema.
+    task : mapping
+        One of its tasks.
+
+    Returns
+    -------
+    dict
+        ``table`` (and ``suffix``), or ``star_counts`` and ``samples``, or ``maf``, ``samples`` and
+        ``variant_classes``. What is fetched is given by the place where it will be.
+    """
     labels = task.get("labels", {})
     if isinstance(labels, str):
-        return {"labels": labels}
-    files = ("table", "star_counts", "maf", "samples")
-    return {f"labels.{key}": labels[key] for key in files if key in labels}
+        return {"table": labels}
+    source = {key: value for key, value in labels.items() if key != "source"}
+    if is_fetched(labels):
+        kind, files = {
+            "expression": ("star_counts", "star_counts"), "mutation": ("maf", "mutations")
+        }[task["kind"]]  # fmt: skip
+        source[kind] = f"{config['download']['folder']}/{files}"
+        source["samples"] = sheet_files(config)[files]
+    return source
+
+
+def label_files(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the paths that labels are read from, each with its key in the config."""
+    files = []
+    for key in ("table", "star_counts", "maf", "samples"):
+        paths = source.get(key, [])
+        paths = [paths] if isinstance(paths, str) else paths
+        files += [(f"labels.{key}" if key != "table" else "labels", path) for path in paths]
+    return files
+
+
+def _fetched(config: Mapping[str, Any]) -> list[str]:
+    """Name the entries of a config that are fetched."""
+    entries = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
+    entries |= {f"tasks.{name}.labels": t.get("labels") for name, t in config["tasks"].items()}
+    return [name for name, entry in entries.items() if is_fetched(entry)]
 
 
 def missing_slides(slides: Iterable[Slide]) -> list[str]:
@@ -245,12 +325,14 @@ def _check(value: object, schema: Mapping[str, Any], subject: str, remedy: str) 
         raise HistotransferError(f"{subject}: {key}" if key else subject, error.message, remedy)
 
 
-def _number(cell: str, where: str) -> float | None:
+def _number(cell: str, kind: type[int] | type[float], where: str) -> float | None:
     if cell == "":
         return None
     try:
-        return float(cell)
+        return kind(cell)
     except ValueError:
         raise HistotransferError(
-            where, f"mpp '{cell}' is not a number", "Write µm per pixel, such as 0.2525"
+            where,
+            f"'{cell}' is not a number",
+            "Write µm per pixel, such as 0.2525, or the bytes of the file; or leave it empty",
         ) from None

@@ -1,0 +1,62 @@
+# A workflow of its own, since the study's graph follows from the sheets that it writes: `make sheets`,
+# or snakemake --snakefile workflow/sheets.smk --cores 1 [--configfile my_study.yaml]
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+if "study" not in config:
+
+    configfile: "config/config.yaml"
+
+
+WORKFLOW = Path(workflow.current_basedir)
+sys.path.insert(0, str(WORKFLOW / "scripts"))
+
+from histotransfer.errors import HistotransferError
+from histotransfer.provenance import code_digest
+from histotransfer.settings import check_config, sheet_files
+
+try:
+    check_config(config, WORKFLOW / "schemas/config.schema.yaml")
+except HistotransferError as error:
+    raise WorkflowError(str(error))
+if "download" not in config:
+    raise WorkflowError("the config has no key `download`, which says where to ask")
+if there := [path for path in sheet_files(config).values() if Path(path).exists()]:
+    # Snakemake would delete them first, and they may be the user's own.
+    raise WorkflowError(
+        f"These are there already: {', '.join(there)}. "
+        "Move or delete them to have them written anew."
+    )
+
+
+localrules:
+    write_sheets,
+
+
+# It asks the GDC, so what it writes may differ from day to day: it is run when it is asked for.
+rule write_sheets:
+    output:
+        **sheet_files(config),
+    log:
+        f"{config['results']}/logs/write_sheets.log",
+    benchmark:
+        f"{config['results']}/benchmarks/write_sheets.tsv"
+    conda:
+        "../envs/download.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        address=config["download"]["gdc"],
+        project=config["download"]["project"],
+        slide_folder=f"{config['download']['folder']}/slides",
+        code=code_digest(WORKFLOW / "scripts/write_sheets.py"),
+    script:
+        "scripts/write_sheets.py"
