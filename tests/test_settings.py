@@ -14,6 +14,9 @@ from root import ROOT
 from histotransfer.errors import HistotransferError
 from histotransfer.settings import (
     check_config,
+    dataset_path,
+    is_fetched,
+    label_source,
     missing_data,
     missing_slides,
     read_slide_sheet,
@@ -135,6 +138,27 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
 
 
 WRONG += [
+    ("nowhere to fetch from", lambda c: c.pop("download"), "datasets.NCT-CRC-HE-100K.source"),
+    (
+        "an archive without its digest",
+        lambda c: c["datasets"]["NCT-CRC-HE-100K"].pop("md5"),
+        "datasets.NCT-CRC-HE-100K",
+    ),
+    (
+        "no address",
+        lambda c: c["download"].update(gdc="api.gdc.cancer.gov"),
+        "download.gdc",
+    ),
+    (
+        "STAR counts without their sheet",
+        lambda c: c["tasks"]["expression"].update(labels={"star_counts": "x"}),
+        "tasks.expression.labels",
+    ),
+    (
+        "mutations without the variants that count",
+        lambda c: c["tasks"]["mutation"].update(labels={"source": "download"}),
+        "variant_classes",
+    ),
     (
         "a table as the baseline of a tissue task",
         lambda c: c.update(extractors={"A": {"source": {"table": "t.csv"}}} | c["extractors"]),
@@ -225,6 +249,10 @@ def test_a_spreadsheets_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Pa
         ("slide\tpatient\tpath\tmpp\nS\tP\tx\thalf\n", "half"),
         ("slide\tpatient\tpath\tmpp\nS\tP\tx\t50\n", "mpp"),
         ("slide\tpatient\tpath\nCRC\tP\tx\n", "dataset"),
+        ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\tf\t\t\n", "line 2"),
+        ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\t../f\t\t\n", "line 2"),
+        ("slide\tpatient\tpath\tfile_id\nS\tP\tx\tf\n", "line 2"),
+        ("slide\tpatient\tpath\tsize\nS\tP\tx\t1.5\n", "column size"),
         ("slide\tpatient\tpath\n", "no slide"),
         ("", "no slide"),
     ],
@@ -246,15 +274,53 @@ def test_missing_data_are_named_with_their_source(
     monkeypatch.chdir(tmp_path)
     config = load("config.yaml")
     missing = missing_data(config)
-    assert len(missing) == 6  # the sheet, two datasets, two label files, the panel
-    assert sum("zenodo.org/records/1214456" in line for line in missing) == 2
-    for path in ("config/slides.tsv", "data/expression.tsv", "data/mutations.tsv"):
-        Path(path).parent.mkdir(exist_ok=True)
-        Path(path).touch()
-    for dataset in config["datasets"].values():
-        Path(dataset["path"]).mkdir()
+    assert [line.split()[0] for line in missing] == [
+        "config/slides.tsv", "config/star_counts.tsv", "config/panels/immune.txt",
+        "config/mutations.tsv",
+    ]  # fmt: skip
+    assert sum("make sheets" in line for line in missing) == 3
+    for name in ("slides", "star_counts", "mutations"):
+        Path(f"config/{name}.tsv").parent.mkdir(exist_ok=True)
+        Path(f"config/{name}.tsv").touch()
     assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.txt"]
     assert missing_data(load("demo.yaml")) == []
+
+
+def test_a_path_in_the_place_of_a_download_turns_it_off() -> None:
+    config = load("config.yaml")
+    assert dataset_path(config, "CRC-VAL-HE-7K") == "data/CRC-VAL-HE-7K"
+    config["datasets"]["CRC-VAL-HE-7K"] |= {"path": "mine/crc"}  # as an amending config does
+    config["datasets"]["NCT-CRC-HE-100K"] |= {"path": "mine/nct"}
+    config["tasks"]["expression"]["labels"] |= {"star_counts": "mine/gdc", "samples": "mine/s.tsv"}
+    config["tasks"]["mutation"]["labels"] |= {"maf": ["mine/a.maf", "mine/b.maf"], "samples": "m"}
+    check_config(config, CONFIG)
+    assert dataset_path(config, "CRC-VAL-HE-7K") == "mine/crc"
+    missing = missing_data(config)
+    for path in ("mine/crc", "mine/nct", "mine/gdc", "mine/s.tsv", "mine/a.maf", "mine/b.maf"):
+        assert any(line.startswith(f"{path} (config key ") for line in missing), path
+    assert sum("zenodo.org/records/1214456" in line for line in missing) == 2
+    del config["download"]
+    check_config(config, CONFIG)
+
+
+def test_where_labels_are_fetched_to_and_what_lists_them() -> None:
+    config = load("config.yaml")
+    config |= {"slides": "sheets/luad/slides.tsv"}
+    config["download"]["folder"] = "/scratch/tcga"
+    check_config(config, CONFIG)
+    tasks = config["tasks"]
+    assert label_source(config, tasks["tissue"]) == {}
+    assert label_source(config, tasks["expression"]) == {
+        "star_counts": "/scratch/tcga/star_counts", "samples": "sheets/luad/star_counts.tsv"
+    }  # fmt: skip
+    assert label_source(config, tasks["mutation"]) == {
+        "maf": "/scratch/tcga/mutations", "samples": "sheets/luad/mutations.tsv",
+        "variant_classes": "non-silent",
+    }  # fmt: skip
+    assert label_source(config, {"labels": "x.tsv"}) == {"table": "x.tsv"}
+    assert is_fetched({"source": "download", "file": "x"})
+    assert not is_fetched("x.tsv")
+    assert not is_fetched(None)
 
 
 def test_missing_slides_are_listed(tmp_path: Path) -> None:

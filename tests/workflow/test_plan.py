@@ -12,7 +12,7 @@ SLIDE = "SIM-01-0001-01Z-00-DX1"
 
 
 def lay_out_the_published_study(study: Study, n_slides: int) -> None:
-    """Put empty files where the published study's data are expected."""
+    """Put empty files where the published study's data are expected, or would be fetched to."""
     config = study.config("config.yaml")
     rows = ["slide\tpatient\tpath"]
     (study.folder / "data/slides").mkdir(parents=True)
@@ -22,10 +22,12 @@ def lay_out_the_published_study(study: Study, n_slides: int) -> None:
         path.touch()
         rows.append(f"{slide}\tTCGA-05-{number // 2:04d}\tdata/slides/{slide}.svs")
     (study.folder / "config/slides.tsv").write_text("\n".join(rows) + "\n")
-    for dataset in config["datasets"].values():
-        (study.folder / dataset["path"]).mkdir()
-    for task in ("expression", "mutation"):
-        (study.folder / config["tasks"][task]["labels"]).touch()
+    for dataset in config["datasets"]:
+        (study.folder / "data" / dataset).mkdir()
+    for files in ("star_counts", "mutations"):
+        (study.folder / f"config/{files}.tsv").touch()
+        (study.folder / f"data/{files}").mkdir()
+        (study.folder / f"data/{files}/MANIFEST.txt").touch()
 
 
 def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
@@ -33,7 +35,13 @@ def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
 ) -> None:
     process = study.snakemake()
     assert process.returncode != 0
-    for word in ("config/slides.tsv", "data/NCT-CRC-HE-100K", "zenodo", "portal.gdc", "make demo"):
+    for word in (
+        "config/slides.tsv",
+        "config/mutations.tsv",
+        "make sheets",
+        "portal.gdc",
+        "make demo",
+    ):
         assert word in process.stdout
     assert not (study.folder / "results").exists()
 
@@ -50,7 +58,8 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     assert jobs["draw_splits"] == jobs["read_labels"] == 3
     assert jobs["cross_validate"] == 3 * 2 * 5  # tasks, extractors, blocks of ten repeats
     assert jobs["score_predictions"] == 3 * 2
-    assert not any(rule.startswith(("simulate", "check_truth", "draw_truth")) for rule in jobs)
+    not_planned = ("simulate", "check_truth", "draw_truth", "fetch_dataset", "fetch_slide")
+    assert not any(rule.startswith(not_planned) for rule in jobs)
 
 
 def test_slides_of_the_sheet_that_are_not_there_stop_the_run_by_name(study: Study) -> None:
@@ -162,6 +171,6 @@ def test_every_rule_has_its_log_benchmark_environment_and_resources() -> None:
 
 
 def test_every_script_is_run_by_a_rule() -> None:
-    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    rules = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.smk"))
     for script in Path(ROOT / "workflow/scripts").glob("*.py"):
-        assert f"../scripts/{script.name}" in rules, script
+        assert f"scripts/{script.name}" in rules, script

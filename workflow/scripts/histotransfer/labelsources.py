@@ -222,7 +222,7 @@ def maf_rows_by_sample(
 ) -> tuple[pd.DataFrame, pd.Series[str]]:
     """Read MAFs of one sample each, as the GDC keeps them.
 
-    A patient whose file is not there is left out: without it, nothing says that there is no variant.
+    A patient whose file is not there is left out: nothing says that there is no variant.
 
     Parameters
     ----------
@@ -250,11 +250,11 @@ def maf_rows_by_sample(
     for patient, path in found.items():
         rows = _maf(path)
         barcodes = rows[MAF_SAMPLE].unique().tolist()
-        if barcodes and not _owners(barcodes, sequenced[[patient]]):
+        sample = sequenced.loc[[str(patient)]]
+        if barcodes and not _owners(barcodes, sample):
             raise HistotransferError(
                 path,
-                f"has variants of {barcodes[0]}, and by the sample sheet it is of "
-                f"{sequenced[patient]}",
+                f"has variants of {barcodes[0]}, and by the sample sheet it is of {sample.item()}",
                 "Correct the sample sheet",
             )
         parts.append(rows)

@@ -222,6 +222,7 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
             wanted.append((f"tasks.{name}.labels.source", labels["samples"], SHEETS))
         else:
             for key, path in label_files(labels):
+                key = "labels" if isinstance(task["labels"], str) else key
                 wanted.append((f"tasks.{name}.{key}", path, SOURCES[task["kind"]]))
         if isinstance(task.get("targets"), str) and task["targets"] != "all":
             wanted.append((f"tasks.{name}.targets", task["targets"], "a file of one symbol a line"))
@@ -297,7 +298,7 @@ def label_files(source: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key in ("table", "star_counts", "maf", "samples"):
         paths = source.get(key, [])
         paths = [paths] if isinstance(paths, str) else paths
-        files += [(f"labels.{key}" if key != "table" else "labels", path) for path in paths]
+        files += [(f"labels.{key}", path) for path in paths]
     return files
 
 
