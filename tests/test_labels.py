@@ -89,6 +89,68 @@ def test_targets_that_cannot_be_used_are_listed(tmp_path):
     ]
 
 
+def test_a_panel_finds_genes_under_their_earlier_symbols(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b"])
+    table = table_at(
+        tmp_path,
+        "id,C10orf54,ELTD1,ADGRL4,OLD,NOW,GITR\na,1,8,3,5,7,1\nb,2,9,4,6,8,0\n",
+    )
+    panel = tmp_path / "panel.tsv"
+    panel.write_text(
+        "# a panel\ngene\tprevious\tset\nVSIR\tB7H5|C10orf54\ts\nADGRL4\tELTD1\ts\n"
+        "GONE\tX|Y\ts\nSECOND\tNOW|OLD\ts\nNOW\t\ts\n"
+    )
+    labels, excluded = labels_of(tmp_path, expression_task(table, targets=str(panel)), cohort)
+    assert labels.iloc[:, 1:].to_dict("list") == {
+        "VSIR": [1, 2],
+        "ADGRL4": [3, 4],  # the present symbol comes before the earlier one
+        "SECOND": [5, 6],  # NOW was its symbol, and is another target's
+        "NOW": [7, 8],
+    }
+    assert excluded == [
+        ("GONE", "target", "not in the labels table"),
+        ("VSIR", "kept target", "under its earlier symbol C10orf54 in the labels table"),
+        ("SECOND", "kept target", "under its earlier symbol OLD in the labels table"),
+    ]
+    panel.write_text("symbol\tprevious\nVSIR\tC10orf54\n")
+    with pytest.raises(HistotransferError, match=r"panel\.tsv: has no column `gene`"):
+        labels_of(tmp_path, expression_task(table, targets=str(panel)), cohort)
+
+
+def test_our_panel_is_sound():
+    path = ROOT / "config/panels/immune.tsv"
+    panel = pd.read_csv(path, sep="\t", comment="#", keep_default_na=False)
+    assert list(panel) == ["gene", "previous", "set"]
+    assert len(panel) == 184
+    assert panel["gene"].is_unique
+    assert panel["gene"].is_monotonic_increasing
+    assert set("|".join(panel["set"]).split("|")) == {"Thorsson2018", "MCP-counter"}
+    previous = [name for names in panel["previous"] for name in names.split("|") if name]
+    assert len(previous) == len(set(previous)) > 100
+    assert not set(previous) & set(panel["gene"])
+    for licence in ("Apache-2.0", "CC0"):
+        assert licence in path.read_text()
+
+
+def test_our_panel_in_real_star_counts(realdata):
+    """Of 184 genes all but five are in GENCODE v36; some under an earlier symbol."""
+    from histotransfer.labels import _chosen, _wanted
+
+    panel = _wanted(str(ROOT / "config/panels/immune.tsv"))
+    wanted = [name for names in panel.values() for name in names]
+    folder, excluded = realdata / "tables", Excluded()
+    files = pd.Series({"p": "gdc_star_counts_one_LUAD_sample.tsv"})
+    tpm = _chosen(panel, star_tpm(folder, files, wanted, excluded), excluded)
+    listed = excluded.table().set_index("item")["reason"]
+    absent = listed.index[listed == "not in the labels table"]
+    # Genes of other haplotypes than the reference's, and one without an approved symbol.
+    assert sorted(absent) == ["HLA-DRB3", "HLA-DRB4", "KIR2DL2", "KIR3DS1", "MGC40069"]
+    assert tpm.shape[1] == 184 - 5
+    assert listed["VNN3P"] == "under its earlier symbol VNN3 in the labels table"
+    assert not {"C", "C10orf54"} & set(tpm)
+    assert {"CAVIN2", "VSIR"} <= set(tpm)
+
+
 def test_mutations_keep_rare_genes_and_empty_cells(tmp_path):
     cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c"])
     table = table_at(tmp_path, "patient,G,NEVER,H\na,1,0,\nb,0,0,1\nc,,,\n")

@@ -275,14 +275,14 @@ def test_missing_data_are_named_with_their_source(
     config = load("config.yaml")
     missing = missing_data(config)
     assert [line.split()[0] for line in missing] == [
-        "config/slides.tsv", "config/star_counts.tsv", "config/panels/immune.txt",
+        "config/slides.tsv", "config/star_counts.tsv", "config/panels/immune.tsv",
         "config/mutations.tsv",
     ]  # fmt: skip
     assert sum("make sheets" in line for line in missing) == 3
     for name in ("slides", "star_counts", "mutations"):
         Path(f"config/{name}.tsv").parent.mkdir(exist_ok=True)
         Path(f"config/{name}.tsv").touch()
-    assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.txt"]
+    assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.tsv"]
     assert missing_data(load("demo.yaml")) == []
 
 

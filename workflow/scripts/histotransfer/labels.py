@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from .store import open_store, read_table, write_table
 
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 WILD_TYPE = "WT"
+Panel = dict[str, list[str]]
+"""Targets, each with the names that a labels table may give it, the target's own first."""
 _TCGA_NORMALS = range(10, 20)  # sample types 10-19 of the TCGA barcode: normal tissue or blood
 
 
@@ -169,7 +172,9 @@ def patient_labels(
     place = source.get("table") or source.get("star_counts") or source["maf"]
     path = Path(place if isinstance(place, str) else place[0])  # that errors name
     rows_of = Path(source.get("samples", path))
-    wanted = _wanted(task["targets"])
+    panel = _wanted(task["targets"])
+    # An earlier symbol is looked for beside the present one.
+    wanted = None if panel is None else [name for names in panel.values() for name in names]
     matrix = read_matrix(rows_of, excluded, source.get("suffix", ""))
     in_header = set(patients).intersection(_patients_of(matrix.columns, patients))
     if "table" in source and len(in_header) > _id_column(matrix, patients)[0]:
@@ -189,7 +194,7 @@ def patient_labels(
         else:
             rows = maf_rows(place)
         table = maf_status(rows, ids, source["variant_classes"], wanted, excluded)
-    values = _numeric(table, _chosen(wanted, table, excluded), path, excluded, task["kind"])
+    values = _numeric(_chosen(panel, table, excluded), path, excluded, task["kind"])
     if task["kind"] == "mutation":
         labels = _mutation_values(values, path)
     else:
@@ -266,41 +271,67 @@ def _one_row_per_patient(
     return table.loc[owner.index].set_axis(patient), ids[~again].set_axis(patient)
 
 
-def _wanted(targets: str | Sequence[str]) -> list[str] | None:
-    """Resolve `targets` of the config: ``all`` (None), a list, or a file of one symbol a line."""
+def _wanted(targets: str | Sequence[str]) -> Panel | None:
+    """Resolve `targets` of the config: ``all`` (None), a list, or a file of them.
+
+    A file holds a symbol a line, or is tab-separated with the columns gene and, optionally,
+    previous: further symbols of the same gene, separated by ``|``.
+    """
     if targets == "all":
         return None
-    if isinstance(targets, str):
-        try:
-            lines = Path(targets).read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise HistotransferError(
-                targets,
-                f"cannot be read as a list of targets ({error.strerror})",
-                "Give `all`, a list, or a file with a symbol on each line as the task's `targets`",
-            ) from error
-        targets = [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
-    return list(dict.fromkeys(targets))
+    if not isinstance(targets, str):
+        return {target: [target] for target in targets}
+    try:
+        lines = Path(targets).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistotransferError(
+            targets,
+            f"cannot be read as a list of targets ({error})",
+            "Give `all`, a list, or a file with a symbol on each line as the task's `targets`",
+        ) from error
+    lines = [line.strip(" ") for line in lines if line.strip() and line.strip()[0] != "#"]
+    if not any("\t" in line for line in lines):
+        return {line.strip(): [line.strip()] for line in lines}
+    rows = list(csv.DictReader(lines, delimiter="\t"))
+    if "gene" not in rows[0]:
+        raise HistotransferError(
+            targets, "has no column `gene`", "Give it a header (config/panels/immune.tsv has one)"
+        )
+    panel = {
+        row["gene"]: [row["gene"], *filter(None, (row.get("previous") or "").split("|"))]
+        for row in rows
+    }
+    # Where an earlier symbol is now another target's, it is that one's alone.
+    return {
+        gene: [n for n in names if n == gene or n not in panel] for gene, names in panel.items()
+    }
 
 
-def _chosen(wanted: list[str] | None, table: pd.DataFrame, excluded: Excluded) -> list[str]:
-    """Return the targets that the table has."""
-    if wanted is None:
-        return [name for name in table.columns if not name.startswith(NO_TARGET)]
-    excluded.add([t for t in wanted if t not in table], "target", "not in the labels table")
-    return [target for target in wanted if target in table]
+def _chosen(panel: Panel | None, table: pd.DataFrame, excluded: Excluded) -> pd.DataFrame:
+    """Return the columns of the targets that the table has, under the targets' own names."""
+    if panel is None:
+        return table[[name for name in table.columns if not name.startswith(NO_TARGET)]]
+    found = {
+        target: next((name for name in names if name in table), None)
+        for target, names in panel.items()
+    }
+    absent = [target for target, name in found.items() if name is None]
+    excluded.add(absent, "target", "not in the labels table")
+    columns = {target: name for target, name in found.items() if name is not None}
+    for target, name in columns.items():
+        if name != target:
+            excluded.add([target], KEPT, f"under its earlier symbol {name} in the labels table")
+    return table[list(columns.values())].set_axis(list(columns), axis=1)
 
 
-def _numeric(
-    table: pd.DataFrame, targets: Sequence[str], path: Path, excluded: Excluded, kind: str
-) -> pd.DataFrame:
+def _numeric(table: pd.DataFrame, path: Path, excluded: Excluded, kind: str) -> pd.DataFrame:
     """Parse the targets' columns; one without any number is left out, a stray text is an error.
 
     In a mutation table a column with ``WT`` in it holds protein changes: ``WT`` and changes that
     leave the protein as it is (``L210=``) are 0, any other is 1.
     """
     columns: dict[str, pd.Series[float]] = {}
-    for target in targets:
+    for target in table.columns:
         text = table[target]
         numbers = pd.to_numeric(text, errors="coerce").astype(float)
         if np.isfinite(numbers).all():
