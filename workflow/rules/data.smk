@@ -137,7 +137,7 @@ rule fetch_slide:
     benchmark:
         "<benchmarks>/fetch_slide/{slide}.tsv"
     wildcard_constraints:
-        slide=any_of(FETCHED_SLIDES),
+        slide=any_of(sorted(FETCHED_SLIDES)),
     conda:
         "../../envs/download.yaml"
     threads: 1
