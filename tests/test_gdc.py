@@ -13,8 +13,10 @@ import pytest
 from loopback import Archive, md5, serving
 from root import ROOT
 from study import expression_task, mutation_task, write_cohort
+from test_cohort import write_qc
 from test_download import QUICK
 
+from histotransfer.cohort import summarise
 from histotransfer.errors import HistotransferError
 from histotransfer.gdc import Gdc, fetch_file, fetch_files
 from histotransfer.labels import write_labels
@@ -245,6 +247,22 @@ def labels_of(folder: Path, task: dict[str, object], cohort: Path):
     return read_table(paths[0]).set_index("sample"), read_table(paths[2]).set_index("step")["n"]
 
 
+def test_of_two_aliquots_the_first_by_barcode_is_used(archive, tmp_path):
+    add_patients(archive, ["TCGA-05-0001", "TCGA-05-0002"])
+    for sample, plate, tpm in (
+        ("TCGA-05-0001-01B", "0500", 15), ("TCGA-05-0001-01A", "2000", 7),
+        ("TCGA-05-0001-01A", "1000", 3), ("TCGA-05-0002-01A", "1000", 1),
+    ):  # fmt: skip
+        add_expression(archive, sample, f"{STAR}ENSG1\tA\tx\t1\t{tpm}\n", plate=plate)
+    sheet = sheets_of(archive, tmp_path)["star_counts"]
+    fetch_files(archive.address, sheet, tmp_path / "star/MANIFEST.txt", 2, QUICK)
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["TCGA-05-0001", "TCGA-05-0002"])
+    source = {"star_counts": str(tmp_path / "star"), "samples": str(sheet)}
+    labels, flow = labels_of(tmp_path, expression_task(source, transform="log2p1"), cohort)
+    assert labels["A"].to_dict() == {"TCGA-05-0001": 2.0, "TCGA-05-0002": 1.0}
+    assert flow["row: a further row of a patient: the first by id is used"] == 2
+
+
 def maf_source(folder: Path, sheet: Path) -> dict[str, str]:
     return {"maf": str(folder), "samples": str(sheet), "variant_classes": "non-silent"}
 
@@ -414,3 +432,48 @@ def test_labels_of_fetched_files_are_those_of_the_real_tables(luad, realdata, tm
     assert flow["row: patient not in the cohort"] == 95
     assert flow["sample: no row in the labels table"] == 40
     pd.testing.assert_frame_equal(fetched, expected, check_like=True)
+
+
+@pytest.mark.slow
+def test_the_cohort_at_the_true_size_where_some_slides_are_lost(luad, tmp_path):
+    """A patient goes with the last of their slides, and from every task."""
+    _, folder = luad
+    slides = read_table(folder / "slides.tsv")
+    owned = slides.groupby("patient")["slide"]
+    single = owned.first()[owned.size() == 1].iloc[:3]
+    many = owned.first()[owned.size() == 10]
+    lost = {
+        single.iloc[0]: "cannot be opened",
+        single.iloc[1]: "has no scale",
+        many.iloc[0]: "is bad",
+    }
+    qc = {}
+    for slide in slides["slide"]:
+        reasons = ["blurred", "background"] if slide == single.iloc[2] else ["kept", "kept", "pen"]
+        error = lost.get(slide, "")
+        qc[slide] = write_qc(tmp_path / f"{slide}.h5", [] if error else reasons, error)
+    tables = {f"{name}_table": tmp_path / f"{name}.tsv" for name in ("qc", "excluded", "cohort")}
+    summarise(
+        qc, dict(zip(slides["slide"], slides["patient"], strict=True)), **tables, apply_qc=True
+    )
+    assert len(read_table(tables["qc_table"])) == 541
+    assert set(read_table(tables["excluded_table"])["slide"]) == {*lost, single.iloc[2]}
+    cohort = read_table(tables["cohort_table"]).set_index("patient")
+    assert len(cohort) == 478
+    assert cohort.sum().to_dict() == {"n_slides": 541, "n_slides_used": 537, "n_patches": 1074}
+    assert cohort.loc[many.index[0]].tolist() == [10, 9, 18]
+    gone = cohort.index[cohort["n_patches"] == 0]
+    assert set(gone) == set(single.index)
+
+    patients = read_table(folder / "patients.tsv").set_index("patient")
+    for name, task in (
+        ("star_counts", expression_task({"star_counts": str(folder / "star_counts")})),
+        ("mutations", mutation_task(maf_source(folder / "mutations", folder / "mutations.tsv"))),
+    ):
+        task["labels"] |= {"samples": str(folder / f"{name}.tsv")}
+        labels, flow = labels_of(tmp_path, task, tables["cohort_table"])
+        assert flow["patients of the cohort"] == 478
+        assert flow["sample: no usable patch"] == 3
+        has = patients.index[(patients["slides"] > 0) & (patients[name] > 0)]
+        assert set(labels.index) == set(has) - set(gone)
+        assert flow["samples with labels"] == len(labels)
