@@ -114,6 +114,7 @@ def test_a_part_that_is_whole_or_too_long_does_no_harm(archive, tmp_path, beyond
         (["hang"] * 9, "could not be fetched .*timed out"),
         (["drop:0"] * 9, "could not be fetched"),
         (["other"] * 9, "other bytes .*twice"),
+        (["drop:200000", "shifted"] * 9, "could not be fetched"),
         (["short"] * 9, "has 250000 bytes, expected 500000"),
     ],
 )

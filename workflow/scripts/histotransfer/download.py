@@ -230,14 +230,14 @@ def check_space(folder: Path, size: int) -> None:
 
 def _fill(session: requests.Session, remote: Remote, part: Path, patience: Patience) -> None:
     """Fetch what `part` lacks, in as many requests as it takes."""
-    failures = 0
+    failures, furthest, now = 0, 0, part.stat().st_size if part.exists() else 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
+        furthest = max(furthest, now)
         try:
-            return _append(session, remote, part, before, patience)
+            return _append(session, remote, part, now, patience)
         except (requests.RequestException, _BrokenOffError) as error:
             now = part.stat().st_size if part.exists() else 0
-            failures = 0 if now > before else failures + 1
+            failures = 0 if now > furthest else failures + 1
             # A request that failed has been repeated by the session; a body has not.
             final = not isinstance(error, _BrokenOffError) or failures > patience.retries
             if final:
