@@ -7,7 +7,8 @@ written is drawn; then Snakemake runs what follows from it by config/config.yaml
 greatest memory, from Snakemake's own benchmark files, and a training fold of each task beside
 scikit-learn's pipelines (of the genes a few, counted for all).
 
-FTX-2048 is drawn with less noise than IMGNET-2048, and must come out as the better one.
+FTX-2048 sees what drives expression with less noise than IMGNET-2048, and must come out as the
+better one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from ratios import report
 
 ROOT = Path(__file__).resolve().parent.parent
 SLIDES, WITH_SLIDES = 541, 478
-CLARITY = {"IMGNET-2048": 0.8, "FTX-2048": 1.2}  # of what drives the features, beside unit noise
+BLUR = {"IMGNET-2048": 1.0, "FTX-2048": 0.3}  # noise in what drives the features, in its own SD
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 RULES = [
     *("summarise_cohort", "read_labels", "draw_splits", "cross_validate", "score_predictions"),
@@ -56,11 +57,12 @@ TABLES = ["comparison", "claims", "improved", "related_genes", "mutation", "conf
 TABLES += ["qc", "excluded_slides", "cohort"]
 
 
-def lay_out(folder: Path) -> dict[str, Any]:
+def lay_out(folder: Path, repeats: int | None) -> dict[str, Any]:
     """Draw a study into a folder and return its config."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config |= {"study": "simulated", "results": "results/rehearsal", "slides": "slides.tsv"}
     config.pop("download", None)
+    config["crossval"]["repeats"] = repeats or config["crossval"]["repeats"]
     config["datasets"] = {name: {"path": f"data/{name}"} for name in config["datasets"]}
     for kind in ("expression", "mutation"):
         config["tasks"][kind] |= {"labels": f"data/{kind}.tsv", "targets": "all"}
@@ -91,22 +93,22 @@ def lay_out(folder: Path) -> dict[str, Any]:
         table = pd.DataFrame(values, columns=columns)
         table.insert(0, "sample", [f"{name}-01A" for name in labelled])
         write_table(table, folder / f"data/{kind}.tsv")
-    others = rng.standard_normal((WITH_SLIDES - PATIENTS, latent.shape[1]))
+    others = rng.standard_normal((WITH_SLIDES - PATIENTS, latent.shape[1])) * latent.std(axis=0)
     everyone = np.concatenate([latent, others])
     tissue, codes = patches(rng)
     patch_names = [f"{CLASSES[code]}/{i:05d}.tif" for i, code in enumerate(codes)]
     dataset = config["tasks"]["tissue"]["dataset"]
-    for extractor, clarity in CLARITY.items():
+    for extractor, blur in BLUR.items():
+        seen = everyone + blur * latent.std(axis=0) * rng.standard_normal(everyone.shape)
         write_patients(
-            results / f"pooled/{extractor}.h5", names,
-            deep_features(rng, clarity * everyone).astype("f4"),
+            results / f"pooled/{extractor}.h5", names, deep_features(rng, seen).astype("f4"),
             n_slides=list(of_patient.values()), n_patches=[1000] * WITH_SLIDES,
             attrs={"extractor": extractor},
         )  # fmt: skip
         with create_store(
             results / f"features/{extractor}/{dataset}.h5", "features/1", {"classes": CLASSES}
         ) as store:
-            store["features"] = deep_features(rng, clarity * tissue).astype("f2")
+            store["features"] = deep_features(rng, tissue).astype("f2")
             store["labels"] = codes.astype("i2")
             store.create_dataset("names", data=patch_names, dtype=h5py.string_dtype())
     (results / "patches").mkdir()
@@ -173,10 +175,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("results/rehearsal"))
     parser.add_argument("--cores", type=int, default=min(2, len(os.sched_getaffinity(0))))
+    parser.add_argument("--repeats", type=int, help="for a trial; the published study's are 50")
     options = parser.parse_args()
     folder = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    config = lay_out(folder)
+    config = lay_out(folder, options.repeats)
     seconds, cpu = rehearse(folder, config["results"], options.cores)
     results = folder / config["results"]
     rules = spent(results / "benchmarks")
@@ -186,11 +189,11 @@ def main() -> None:
     report(f"rehearsal-memory/{LIMIT_MB}MB", LIMIT_MB / rules["mb"].max(), 1)
 
     comparison = read_table(results / "tables/comparison.tsv")
-    assert set(comparison["n"].dropna()) == {PATIENTS, 7180}  # noqa: S101 - a bench checks itself
     expression = comparison[comparison["task"] == "expression"]
-    assert len(expression) == GENES  # noqa: S101
-    print(f"expression: FTX-2048 better for {(expression['delta'] > 0).mean():.0%} of {GENES}")
-    assert (expression["delta"] > 0).mean() > 0.5  # noqa: S101
+    assert (len(expression), set(expression["n"])) == (GENES, {PATIENTS})  # noqa: S101 - its own check
+    better = (expression["delta"] > 0).mean()
+    print(f"expression: FTX-2048 better for {better:.0%} of {GENES} genes")
+    assert better > 0.9  # noqa: S101
     print(f"the obvious way, a training fold of {PATIENTS} patients x {FEATURES} features:")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     contests(config["tasks"], rounds=1)
