@@ -24,8 +24,9 @@ def scripts(tmp_path: Path) -> Path:
 
 
 def digest(scripts: Path) -> str:
-    provenance.code_digest.cache_clear()
-    provenance._tree.cache_clear()
+    for cached in (provenance.code_digest, provenance._imports, provenance._tree):
+        cached.cache_clear()
+    provenance._syntax.cache_clear()
     return provenance.code_digest(scripts / "script.py")
 
 

@@ -34,7 +34,7 @@ def code_digest(script: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(_closure(script)):
         digest.update(path.name.encode())
-        digest.update(_tree(path).encode())
+        digest.update(_syntax(path).encode())
     return digest.hexdigest()[:16]
 
 
@@ -49,9 +49,16 @@ def _closure(script: Path) -> set[Path]:
     return found
 
 
-def _imports(path: Path, root: Path) -> Iterator[Path]:
+# The scripts share most modules, and each call of Snakemake and each of its cluster jobs digests
+# all scripts: every file is parsed once, and once is all that it may cost.
+@cache
+def _imports(path: Path, root: Path) -> tuple[Path, ...]:
+    return tuple(_imported(path, root))
+
+
+def _imported(path: Path, root: Path) -> Iterator[Path]:
     package = path.parent.relative_to(root).parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names = [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -68,8 +75,13 @@ def _imports(path: Path, root: Path) -> Iterator[Path]:
 
 
 @cache
-def _tree(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _syntax(path: Path) -> str:
+    tree = _tree(path)
     for node in ast.walk(tree):
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -314,13 +314,12 @@ def missing_slides(slides: Iterable[Slide]) -> list[str]:
     return [slide.path for slide in slides if not Path(slide.path).exists()]
 
 
-def _schema(path: str | Path) -> Mapping[str, Any]:
-    schema: Mapping[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    return schema
+def _schema(path: str | Path) -> Draft202012Validator:
+    return Draft202012Validator(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
 
-def _check(value: object, schema: Mapping[str, Any], subject: str, remedy: str) -> None:
-    error = best_match(Draft202012Validator(schema).iter_errors(value))
+def _check(value: object, schema: Draft202012Validator, subject: str, remedy: str) -> None:
+    error = best_match(schema.iter_errors(value))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
         raise HistotransferError(f"{subject}: {key}" if key else subject, error.message, remedy)
