@@ -6,6 +6,7 @@ backend and the silence of its start-up are settled before Keras is first import
 
 from __future__ import annotations
 
+import logging
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -15,9 +16,11 @@ import keras
 
 __all__ = ["configure", "device", "is_out_of_memory", "keras"]
 
+log = logging.getLogger(__name__)
+
 
 def configure(*, threads: int = 0, seed: int = 0) -> None:
-    """Fix what makes a run repeatable and polite; harmless when called again.
+    """Fix what makes a run repeatable and polite, and log the device; harmless when called again.
 
     Parameters
     ----------
@@ -28,8 +31,12 @@ def configure(*, threads: int = 0, seed: int = 0) -> None:
         Seed of the backend's own draws (initial weights, dropout).
     """
     keras.utils.set_random_seed(seed)
-    if keras.backend.backend() != "tensorflow":
-        return
+    if keras.backend.backend() == "tensorflow":
+        _configure_tensorflow(threads)
+    log.info("the network runs on %s", _described_device())  # last, since to ask starts TensorFlow
+
+
+def _configure_tensorflow(threads: int) -> None:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -49,6 +56,19 @@ def device() -> str:
     """Return ``"gpu"`` if the backend computes on one, else ``"cpu"``."""
     listed = [str(name).lower() for name in keras.distribution.list_devices()]
     return "gpu" if any(name.startswith(("gpu", "cuda")) for name in listed) else "cpu"
+
+
+def _described_device() -> str:
+    """Name the device that the network runs on, for the log."""
+    if device() == "cpu":
+        return "the CPU"
+    if keras.backend.backend() != "tensorflow":
+        return "the GPU"
+    import tensorflow as tf
+
+    gpu = tf.config.list_physical_devices("GPU")[0]
+    details = tf.config.experimental.get_device_details(gpu)
+    return f"the GPU ({details.get('device_name', gpu.name)})"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
