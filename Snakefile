@@ -23,6 +23,10 @@ include: "workflow/rules/report.smk"
 report: "workflow/report/workflow.rst"
 
 
+onstart:
+    write_ledger(BATCHES, BATCHES_LEDGER)
+
+
 onsuccess:
     say_where_to_look()
 

@@ -8,6 +8,7 @@ WORKFLOW = Path(workflow.current_basedir).parent
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from histotransfer.batches import assign_batches, write_ledger
 from histotransfer.errors import HistotransferError
 from histotransfer.provenance import code_digest
 from histotransfer.settings import (
@@ -95,11 +96,8 @@ NETWORK_THREADS = 4 if GPU else 1
 NETWORK_ENV = "../../envs/network-gpu.yaml" if GPU else "../../envs/network.yaml"
 
 # One start of the network serves a batch of slides, one start of Python a block of repeats.
-_size = config["features"]["slides_per_job"]
-BATCHES = {
-    f"{start // _size:04d}": list(SLIDES)[start : start + _size]
-    for start in range(0, len(SLIDES), _size)
-}
+BATCHES_LEDGER = f"{config['results']}/features/batches.tsv"
+BATCHES = assign_batches(SLIDES, config["features"]["slides_per_job"], BATCHES_LEDGER)
 _size = config["crossval"]["repeats_per_job"]
 BLOCKS = {
     f"{start // _size:03d}": list(
