@@ -72,7 +72,7 @@ def run(weights_path, store_path, folder, **changes):
         "params": PARAMS,
         "mixed_precision": True,  # without a GPU it has no effect
         "seed": 11,
-        "study": "simulated",
+        "simulated": True,
     }
     finetune.finetune(weights_path, store_path, **(settings | changes))
     return folder

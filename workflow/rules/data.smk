@@ -198,7 +198,8 @@ rule fetch_weights:
         runtime=grows(30),
     params:
         source=config["network"]["weights"],
-        seed=config["seed"],
+        # ImageNet's weights do not depend on the seed, and must not be fetched for another one.
+        seed=config["seed"] if config["network"]["weights"] == "random" else 0,
         code=code("fetch_weights.py"),
     script:
         "../scripts/fetch_weights.py"

@@ -55,7 +55,7 @@ rule fine_tune:
         input_px=config["tiling"]["patch_px"],
         mixed_precision=GPU,
         seed=lambda w: EXTRACTORS[w.extractor].seed,
-        study=config["study"],
+        simulated=SIMULATED,
         checkpoints=lambda w: f"{config['results']}/models/{w.extractor}.checkpoints",
         code=code("fine_tune.py"),
     script:

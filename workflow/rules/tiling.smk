@@ -112,7 +112,8 @@ rule cut_patches:
         max_unreadable_fraction=config["tiling"]["max_unreadable_fraction"],
         codec=config["patches"]["codec"],
         jpeg_quality=config["patches"]["jpeg_quality"],
-        seed=config["seed"],
+        # Only a stain that is fitted to a slide is drawn from a sample of it.
+        seed=config["seed"] if config["stain"]["method"] == "slide" else 0,
         code=code("cut_patches.py"),
     script:
         "../scripts/cut_patches.py"

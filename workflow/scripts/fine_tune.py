@@ -22,7 +22,7 @@ with job_log(job.log[0]):
         params=job.params.finetune,
         mixed_precision=job.params.mixed_precision,
         seed=job.params.seed,
-        study=job.params.study,
+        simulated=job.params.simulated,
         code=job.params.code,
         threads=job.threads,
     )

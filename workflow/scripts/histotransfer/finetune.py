@@ -53,7 +53,7 @@ def finetune(
     params: Mapping[str, Any],
     mixed_precision: bool,
     seed: int,
-    study: str = "",
+    simulated: bool = False,
     code: str = "",
     threads: int = 0,
 ) -> None:
@@ -95,8 +95,8 @@ def finetune(
     seed : int
         Seed of the validation part, the head's initial weights, dropout, augmentation and the
         patches' order.
-    study : str
-        The study's name, for the card.
+    simulated : bool
+        Whether the patches were painted, for the card.
     code : str
         Digest of the code, so that a checkpoint of other code is not taken up.
     threads : int
@@ -156,7 +156,7 @@ def finetune(
         write_card(
             card_path,
             name=name,
-            study=study,
+            simulated=simulated,
             files={"extractor": extractor_path, "classifier": classifier_path},
             weights=origin,
             dataset=str(store.attrs["dataset"]),

@@ -22,7 +22,7 @@ def write_card(
     path: str | Path,
     *,
     name: str,
-    study: str,
+    simulated: bool,
     files: Mapping[str, str | Path],
     weights: Mapping[str, str],
     dataset: str,
@@ -43,8 +43,8 @@ def write_card(
         The file to write.
     name : str
         The extractor.
-    study : str
-        The study's name; ``simulated`` is said before anything else.
+    simulated : bool
+        Whether the patches were painted, which is said before anything else.
     files : mapping of str to path
         The files that the training wrote, by what they are; their digests are noted.
     weights : mapping
@@ -69,7 +69,7 @@ def write_card(
     lines = [
         f"# {name}",
         "",
-        *(["**Simulated data.** It was trained on painted patches.", ""] * (study == "simulated")),
+        *(["**Simulated data.** It was trained on painted patches.", ""] * simulated),
         f"Xception, fine-tuned in two steps. It takes RGB patches (n, {input_px}, {input_px}, 3) "
         "as uint8, preprocessing inside, and gives 2048 features (n, 2048) as float32. Made by "
         f"histotransfer {__version__} for comparing feature extractors in research, not for "
