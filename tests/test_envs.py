@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from conda_stand_in import ENVS, PYPI, install_conda, matched
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from rattler.exceptions import InvalidMatchSpecError
 from root import ROOT
 
 from histotransfer import provenance
 
-ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 SCRIPTS = ROOT / "workflow/scripts"
 
-#: Where conda-forge's name differs from PyPI's, or PyPI has no such package.
-PYPI = {"matplotlib-base": "matplotlib", "openslide": "openslide-bin", "python": None, "pip": None}
 #: Where an imported name differs from conda-forge's.
 CONDA = {
     "PIL": "pillow",
@@ -66,6 +67,50 @@ def test_conda_environments_admit_the_locked_versions(path: Path) -> None:
             assert all(v in SpecifierSet(specifiers) for v in versions[pypi]), dependency
 
 
+@pytest.fixture(scope="module")
+def conda(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_conda(tmp_path_factory.mktemp("conda")) / "conda"
+
+
+def create(conda: Path, env: str, prefix: Path) -> subprocess.CompletedProcess[str]:
+    """Let the stand-in for conda solve and install an environment."""
+    return subprocess.run(
+        [conda, "env", "create", "--file", ROOT / f"envs/{env}.yaml", "--prefix", prefix],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ENVS, ids=lambda path: path.stem)
+def test_conda_environments_are_read_strictly_and_solved(
+    path: Path, conda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.8")
+    process = create(conda, path.stem, tmp_path / "env")
+    assert process.returncode == 0, process.stderr
+    installed = {
+        json.loads(record.read_text())["name"]
+        for record in (tmp_path / "env/conda-meta").glob("*.json")
+    }
+    wanted = yaml.safe_load(path.read_text())["dependencies"]
+    assert installed == {matched(line).name.normalized for line in wanted}
+
+
+def test_without_a_driver_the_gpu_environment_needs_the_override(
+    conda: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "")  # as on a login node
+    process = create(conda, "network-gpu", tmp_path / "env")
+    assert process.returncode != 0
+    assert "__cuda" in process.stderr
+    assert create(conda, "network", tmp_path / "env").returncode == 0
+
+
+@pytest.mark.parametrize("line", ["h5py =>3", "tensorflow =2.19.1=cuda*"])
+def test_a_sloppy_pin_is_refused(line: str) -> None:
+    with pytest.raises(InvalidMatchSpecError):
+        matched(line)
+
+
 def rules() -> list[tuple[str, str]]:
     found = []
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
@@ -92,8 +137,5 @@ def test_every_script_finds_what_it_imports_in_its_environment(script: str, env:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             for name in {name.split(".")[0] for name in names}:
-                if name not in sys.stdlib_module_names and name not in {
-                    "histotransfer",
-                    "snakemake",
-                }:
+                if name not in sys.stdlib_module_names and name not in OURS:
                     assert CONDA.get(name, name) in declared, f"{module.name} imports {name}"
