@@ -141,9 +141,12 @@ def main(folder: Path, arguments: list[str]) -> None:
             print("conda 25.11.0")
         case ["info", "--json"]:
             base = str(folder / "base")
-            print(json.dumps({"conda_prefix": base, "root_prefix": base}))
+            platform = str(Subdir.current())
+            print(json.dumps({"conda_prefix": base, "root_prefix": base, "platform": platform}))
         case ["config", "--get", "channel_priority", "--json"]:
             print(json.dumps({"get": {"channel_priority": "strict"}}))
+        case ["clean", *_]:
+            pass
         case ["env", "create", *options]:
             values = dict(pairwise(options))
             asyncio.run(_create(folder, Path(values["--file"]), Path(values["--prefix"])))
@@ -153,3 +156,5 @@ def main(folder: Path, arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), sys.argv[2:])
+    sys.stdout.flush()
+    os._exit(0)  # py-rattler's threads may crash an interpreter that ends in the ordinary way

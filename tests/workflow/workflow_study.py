@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,18 +18,20 @@ from root import ROOT
 class Study:
     """A folder with a copy of config/, in which the workflow is run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, resources: Path = ROOT / "resources") -> None:
         self.folder = folder
+        self.snakefile = ROOT / "Snakefile"
+        self.environment = dict(os.environ)
         shutil.copytree(ROOT / "config", folder / "config")
         # The weights are fetched once for all studies and runs.
-        (ROOT / "resources").mkdir(exist_ok=True)
-        (folder / "resources").symlink_to(ROOT / "resources")
+        resources.mkdir(exist_ok=True)
+        (folder / "resources").symlink_to(resources)
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """Return the command that runs Snakemake on this study."""
         return [
             *(sys.executable, "-m", "snakemake"),
-            *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
+            *("--snakefile", str(self.snakefile), "--directory", str(self.folder)),
             *("--cores", str(cores), *arguments),
         ]
 
@@ -39,6 +42,7 @@ class Study:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=self.environment,
             check=False,
         )
 
