@@ -16,6 +16,7 @@ BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
 .PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling rehearsal lock clean
+.PHONY: help rulegraph bench-graph demo test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +72,11 @@ bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored fe
 
 rehearsal: $(VENV)/dev.stamp  ## run cross-validation, tables and figures at the published study's size on drawn features
 	$(BENCH) bench/rehearsal.py
+bench-graph: $(VENV)/dev.stamp  ## time dry runs of 541 and of 10,000 slides
+	python bench/graph.py
+
+rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
+	python docs/rulegraph.py
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

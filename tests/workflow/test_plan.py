@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import rulegraph
 from root import ROOT
 from workflow_study import Study
 
@@ -155,6 +156,45 @@ def test_an_unknown_slide_is_refused_by_name(study: Study) -> None:
     )
     assert process.returncode != 0
     assert "slide 'nobody' is not in config/demo/slides.tsv" in process.stdout
+
+
+def test_another_workflow_can_use_this_one_as_a_module(study: Study) -> None:
+    tiles = f"results/demo/tiles/{SLIDE}.h5"
+    study.snakefile = study.folder / "Snakefile"
+    study.snakefile.write_text(f"""
+configfile: "config/demo.yaml"
+
+module study:
+    snakefile: "{ROOT / "Snakefile"}"
+    config: config
+
+use rule * from study as study_*
+
+rule mine:
+    default_target: True
+    input: rules.study_tables.input, "{tiles}"
+    output: "mine.txt"
+    shell: "touch {{output}}"
+""")
+    jobs = study.plan()
+    assert jobs["mine"] == jobs["study_fine_tune"] == jobs["study_compare_extractors"] == 1
+    assert jobs["study_tile_slide"] == 54
+    study.run(tiles)
+    assert (study.folder / tiles).exists()
+
+
+def test_the_catalogs_snakefile_is_the_workflow(study: Study) -> None:
+    jobs = study.plan("--configfile", "config/demo.yaml")
+    study.snakefile = ROOT / "workflow/Snakefile"
+    assert study.plan("--configfile", "config/demo.yaml") == jobs
+
+
+def test_the_readme_draws_the_graph_of_the_rules(study: Study) -> None:
+    drawn = rulegraph.edges(
+        study.run("tables", "--configfile", "config/demo.yaml", "--rulegraph", "mermaid-js")
+    )
+    assert len(drawn) > 40
+    assert rulegraph.edges((ROOT / "README.md").read_text()) == drawn, "make rulegraph"
 
 
 def test_lint_finds_nothing(study: Study) -> None:

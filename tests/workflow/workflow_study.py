@@ -27,18 +27,19 @@ class Study:
         resources.mkdir(exist_ok=True)
         (folder / "resources").symlink_to(resources)
 
-    def command(self, *arguments: str, cores: int = 2) -> list[str]:
-        """Return the command that runs Snakemake on this study."""
+    def command(self, *arguments: str, cores: int | None = 2) -> list[str]:
+        """Return the command that runs Snakemake on this study; on a cluster, without `cores`."""
         return [
             *(sys.executable, "-m", "snakemake"),
             *("--snakefile", str(self.snakefile), "--directory", str(self.folder)),
-            *("--cores", str(cores), *arguments),
+            *(() if cores is None else ("--cores", str(cores))),
+            *arguments,
         ]
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, cores: int | None = 2) -> subprocess.CompletedProcess[str]:
         """Run Snakemake and return what it printed, both streams together."""
         return subprocess.run(
-            self.command(*arguments),
+            self.command(*arguments, cores=cores),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -46,9 +47,9 @@ class Study:
             check=False,
         )
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, cores: int | None = 2) -> str:
         """Run Snakemake, which must succeed."""
-        process = self.snakemake(*arguments)
+        process = self.snakemake(*arguments, cores=cores)
         assert process.returncode == 0, process.stdout[-8000:]
         return process.stdout
 
