@@ -186,6 +186,7 @@ rule mine:
 def test_the_catalogs_snakefile_is_the_workflow(study: Study) -> None:
     jobs = study.plan("--configfile", "config/demo.yaml")
     study.snakefile = ROOT / "workflow/Snakefile"
+    jobs["everything"] = jobs.pop("all")
     assert study.plan("--configfile", "config/demo.yaml") == jobs
 
 
