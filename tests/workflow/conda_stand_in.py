@@ -21,18 +21,13 @@ from collections.abc import Mapping
 from importlib.metadata import packages_distributions, version
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
-from rattler import (
-    MatchSpec,
-    Subdir,
-    VirtualPackage,
-    VirtualPackageOverrides,
-    install,
-    solve,
-)
-from rattler.index import index_fs
 from root import ROOT
+
+if TYPE_CHECKING:
+    from rattler import MatchSpec
 
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 #: Where conda-forge's name differs from PyPI's, or PyPI has no such package.
@@ -53,6 +48,8 @@ def install_conda(folder: Path) -> Path:
     Path
         The folder to put first on the PATH.
     """
+    from rattler.index import index_fs
+
     channel = folder / "channel"
     python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
     python_version = ".".join(map(str, sys.version_info[:3]))
@@ -84,6 +81,8 @@ def install_conda(folder: Path) -> Path:
 
 def matched(line: str) -> MatchSpec:
     """Read a line of an environment file as strictly as conda's newer solvers do."""
+    from rattler import MatchSpec
+
     return MatchSpec(line, strict=True)
 
 
@@ -102,6 +101,8 @@ def _pack(
     files: Mapping[str, str] | None = None,
 ) -> None:
     """Write one package of the old format (tar.bz2)."""
+    from rattler import Subdir
+
     files = files or {}
     subdir = str(Subdir.current())
     index = {"name": name, "version": number, "build": build, "build_number": 0}
@@ -124,6 +125,8 @@ def _pack(
 
 
 async def _create(folder: Path, env_file: Path, prefix: Path) -> None:
+    from rattler import Subdir, VirtualPackage, VirtualPackageOverrides, install, solve
+
     os.environ["RATTLER_CACHE_DIR"] = str(folder / "cache")
     records = await solve(
         [(folder / "channel").as_uri()],
@@ -141,8 +144,8 @@ def main(folder: Path, arguments: list[str]) -> None:
             print("conda 25.11.0")
         case ["info", "--json"]:
             base = str(folder / "base")
-            platform = str(Subdir.current())
-            print(json.dumps({"conda_prefix": base, "root_prefix": base, "platform": platform}))
+            # Snakemake asks at every call, and takes the platform for the names of pin files only.
+            print(json.dumps({"conda_prefix": base, "root_prefix": base, "platform": "any"}))
         case ["config", "--get", "channel_priority", "--json"]:
             print(json.dumps({"get": {"channel_priority": "strict"}}))
         case ["clean", *_]:
