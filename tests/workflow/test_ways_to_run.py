@@ -269,12 +269,11 @@ def running(rule: str) -> list[str]:
     return [number for number, comment in rows if is_of(rule, comment)]
 
 
+@pytest.mark.skipif(bool(why_not()), reason=f"no SLURM: {why_not()}")
 @pytest.mark.long  # a job takes its six seconds, and Snakemake looks for its end in growing steps
 def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_submission(
     local: SmallStudy, tmp_path: Path
 ) -> None:
-    if reason := why_not():
-        pytest.skip(f"no SLURM: {reason}")
     study = SmallStudy(tmp_path / "study", resources=local.folder / "resources")
     study.environment = local.environment
     command = study.command("tables", *study.arguments(), *SLURM, cores=None)
