@@ -153,6 +153,17 @@ def test_a_threshold_reads_no_slide_and_runs_no_network(demo: Study) -> None:
         assert rule not in jobs
 
 
+def test_another_stain_tiles_nothing_and_trains_no_network(demo: Study) -> None:
+    config = demo.config("demo.yaml")
+    config["stain"]["method"] = "none"
+    jobs = demo.plan("--configfile", demo.configure("stain.yaml", config))
+    assert jobs["cut_patches"] == 54
+    assert jobs["extract_batch"] == 2 * 6
+    assert not {"tile_slide", "pack_dataset", "fine_tune", "extract_features"} & set(jobs)
+    assert jobs["cross_validate"] == 2 * 2 * 2  # two tasks on patients; the tissue types stand
+    assert not {"classify", "draw_training", "draw_classifier"} & set(jobs)
+
+
 def test_more_repeats_run_only_the_new_ones(demo: Study) -> None:
     config = demo.config("demo.yaml")
     config["crossval"]["repeats"] += config["crossval"]["repeats_per_job"]
