@@ -15,9 +15,7 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling rehearsal lock clean
-.PHONY: help rulegraph bench-graph demo test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
-.PHONY: help rulegraph bench-graph demo test test-fast test-long test-slurm lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
+.PHONY: help demo sheets test test-fast test-long test-slurm lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-tiling rehearsal rulegraph lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -76,6 +74,7 @@ bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored fe
 
 rehearsal: $(VENV)/dev.stamp  ## run cross-validation, tables and figures at the published study's size on drawn features
 	$(BENCH) bench/rehearsal.py
+
 bench-graph: $(VENV)/dev.stamp  ## time dry runs of 541 and of 10,000 slides
 	python bench/graph.py
 
