@@ -157,7 +157,8 @@ rule pick_patches:
         mem_mb=grows(4000),
         runtime=grows(120),
     params:
-        results=config["results"],
+        features=lambda w: f"{config['results']}/features",
+        verdicts=lambda w: f"{config['results']}/qc",
         of=PICTURED,
         tasks={task: TASKS[task] for task in OF_PATIENTS},
         patients={slide.slide: slide.patient for slide in SLIDES.values()},
@@ -325,6 +326,8 @@ rule tabulate_costs:
         costs=in_report("costs", *TABLES["costs"]),
     log:
         "<logs>/tabulate_costs.log",
+    benchmark:
+        "<benchmarks>/tabulate_costs.tsv"
     conda:
         "../../envs/stats.yaml"
     threads: 1
@@ -396,7 +399,7 @@ for figure, (part, tables) in FIGURES.items():
                 f"<results>/figures/{figure}.png",
                 caption=f"../report/{figure}.rst",
                 category=category(part),
-                labels={"result": "Figure: " + figure.replace("_", " ")},
+                labels={"result": "Figure: {}".format(figure.replace("_", " "))},
             ),
         log:
             f"<logs>/draw_{figure}.log",

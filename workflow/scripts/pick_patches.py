@@ -14,7 +14,6 @@ job = snakemake
 with job_log(job.log[0]):
     tables = read_tables({name: job.input[name] for name in ("related_genes", "mutation")})
     tables = {name: rows[rows["extractor"].isin(job.params.of)] for name, rows in tables.items()}
-    qc = Path(job.params.results, "qc")
     pick_patches(
         best_of_tables(tables["related_genes"], tables["mutation"], job.params.alpha),
         {
@@ -22,8 +21,8 @@ with job_log(job.log[0]):
                 Slide(
                     slide,
                     patient,
-                    Path(job.params.results, "features", extractor, f"{slide}.h5"),
-                    qc / f"{slide}.h5" if job.params.apply_qc else None,
+                    Path(job.params.features, extractor, f"{slide}.h5"),
+                    Path(job.params.verdicts, f"{slide}.h5") if job.params.apply_qc else None,
                 )
                 for slide, patient in job.params.patients.items()
             ]
