@@ -19,6 +19,7 @@ class HistotransferError(Exception):
     """
 
     def __init__(self, subject: str | Path, cause: str, remedy: str) -> None:
+        cause = " ".join(cause.split())  # what a library says may have several lines
         super().__init__(f"{subject}: {cause}. {remedy}.")
         self.subject = str(subject)
         self.cause = cause

@@ -26,6 +26,8 @@ from .store import open_store, read_table, write_table
 
 MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 WILD_TYPE = "WT"
+#: Names that the tables between the stages give to something else.
+RESERVED = frozenset({"", "sample", "group", "tissue", "all"})
 _TCGA_NORMALS = range(10, 20)  # sample types 10-19 of the TCGA barcode: normal tissue or blood
 
 
@@ -265,11 +267,11 @@ def _wanted(targets: str | Sequence[str]) -> list[str] | None:
         return None
     if isinstance(targets, str):
         try:
-            lines = Path(targets).read_text(encoding="utf-8").splitlines()
-        except OSError as error:
+            lines = Path(targets).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
             raise HistotransferError(
                 targets,
-                f"cannot be read as a list of targets ({error.strerror})",
+                f"cannot be read as a list of targets ({error})",
                 "Give `all`, a list, or a file with a symbol on each line as the task's `targets`",
             ) from error
         targets = [line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
@@ -277,11 +279,12 @@ def _wanted(targets: str | Sequence[str]) -> list[str] | None:
 
 
 def _chosen(wanted: list[str] | None, table: pd.DataFrame, excluded: Excluded) -> list[str]:
-    """Return the targets that the table has."""
+    """Return the targets that the table has, and that our tables have room for."""
     if wanted is None:
-        return [name for name in table.columns if not name.startswith(NO_TARGET)]
+        wanted = [name for name in table.columns if not name.startswith(NO_TARGET)]
     excluded.add([t for t in wanted if t not in table], "target", "not in the labels table")
-    return [target for target in wanted if target in table]
+    excluded.add([t for t in wanted if t in RESERVED], "target", "its name means something here")
+    return [target for target in wanted if target in table and target not in RESERVED]
 
 
 def _numeric(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +32,18 @@ STAR_FILE = "File Name"  # as GDC's sample sheet names it
 MAF_COLUMNS = {"gene": "Hugo_Symbol", "class": "Variant_Classification"}
 MAF_SAMPLE = "Tumor_Sample_Barcode"
 TCGA_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
+#: What opening and parsing a text table, compressed or not, can raise when it is something else.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    ImportError,
+    RuntimeError,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 NO_TARGET = "\0"  # starts the name of a column that is none of the targets
 
 
@@ -73,7 +89,7 @@ def read_matrix(path: Path, excluded: Excluded, suffix: str = "") -> pd.DataFram
         cells = pd.read_csv(
             path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise HistotransferError(
             path,
             f"cannot be read as a table ({error})",
@@ -170,7 +186,7 @@ def _star_rows(path: Path) -> pd.DataFrame:
             path, sep="\t", comment="#", usecols=["gene_name", "tpm_unstranded"],
             dtype={"gene_name": str}, keep_default_na=False, na_values={"tpm_unstranded": [""]},
         )  # fmt: skip
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise HistotransferError(
             path,
             f"is not a STAR-counts file of the GDC ({error})",
@@ -219,7 +235,7 @@ def maf_status(
         maf = pd.read_csv(
             path, sep="\t", comment="#", usecols=columns, dtype=str, keep_default_na=False
         )
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise HistotransferError(
             path, f"is not a MAF ({error})", f"Expected are the columns {', '.join(columns)}"
         ) from error

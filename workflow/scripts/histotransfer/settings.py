@@ -6,7 +6,11 @@ Imported by the Snakefile, so only what Snakemake itself depends on may be impor
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import io
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +42,9 @@ SOURCES = {
 }
 
 
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
 @dataclass(frozen=True)
 class Slide:
     """A row of the slide sheet; `mpp` is None where the sheet leaves it to the slide's header."""
@@ -63,7 +70,10 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     HistotransferError
         At the first key that is wrong, naming it.
     """
-    _check(config, _schema(schema_path), "config", "Correct it in the config (config/README.md)")
+    remedy = "Correct it in the config (config/README.md)"
+    if odd := _odd_value(config):
+        raise HistotransferError("config", odd, remedy)
+    _check(config, _schema(schema_path), "config", remedy)
     datasets = set(config["datasets"])
     named = {
         "stain.reference": config["stain"]["reference"],
@@ -144,14 +154,8 @@ def read_slide_sheet(
     schema = _schema(schema_path)
     reserved = set(reserved)
     slides: dict[str, Slide] = {}
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HistotransferError(
-            path, f"cannot be read as a UTF-8 table ({error})", "Correct `slides` or the file"
-        ) from error
-    reader = csv.DictReader(text.splitlines(), delimiter="\t", restkey="beyond the last column")
-    for line, cells in enumerate(reader, start=2):
+    seen_in_lower_case: dict[str, str] = {}
+    for line, cells in _rows(path):
         where = f"{path}, line {line}"
         row: dict[str, Any] = {
             name: value.strip() if isinstance(value, str) else value
@@ -165,6 +169,14 @@ def read_slide_sheet(
         if slide.slide in slides:
             raise HistotransferError(
                 where, f"slide '{slide.slide}' is listed twice", "Keep one of the rows"
+            )
+        alike = seen_in_lower_case.setdefault(slide.slide.lower(), slide.slide)
+        if alike != slide.slide:
+            raise HistotransferError(
+                where,
+                f"slide '{slide.slide}' differs from '{alike}' in capitals alone, which some file "
+                "systems do not tell apart",
+                "Rename one of the two",
             )
         if slide.slide in reserved:
             raise HistotransferError(
@@ -242,15 +254,59 @@ def _check(value: object, schema: Mapping[str, Any], subject: str, remedy: str) 
     error = best_match(Draft202012Validator(schema).iter_errors(value))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
-        raise HistotransferError(f"{subject}: {key}" if key else subject, error.message, remedy)
+        cause = textwrap.shorten(error.message, 300, placeholder=" …")
+        raise HistotransferError(f"{subject}: {key}" if key else subject, cause, remedy)
 
 
-def _number(cell: str, where: str) -> float | None:
+def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Yield the line and the cells of each row of the sheet, blank lines left out."""
+    remedy = (
+        "Save it as tab-separated UTF-8 text with the header slide, patient, path and, optionally, "
+        "mpp (config/README.md)"
+    )
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistotransferError(path, f"cannot be read as UTF-8 text ({error})", remedy) from error
+    reader = csv.DictReader(
+        io.StringIO(text, newline=None), delimiter="\t", restkey="beyond the last column"
+    )
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        for name in header:
+            if header.count(name) > 1:
+                raise HistotransferError(path, f"has two columns '{name}'", remedy)
+        if header and len(header) == 1:
+            raise HistotransferError(path, f"has one column, '{header[0][:60]}'", remedy)
+        reader.fieldnames = header
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise HistotransferError(path, f"is no table ({error})", remedy) from error
+
+
+def _odd_value(value: object, key: str = "") -> str:
+    """Say what no schema refuses: keys that are no text, numbers that are none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{key}: {value} is not a finite number"
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                return f"{key or 'config'}: the key {name!r} is not text; write it in quotes"
+            if odd := _odd_value(inner, f"{key}.{name}" if key else name):
+                return odd
+    elif isinstance(value, list):
+        for inner in value:
+            if odd := _odd_value(inner, key):
+                return odd
+    return ""
+
+
+def _number(cell: object, where: str) -> float | None:
     if cell == "":
         return None
-    try:
-        return float(cell)
-    except ValueError:
+    if not isinstance(cell, str) or not re.fullmatch(_DECIMAL, cell):
         raise HistotransferError(
-            where, f"mpp '{cell}' is not a number", "Write µm per pixel, such as 0.2525"
-        ) from None
+            where, f"mpp {cell!r} is not a number", "Write µm per pixel, such as 0.2525"
+        )
+    return float(cell)
