@@ -140,8 +140,10 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
                 raise Unusable(f"holds neither {' nor '.join(DATASETS)}, but {sorted(file)[:9]}")
             features = _own_values(file, name)
             coords = _own_values(file, "coords") if "coords" in file else None
+    except Unusable:
+        raise
     # Of a damaged file, HDF5 raises all of these.
-    except (OSError, RuntimeError, KeyError, TypeError, MemoryError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
         raise Unusable(f"cannot be read as HDF5 ({error})") from error
     if features.ndim == 3 and len(features) == 1:
         features = features[0]

@@ -9,7 +9,6 @@ import csv
 import io
 import math
 import re
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,9 @@ SOURCES = {
     ),
 }
 
+
+COLUMNS = ("slide", "patient", "path")
+"""What every slide sheet has."""
 
 _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
@@ -254,7 +256,9 @@ def _check(value: object, schema: Mapping[str, Any], subject: str, remedy: str) 
     error = best_match(Draft202012Validator(schema).iter_errors(value))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
-        cause = textwrap.shorten(error.message, 300, placeholder=" …")
+        cause = error.message
+        if len(cause) > 300:  # it quotes what is wrong, and says at its end what about it
+            cause = f"{cause[:100]} … {cause[-150:]}"
         raise HistotransferError(f"{subject}: {key}" if key else subject, cause, remedy)
 
 
@@ -276,8 +280,11 @@ def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
         for name in header:
             if header.count(name) > 1:
                 raise HistotransferError(path, f"has two columns '{name}'", remedy)
-        if header and len(header) == 1:
+        if len(header) == 1:
             raise HistotransferError(path, f"has one column, '{header[0][:60]}'", remedy)
+        if header and (lacking := [name for name in COLUMNS if name not in header]):
+            cause = f"its first line names no column {', '.join(lacking)}: {' '.join(header)[:60]}"
+            raise HistotransferError(path, cause, remedy)
         reader.fieldnames = header
         for cells in reader:
             yield reader.line_num, cells
