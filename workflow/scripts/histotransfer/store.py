@@ -97,6 +97,7 @@ def _partial(path: Path) -> tuple[Path, IO[bytes]]:
             ) from error
         except OSError:  # no locks on this file system: a name of our own is as safe, if less tidy
             lock.close()
+            partial.unlink(missing_ok=True)
             partial = partial.with_stem(f"{partial.stem}.{secrets.token_hex(4)}")
             return partial, partial.open("xb")
         if partial.exists() and os.path.samestat(os.fstat(lock.fileno()), partial.stat()):

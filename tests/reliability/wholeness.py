@@ -1,0 +1,38 @@
+"""Is every file of a study's results whole?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+from PIL import Image
+
+from histotransfer.store import check_digest, open_store
+
+NOT_OURS = {"logs", "benchmarks"}
+"""Folders that Snakemake and the logs write to as they go on."""
+
+
+def files_of(results: Path) -> list[Path]:
+    """Return the files between the stages and the final ones, of our writing."""
+    return sorted(
+        path
+        for path in results.rglob("*")
+        if path.is_file()
+        and path.name[0] != "."
+        and not NOT_OURS.intersection(path.relative_to(results).parts)
+    )
+
+
+def check(path: Path) -> None:
+    """Read a file as the workflow does; raise if it is not whole."""
+    if path.suffix == ".h5":
+        with h5py.File(path) as file:
+            schema = str(file.attrs["schema"])
+        with open_store(path, schema):
+            pass
+    elif path.suffix == ".png":
+        with Image.open(path) as image:
+            image.load()
+    else:
+        check_digest(path)
