@@ -148,21 +148,44 @@ def finish(study: Tiny, targets: list[str]) -> None:
     raise AssertionError(process.stdout[-4000:])
 
 
+OF_SLIDES = [f"{RESULTS}/tables/{name}.tsv" for name in ("qc", "excluded_slides", "cohort")]
+
+
+@pytest.fixture(scope="module")
+def two_slides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tiny, str]:
+    """Run a study of two slides, and another Snakemake beside it; return what that said."""
+    study = Tiny(tmp_path_factory.mktemp("two"), patients=2)
+    first = subprocess.Popen(
+        study.command(*study.arguments(*OF_SLIDES), cores=1),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    while first.poll() is None and not list(study.results.glob("tiles/*.h5")):
+        time.sleep(0.02)
+    second = study.snakemake(*study.arguments(*OF_SLIDES))
+    assert second.returncode != 0
+    printed, _ = first.communicate(timeout=300)
+    assert first.returncode == 0, printed[-2000:]
+    return study, second.stdout
+
+
 @pytest.mark.slow
-def test_a_study_of_two_slides_survives_three_kills(tmp_path: Path) -> None:
-    targets = [f"{RESULTS}/tables/{name}.tsv" for name in ("qc", "excluded_slides", "cohort")]
-    (tmp_path / "killed").mkdir()
-    study = Tiny(tmp_path / "killed", patients=2)
-    done = kill_and_restart(study, targets, random.Random(SEED), 3, most_seconds=5)
-    finish(study, targets)
-    killed = study.tables()
+def test_a_second_snakemake_is_told_that_the_folder_is_locked(two_slides: tuple[Tiny, str]) -> None:
+    study, said = two_slides
+    assert "cannot be locked" in said, said[-2000:]
+    assert "--unlock" in said
+    assert list(study.tables()) == ["cohort.tsv", "excluded_slides.tsv", "qc.tsv"]
+
+
+@pytest.mark.slow
+def test_a_study_of_two_slides_survives_three_kills(
+    two_slides: tuple[Tiny, str], tmp_path: Path
+) -> None:
+    study = Tiny(tmp_path, patients=2)
+    done = kill_and_restart(study, OF_SLIDES, random.Random(SEED), 3, most_seconds=5)
     assert sum(done.values()) > 0
+    finish(study, OF_SLIDES)
+    assert study.tables() == two_slides[0].tables()
     assert study.leftovers() == []
-    # What is written twice from the same slides is the same: no second run is needed to know it.
-    for path in sorted(study.results.rglob("*.h5")):
-        path.unlink()
-    study.run(*study.arguments(*targets))
-    assert study.tables() == killed
 
 
 @pytest.mark.long
