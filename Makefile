@@ -15,7 +15,7 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-tiling lock clean
+.PHONY: help demo test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-soak bench-tiling audit lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,13 @@ bench-features: $(VENV)/dev.stamp  ## time feature extraction beside the network
 
 bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored features
 	PYTHONPATH=workflow/scripts python bench/finetune.py
+
+bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process: time, memory, open files
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:tests python bench/soak.py
+
+audit: $(VENV)/run.stamp  ## look the locked requirements up among known vulnerabilities (needs the internet)
+	@python -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.txt
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
