@@ -87,7 +87,9 @@ class Folder:
         used = self.path / "used.tsv"
         folder, pooled = self.path / "features", self.path / "theirs.h5"
         pool_folder(folder, qc, patients, pooled, used, extractor="THEIRS", **how)
-        tables = {f"{name}_table": self.path / f"{name}.tsv" for name in ("qc", "excluded", "cohort")}
+        tables = {
+            f"{name}_table": self.path / f"{name}.tsv" for name in ("qc", "excluded", "cohort")
+        }
         summarise(qc, patients, apply_qc=True, **tables)
 
 

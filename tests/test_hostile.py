@@ -122,7 +122,9 @@ def test_a_careless_sheet_is_read_as_it_is_meant(tmp_path: Path) -> None:
     path = tmp_path / "slides.tsv"
     odd = "my slides/$(touch x); 'ü' {a}/../b.svs"
     path.write_bytes(
-        f" slide\tpatient \tpath\tmpp\r\n\r\n S.1 \tP\t{odd}\t 0.25 \rT\tP\tx\t\n".encode("utf-8-sig")
+        f" slide\tpatient \tpath\tmpp\r\n\r\n S.1 \tP\t{odd}\t 0.25 \rT\tP\tx\t\n".encode(
+            "utf-8-sig"
+        )
     )
     slides = read_slide_sheet(path, SLIDES)
     assert list(slides) == ["S.1", "T"]
@@ -136,7 +138,9 @@ def test_a_folder_for_a_sheet_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.text())
-def test_any_text_is_a_sheet_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_a_sheet_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.tsv"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
@@ -297,7 +301,9 @@ JSON = st.recursive(
 
 @settings(max_examples=30)
 @given(st.data())
-def test_any_value_of_any_key_is_right_or_refused(right: dict[str, Any], data: st.DataObject) -> None:
+def test_any_value_of_any_key_is_right_or_refused(
+    right: dict[str, Any], data: st.DataObject
+) -> None:
     config = copy.deepcopy(right)
     place = config
     while True:
@@ -453,7 +459,9 @@ def test_a_gene_with_a_name_that_means_something_here_is_listed(tmp_path: Path, 
 
 def test_a_gene_with_an_odd_name_comes_through_as_it_is(tmp_path: Path) -> None:
     names = ["NA", "1", "a b", "ü;rm -rf", "../x", "HLA-A|3105"]
-    rows = "".join(f"{p},{','.join(str(n * k) for k in range(1, 7))}\n" for n, p in enumerate(PATIENTS))
+    rows = "".join(
+        f"{p},{','.join(str(n * k) for k in range(1, 7))}\n" for n, p in enumerate(PATIENTS)
+    )
     read_labels(tmp_path, "t.csv", f"patient,{','.join(names)}\n{rows}", {})
     assert read_table(tmp_path / "l.tsv").columns.tolist() == ["sample", *names]
 
@@ -522,7 +530,9 @@ def png_that_claims(width: int, height: int) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(10_000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 JPEG = png(picture(), "JPEG")

@@ -141,7 +141,9 @@ def test_files_are_opened_in_the_one_place_that_checks_them() -> None:
     of_the_users = {"elsewhere.py", "labelsources.py", "weights.py"}
     openers = {"h5py.File", "pd.read_csv", "pd.read_table", "pd.read_hdf", "np.load", "np.memmap"}
     for path in sorted(LIBRARY.rglob("*.py")):
-        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        calls = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        ]
         opens = openers.intersection(ast.unparse(call.func) for call in calls)
         assert not opens or path.name in of_the_users | {"store.py"}, (path.name, opens)
 

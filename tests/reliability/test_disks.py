@@ -164,13 +164,17 @@ def test_a_folder_without_the_right_to_write_is_named(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         folder = tmp_path / "out"
         folder.mkdir()
-        if subprocess.run(["chattr", "+i", str(folder)], capture_output=True, check=False).returncode:
+        if subprocess.run(
+            ["chattr", "+i", str(folder)], capture_output=True, check=False
+        ).returncode:
             pytest.skip("root may write everywhere")
     else:
         folder = tmp_path / "out"
         folder.mkdir(mode=0o500)
     try:
-        with pytest.raises(HistotransferError, match=r"t\.tsv: cannot be written \(.*permitted|denied"):
+        with pytest.raises(
+            HistotransferError, match=r"t\.tsv: cannot be written \(.*permitted|denied"
+        ):
             write_table(pd.DataFrame({"x": [1]}), folder / "t.tsv")
     finally:
         if os.geteuid() == 0:

@@ -1,4 +1,4 @@
-"""Killed at random moments and started again, a study ends in the same tables, and leaves no rest."""
+"""Killed at random moments and started again, a study ends in the same tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def test_a_killed_writer_leaves_whole_files_and_the_next_one_tidies_up(tmp_path:
     rng = random.Random(SEED)
     left = 0
     for _ in range(40):
-        writer = multiprocessing.get_context("fork").Process(target=write_for_ever, args=(tmp_path,))
+        writer = multiprocessing.get_context("fork").Process(
+            target=write_for_ever, args=(tmp_path,)
+        )
         writer.start()
         time.sleep(rng.uniform(0.001, 0.05))
         os.kill(writer.pid, signal.SIGKILL)

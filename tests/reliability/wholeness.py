@@ -1,4 +1,4 @@
-"""Is every file of a study's results whole?"""
+"""Whether the files of a study's results are whole."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def job_log(path: str | Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 1, in place of a `HistotransferError` or MemoryError: the user is told what to do, not where
-        in our code it was noticed.
+        With status 1, in place of a `HistotransferError` or MemoryError: the user is told what to
+        do, not where in our code it was noticed.
     """
     logging.raiseExceptions = False  # a full disk is told of by what the job is about, not the log
     try:

@@ -184,7 +184,8 @@ def _star_rows(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             path, sep="\t", comment="#", usecols=["gene_name", "tpm_unstranded"],
-            dtype={"gene_name": str, "tpm_unstranded": float}, keep_default_na=False, na_values={"tpm_unstranded": [""]},
+            dtype={"gene_name": str, "tpm_unstranded": float}, keep_default_na=False,
+            na_values={"tpm_unstranded": [""]},
         )  # fmt: skip
     except UNREADABLE as error:
         raise HistotransferError(

@@ -74,7 +74,9 @@ def pack_dataset(
     if not classes:
         raise HistotransferError(folder, "has no sub-folders", remedy)
     if "all" in classes:
-        raise HistotransferError(folder / "all", "is a name that stands for all classes", "Rename it")
+        raise HistotransferError(
+            folder / "all", "is a name that stands for all classes", "Rename it"
+        )
     files = []
     for label, name in enumerate(classes):
         images = sorted(

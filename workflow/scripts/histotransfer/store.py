@@ -106,10 +106,10 @@ def _partial(path: Path) -> tuple[Path, IO[bytes]]:
 
 
 def _raise_if_unwritable(path: Path, error: Exception, causes: Mapping[int, str]) -> None:
-    code = getattr(error, "errno", None)
+    code: int | None = getattr(error, "errno", None)
     if code is None and (found := re.search(r"errno = (\d+)", str(error))):
         code = int(found[1])
-    if code in causes:
+    if code is not None and code in causes:
         raise HistotransferError(
             path,
             f"cannot be written ({causes[code]})",
