@@ -235,6 +235,8 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         ("results", "results/{x}"),
         ("results", "results;rm"),
         ("results", "results\n"),
+        ("datasets.NCT-CRC-HE-100K.path", "data/{x}"),
+        ("tasks.expression.labels", "data/{slide}.tsv"),
         ("extractors", {}),
         ("extractors", None),
         ("extractors.FTX-2048.source", "finetune"),

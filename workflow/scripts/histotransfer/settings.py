@@ -93,6 +93,13 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
                 "Add it to `datasets` or name one of these",
             )
+    for key, path, _ in _named_files(config):
+        if "{" in path or "}" in path:
+            raise HistotransferError(
+                f"config: {key}",
+                f"'{path}' has braces, Snakemake's signs for wildcards",
+                "Rename it",
+            )
     baseline = next(iter(config["extractors"]))
     tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
     if tissue and not extractors(config)[baseline].is_network:
@@ -207,6 +214,15 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     """
     if "simulate" in config:
         return []
+    return [
+        f"{path} (config key {key}): {source}"
+        for key, path, source in _named_files(config)
+        if not Path(path).exists()
+    ]
+
+
+def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """List the files and folders that a config names: key, path and where it comes from."""
     wanted = [("slides", config["slides"], SOURCES["slides"])]
     for name, dataset in config["datasets"].items():
         source = SOURCES.get(name, SOURCES["dataset"])
@@ -226,11 +242,7 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     for name, extractor in extractors(config).items():
         if extractor.path:
             wanted.append((f"extractors.{name}.source", extractor.path, sources[extractor.kind]))
-    return [
-        f"{path} (config key {key}): {source}"
-        for key, path, source in wanted
-        if not Path(path).exists()
-    ]
+    return wanted
 
 
 def label_files(task: Mapping[str, Any]) -> dict[str, str]:
@@ -256,10 +268,7 @@ def _check(value: object, schema: Mapping[str, Any], subject: str, remedy: str) 
     error = best_match(Draft202012Validator(schema).iter_errors(value))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path)
-        cause = error.message
-        if len(cause) > 300:  # it quotes what is wrong, and says at its end what about it
-            cause = f"{cause[:100]} … {cause[-150:]}"
-        raise HistotransferError(f"{subject}: {key}" if key else subject, cause, remedy)
+        raise HistotransferError(f"{subject}: {key}" if key else subject, error.message, remedy)
 
 
 def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
