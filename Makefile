@@ -71,7 +71,7 @@ bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process: ti
 
 audit: $(VENV)/run.stamp  ## look the locked requirements up among known vulnerabilities (needs the internet)
 	@python -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.txt
+	$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
