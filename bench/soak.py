@@ -1,8 +1,8 @@
 """Thousands of tiny slides through tiling, cutting, judging and pooling in one process.
 
 `make bench-soak`. What a job leaves behind (memory, open files, time) would add up here and show as
-a slope. Of ten slides' overviews one is drawn. CPU time is measured, so other work on the machine counts little. The figure goes to
-docs/reliability/soak.png with the numbers beside it.
+a slope. Of ten slides' overviews one is drawn. CPU time is measured, so other work on the machine
+counts little. The figure goes to docs/reliability/soak.png with the numbers beside it.
 """
 
 from __future__ import annotations
