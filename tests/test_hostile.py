@@ -28,12 +28,22 @@ from hypothesis import strategies as st
 from PIL import Image
 from root import ROOT
 from small_slides import on_glass, tissue, write_slide
-from study import expression_task, mutation_task, write_cohort
+from study import (
+    expression_task,
+    mutation_task,
+    patients,
+    write_cohort,
+    write_patch_features,
+    write_pooled,
+)
 from test_store import write_hdf5
 
 from histotransfer import elsewhere, labels
+from histotransfer.comparison import COLUMNS, write_comparison
+from histotransfer.crossval import run_block
 from histotransfer.errors import HistotransferError
 from histotransfer.patches import MAX_IMAGE_PX, pack_dataset
+from histotransfer.scores import write_scores
 from histotransfer.settings import check_config, read_slide_sheet
 from histotransfer.splits import write_splits
 from histotransfer.store import open_store, read_table
@@ -490,6 +500,62 @@ def test_more_folds_than_patients_are_refused(tmp_path: Path, folds: int) -> Non
             seed=1, preserve="none",
         )  # fmt: skip
     assert_clear(caught.value, "l.tsv", "8 groups", f"{folds} folds")
+
+
+TARGETS: dict[str, tuple[str, list[object]]] = {
+    "mutated in nobody": ("mutation", [0] * 12),
+    "mutated in all": ("mutation", [1] * 12),
+    "mutated in one": ("mutation", [1] + [0] * 11),
+    "sequenced in three": ("mutation", [1, 0, 1] + [""] * 9),
+    "measured in two": ("expression", [1.0, 2.0] + [""] * 10),
+    "an outlier alone": ("expression", [1.0] + [0.0] * 11),
+}
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
+    tmp_path: Path, case: str
+) -> None:
+    """Beside one that is estimable, through splits, cross-validation, scores and comparison."""
+    kind, values = TARGETS[case]
+    names = patients(12)
+    good = np.arange(12) % 2 if kind == "mutation" else np.sin(np.arange(12))
+    rows = "".join(f"{p},{v},{g}\n" for p, v, g in zip(names, values, good, strict=True))
+    (tmp_path / "t.csv").write_text("patient,BAD,GOOD\n" + rows)
+    task = (mutation_task if kind == "mutation" else expression_task)(tmp_path / "t.csv")
+    table, splits = tmp_path / "l.tsv", tmp_path / "s.tsv"
+    cohort = write_cohort(tmp_path / "c.tsv", names)
+    labels.write_labels(
+        task, table, tmp_path / "e.tsv", tmp_path / "f.tsv",
+        cohort_table=cohort, dataset_features=None,
+    )  # fmt: skip
+    write_splits(table, splits, kind=kind, folds=3, repeats=2, seed=1, preserve="none")
+    rng = np.random.default_rng(1)
+    scored, predicted = {}, {}
+    for name in ("A", "B"):
+        features = write_pooled(tmp_path / f"{name}.h5", rng.normal(size=(12, 4)), names)
+        predicted[name], scored[name] = [tmp_path / f"{name}.cv.h5"], tmp_path / f"{name}.tsv"
+        run_block(
+            features, table, splits, predicted[name][0], task=task, task_name="t",
+            extractor=name, repeats=[0, 1], seed=1, threads=1,
+        )  # fmt: skip
+        write_scores(predicted[name], table, splits, scored[name], kind=kind)
+    write_comparison(
+        {"t": scored}, {"t": predicted}, {"t": table}, {"t": splits}, kinds={"t": kind},
+        statistics={"rope": 0.01, "alpha": 0.05, "bootstrap": 20}, seed=1,
+        out={name: tmp_path / f"{name}.tsv" for name in COLUMNS if name != "truth"},
+    )  # fmt: skip
+    comparison = read_table(tmp_path / "comparison.tsv").set_index("target")
+    assert comparison.loc["BAD", "status"] == "not estimable"
+    assert comparison.loc["BAD", ["delta", "p_corrected"]].isna().all()
+    assert np.isfinite(comparison.loc["GOOD", "delta"])
+
+
+def test_a_tissue_task_of_one_class_is_refused(tmp_path: Path) -> None:
+    store = write_patch_features(tmp_path / "f.h5", np.ones((5, 3)), np.zeros(5, int))
+    with pytest.raises(HistotransferError) as caught:
+        labels.tissue_labels(store)
+    assert_clear(caught.value, "f.h5", "one class")
 
 
 STAR = {

@@ -123,6 +123,11 @@ def tissue_labels(store_path: Path) -> pd.DataFrame:
     """Return sample, group and tissue of every patch of a dataset, sorted by sample.
 
     The public patch sets do not say which slide a patch is from, so each patch is its own group.
+
+    Raises
+    ------
+    HistotransferError
+        If the patches are of one class.
     """
     try:
         with open_store(store_path, "features/1") as store:
@@ -130,6 +135,12 @@ def tissue_labels(store_path: Path) -> pd.DataFrame:
     except HistotransferError:
         with open_store(store_path, "patches/1") as store:
             names, classes = _names_and_classes(store)
+    if len(set(classes)) < 2:
+        raise HistotransferError(
+            store_path,
+            "its patches are all of one class, so there is nothing to tell apart",
+            "Give the task's dataset a sub-folder of patches for each of at least two classes",
+        )
     table = pd.DataFrame({"sample": names, "group": names, "tissue": classes})
     return table.sort_values("sample", ignore_index=True)
 
