@@ -188,6 +188,7 @@ def test_every_kind_of_file_damaged_in_a_study_leads_to_no_wrong_table(
             if f"tables/{table}" != name:
                 assert content == right[table], (name, table)
         path.unlink()
+        study.run(*study.arguments(str(relative)))
         study.run(*study.arguments())
         assert study.tables() == right, name
         print(f"{kind} {name}: found, made anew, tables the same")
