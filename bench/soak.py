@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from unittest import mock
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import psutil
@@ -128,8 +129,13 @@ def soak(folder: Folder, count: int, every: int) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame, out: Path) -> None:
     """Draw time, memory and open files against the number of slides."""
+    with matplotlib.rc_context(style.RC):
+        _draw(table, out)
+
+
+def _draw(table: pd.DataFrame, out: Path) -> None:
     slides, pooling = (table[table["stage"] == stage] for stage in ("slides", "pooling"))
-    figure = style.page(52)
+    figure = style.page(60)
     style.headline(figure, f"{slides['slides'].max():,} tiny slides in one process")
     left, middle, right = figure.subplots(1, 3)
     worked, pooled = style.COMPARED[:2]
@@ -141,8 +147,9 @@ def draw(table: pd.DataFrame, out: Path) -> None:
         style.grid(axes, "y")
 
     line(left, "cpu_seconds", "CPU time [s]")
-    line(middle, "memory_mb", "memory of the process [MB]")
+    line(middle, "memory_mb", "memory [MB]")
     line(right, "open_files", "open files")
+    right.set(ylim=(0, 12), yticks=range(0, 13, 4))
     left.legend(loc="upper left")
     style.save(figure, [out])
 
