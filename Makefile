@@ -15,7 +15,7 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long test-slurm lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-tiling rehearsal rulegraph lock clean
+.PHONY: help demo sheets test test-fast test-long test-slurm lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph audit lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -80,6 +80,13 @@ bench-graph: $(VENV)/dev.stamp  ## time dry runs of 541 and of 10,000 slides
 
 rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
 	python docs/rulegraph.py
+
+bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process: time, memory, open files
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:tests python bench/soak.py
+
+audit: $(VENV)/run.stamp  ## look the locked requirements up among known vulnerabilities (needs the internet)
+	@python -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

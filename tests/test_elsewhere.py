@@ -79,7 +79,7 @@ BROKEN = {
     "no patch": (lambda p: write_h5(p, np.zeros((0, 4)), coords=np.zeros((0, 2))), "no patch"),
     "not a number": (lambda p: write_h5(p, np.full((3, 4), np.nan)), "3 of 3 patches"),
     "coords of others": (lambda p: write_h5(p, np.zeros((2, 4))), "2 patches, but coords"),
-    "not HDF5": (lambda p: p.write_text("features"), "cannot be opened"),
+    "not HDF5": (lambda p: p.write_text("features"), "cannot be read as HDF5"),
 }
 
 

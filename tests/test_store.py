@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,3 +63,10 @@ def test_a_table_keeps_ids_as_text_and_genes_called_na(tmp_path: Path) -> None:
     assert table["patient"].tolist() == ["007", "NA"]
     assert table["x"][0] == 0.1 + 0.2
     assert table["x"].isna().tolist() == [False, True]
+
+
+def write_hdf5(path: Path, **datasets: object) -> None:
+    """Write a plain HDF5 file, as other tools do."""
+    with h5py.File(path, "w") as file:
+        for name, values in datasets.items():
+            file[name] = values

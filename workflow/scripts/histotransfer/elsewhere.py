@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,7 +18,9 @@ import pandas as pd
 from fastparquet import ParquetFile
 from fastparquet.util import ParquetException
 
+from . import store
 from .errors import HistotransferError
+from .labelsources import UNREADABLE
 from .pooling import kept_tiles, write_patients, write_pooled
 from .store import write_table
 
@@ -134,11 +137,14 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         with h5py.File(path, "r") as file:
             name = next((name for name in DATASETS if name in file), None)
             if name is None:
-                raise Unusable(f"holds neither {' nor '.join(DATASETS)}, but {sorted(file)}")
-            features = np.asarray(file[name][()])
-            coords = np.asarray(file["coords"][()]) if "coords" in file else None
-    except OSError as error:
-        raise Unusable(f"cannot be opened as HDF5 ({error})") from error
+                raise Unusable(f"holds neither {' nor '.join(DATASETS)}, but {sorted(file)[:9]}")
+            features = _own_values(file, name)
+            coords = _own_values(file, "coords") if "coords" in file else None
+    except Unusable:
+        raise
+    # Of a damaged file, HDF5 raises all of these.
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
+        raise Unusable(f"cannot be read as HDF5 ({error})") from error
     if features.ndim == 3 and len(features) == 1:
         features = features[0]
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
@@ -149,10 +155,24 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         raise Unusable(f"{bad} of {len(features)} patches have features that are no numbers")
     if coords is None:
         return features, None
+    if np.iscomplexobj(coords):
+        raise Unusable(f"has coords of {coords.dtype}")
     coords = np.asarray(coords[0] if coords.ndim == 3 and len(coords) == 1 else coords, dtype=float)
     if coords.shape != (len(features), 2):
         raise Unusable(f"has {len(features)} patches, but coords of shape {coords.shape}")
     return features, coords
+
+
+def _own_values(file: h5py.File, name: str) -> npt.NDArray[Any]:
+    """Read a dataset of numbers whose bytes are in this very file."""
+    if store.leads_elsewhere(file, name):
+        raise Unusable(f"{name} is kept in another file; copy the numbers into this one")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise Unusable(f"{name} is no dataset")
+    if not np.issubdtype(dataset.dtype, np.number):
+        raise Unusable(f"{name} holds {dataset.dtype}, not numbers")
+    return np.asarray(dataset[()])
 
 
 def _verdict(
@@ -249,7 +269,7 @@ def _read_table(path: Path) -> pd.DataFrame:
             table = pd.read_csv(
                 path, sep=separator, dtype={first: str}, index_col=0, encoding="utf-8-sig"
             )
-    except (OSError, ValueError, IndexError, ParquetException) as error:
+    except (*UNREADABLE, IndexError, ParquetException) as error:
         raise HistotransferError(
             path,
             f"cannot be read as a table ({error})",

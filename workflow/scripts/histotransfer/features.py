@@ -22,7 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import HistotransferError
-from .store import create_store, file_digest, open_store, write_table
+from .store import (
+    check_digest,
+    create_store,
+    file_digest,
+    open_store,
+    store_digest,
+    write_table,
+)
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +89,10 @@ def extract(
         If the patches are not of the extractor's size, or a feature is not a finite number in
         `dtype`.
     """
+    check_digest(model_path)
     model_digest = file_digest(model_path)
     made_by = (SCHEMA, model_digest, dtype, code, "mixed" if mixed_precision else "single")
-    keys = [_key(*made_by, file_digest(store)) for store in stores]
+    keys = [_key(*made_by, store_digest(store)) for store in stores]
     width = output_width(model_path)
     network: _Network | None = None
     for path, output, key in zip(stores, outputs, keys, strict=True):

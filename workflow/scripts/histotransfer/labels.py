@@ -31,6 +31,8 @@ MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 WILD_TYPE = "WT"
 Panel = dict[str, list[str]]
 """Targets, each with the names that a labels table may give it, the target's own first."""
+#: Names that the tables between the stages give to something else.
+RESERVED = frozenset({"", "sample", "group", "tissue", "all"})
 _TCGA_NORMALS = range(10, 20)  # sample types 10-19 of the TCGA barcode: normal tissue or blood
 
 
@@ -126,6 +128,11 @@ def tissue_labels(store_path: Path) -> pd.DataFrame:
     """Return sample, group and tissue of every patch of a dataset, sorted by sample.
 
     The public patch sets do not say which slide a patch is from, so each patch is its own group.
+
+    Raises
+    ------
+    HistotransferError
+        If the patches are of one class.
     """
     try:
         with open_store(store_path, "features/1") as store:
@@ -133,6 +140,12 @@ def tissue_labels(store_path: Path) -> pd.DataFrame:
     except HistotransferError:
         with open_store(store_path, "patches/1") as store:
             names, classes = _names_and_classes(store)
+    if len(set(classes)) < 2:
+        raise HistotransferError(
+            store_path,
+            "its patches are all of one class, so there is nothing to tell apart",
+            "Give the task's dataset a sub-folder of patches for each of at least two classes",
+        )
     table = pd.DataFrame({"sample": names, "group": names, "tissue": classes})
     return table.sort_values("sample", ignore_index=True)
 
@@ -310,7 +323,10 @@ def _wanted(targets: str | Sequence[str]) -> Panel | None:
 def _chosen(panel: Panel | None, table: pd.DataFrame, excluded: Excluded) -> pd.DataFrame:
     """Return the columns of the targets that the table has, under the targets' own names."""
     if panel is None:
-        return table[[name for name in table.columns if not name.startswith(NO_TARGET)]]
+        panel = {name: [name] for name in table.columns if not name.startswith(NO_TARGET)}
+    reserved = [target for target in panel if target in RESERVED]
+    excluded.add(reserved, "target", "its name means something here")
+    panel = {target: names for target, names in panel.items() if target not in RESERVED}
     found = {
         target: next((name for name in names if name in table), None)
         for target, names in panel.items()

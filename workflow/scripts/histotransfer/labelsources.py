@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,18 @@ FILE = "File Name"  # as GDC's sample sheet names it
 MAF_COLUMNS = {"gene": "Hugo_Symbol", "class": "Variant_Classification"}
 MAF_SAMPLE = "Tumor_Sample_Barcode"
 TCGA_PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
+#: What opening and parsing a text table, compressed or not, can raise when it is something else.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    ImportError,
+    RuntimeError,
+    lzma.LZMAError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 NO_TARGET = "\0"  # starts the name of a column that is none of the targets
 
 
@@ -74,7 +90,7 @@ def read_matrix(path: Path, excluded: Excluded, suffix: str = "") -> pd.DataFram
         cells = pd.read_csv(
             path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
         )
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise HistotransferError(
             path,
             f"cannot be read as a table ({error})",
@@ -179,9 +195,10 @@ def _star_rows(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             path, sep="\t", comment="#", usecols=["gene_name", "tpm_unstranded"],
-            dtype={"gene_name": str}, keep_default_na=False, na_values={"tpm_unstranded": [""]},
+            dtype={"gene_name": str, "tpm_unstranded": float}, keep_default_na=False,
+            na_values={"tpm_unstranded": [""]},
         )  # fmt: skip
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise HistotransferError(
             path,
             f"is not a STAR-counts file of the GDC ({error})",
@@ -267,7 +284,7 @@ def _maf(path: Path) -> pd.DataFrame:
         return pd.read_csv(
             path, sep="\t", comment="#", usecols=columns, dtype=str, keep_default_na=False
         )
-    except (OSError, EOFError, ValueError) as error:
+    except UNREADABLE as error:
         raise HistotransferError(
             path, f"is not a MAF ({error})", f"Expected are the columns {', '.join(columns)}"
         ) from error

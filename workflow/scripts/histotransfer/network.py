@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,15 @@ import numpy.typing as npt
 from . import weights
 from .backend import keras
 from .errors import HistotransferError
-from .store import written_whole
+from .store import check_digest, written_with_digest
+
+_MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+_MAX_CONFIG_BYTES = 2**26
+_READ_FILES = {
+    "FlaxLayer", "IntegerLookup", "JaxLayer", "StringLookup", "TFSMLayer", "TextVectorization",
+    "TorchModuleWrapper",
+}  # fmt: skip
+"""Keras's own layers that run another library's code, or read files that the config names."""
 
 MIN_INPUT_PX = 71  # Xception's five halvings leave nothing of a smaller patch
 
@@ -134,7 +143,7 @@ def write_imagenet_extractor(
 
 
 def save(model: keras.Model, path: str | Path) -> None:
-    """Save a model as a ``.keras`` file, whole or not at all, without dates.
+    """Save a model as a ``.keras`` file, whole or not at all, with its digest, without dates.
 
     Its ``metadata.json`` also holds `output_width`, for readers that need not load the network.
 
@@ -145,7 +154,7 @@ def save(model: keras.Model, path: str | Path) -> None:
     path : str or Path
         The file to write; its name ends in ``.keras``.
     """
-    with written_whole(path) as partial:
+    with written_with_digest(path) as partial:
         model.save(partial)
         with zipfile.ZipFile(partial) as archive:
             members = {name: archive.read(name) for name in sorted(archive.namelist())}
@@ -223,8 +232,13 @@ def load_extractor(path: str | Path) -> keras.Model:
     remedy = "Give a .keras file of standard layers: uint8 RGB (n,s,s,3) in, features (n,d) out"
     try:
         with zipfile.ZipFile(path) as archive:
+            if odd := sorted(set(archive.namelist()) - _MEMBERS):
+                raise ValueError(f"it holds {odd[0]!r}")
+            if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
+                raise ValueError("its config.json is larger than any network's")
             config = json.loads(archive.read("config.json"))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    # zipfile and json raise all of these: a part that is missing, damaged, encrypted, nested deeply
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise HistotransferError(path, f"is not a .keras file ({error})", remedy) from error
     if foreign := sorted(_foreign(config)):
         raise HistotransferError(path, f"holds {', '.join(foreign)}", remedy)
@@ -244,6 +258,7 @@ def load_extractor(path: str | Path) -> keras.Model:
 
 def head_of(classifier_path: str | Path) -> keras.Model:
     """Load the head of a classifier of ours: features (n, d) to probabilities (n, classes)."""
+    check_digest(classifier_path)
     return keras.models.load_model(classifier_path, compile=False, safe_mode=True).get_layer("head")
 
 
@@ -255,12 +270,13 @@ def _foreign(config: object) -> set[str]:
         return set()
     found = set().union(*map(_foreign, config.values()))
     if "class_name" in config:
-        package = (config.get("module") or "keras").split(".")[0]
-        custom = package not in ("keras", "builtins") or ">" in (
-            config.get("registered_name") or ""
-        )
+        package = str(config.get("module") or "keras").split(".")[0]
+        registered = str(config.get("registered_name") or "")
+        custom = package not in ("keras", "builtins") or ">" in registered
         if config["class_name"] == "Lambda":
             found.add("a Lambda layer")
+        elif config["class_name"] in _READ_FILES:
+            found.add(f"{config['class_name']}, which needs more than this file")
         elif custom:
             found.add(f"{config['class_name']}, which is not a layer of Keras")
     return found

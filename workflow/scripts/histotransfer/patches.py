@@ -13,10 +13,16 @@ from PIL import Image
 from . import measures, stain
 from .density import optical_density
 from .errors import HistotransferError, SlideError
-from .images import append_images, create_patch_store, encode
+from .images import append_images, create_patch_store, decode, encode
 from .scale import Scale
 from .slides import SlideReader, recorded
 from .store import create_store, open_store
+
+IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
+"""What is read, whatever a file's name ends in: Pillow would hand PostScript to Ghostscript."""
+
+MAX_IMAGE_PX = 2**24
+"""A patch with more pixels is none; it is refused before it is decoded."""
 
 IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
 PLAIN_MODES = {"1", "L", "P", "RGB", "CMYK", "YCbCr"}
@@ -67,6 +73,10 @@ def pack_dataset(
     )
     if not classes:
         raise HistotransferError(folder, "has no sub-folders", remedy)
+    if "all" in classes:
+        raise HistotransferError(
+            folder / "all", "is a name that stands for all classes", "Rename it"
+        )
     files = []
     for label, name in enumerate(classes):
         images = sorted(
@@ -74,6 +84,13 @@ def pack_dataset(
         )
         if not images:
             raise HistotransferError(folder / name, "holds no image", remedy)
+        for image in images:
+            if not f"{name}/{image.name}".isprintable():
+                raise HistotransferError(
+                    folder / name,
+                    f"holds a file whose name has characters that are no text: {image.name!r}",
+                    "Rename it",
+                )
         files += [(label, image) for image in images]
     attrs = {"dataset": dataset, "classes": classes, "patch_px": patch_px, "codec": codec}
     counts = {"n_resized": 0, "n_converted": 0}
@@ -96,12 +113,16 @@ def _load(
     file: Path, patch_px: int, codec: str, jpeg_quality: int
 ) -> tuple[npt.NDArray[np.uint8], bool, bool]:
     try:
-        with Image.open(file) as image:
-            image.load()
+        with Image.open(file, formats=IMAGE_FORMATS) as image:
             mode, size = image.mode, image.size
+            if size[0] * size[1] > MAX_IMAGE_PX:
+                raise ValueError(f"{size[0]} × {size[1]} px are too many for a patch")
+            image.load()
             resized, converted = size != (patch_px, patch_px), mode != "RGB"
             if codec == "jpeg" and image.format == "JPEG" and not resized and not converted:
-                return np.frombuffer(file.read_bytes(), np.uint8), False, False
+                kept = np.frombuffer(file.read_bytes(), np.uint8)
+                decode(kept)
+                return kept, False, False
             if mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
                 rgba = image.convert("RGBA")
                 rgb = Image.new("RGB", size, (255, 255, 255))
@@ -113,7 +134,7 @@ def _load(
             if resized:
                 rgb = rgb.resize((patch_px, patch_px), Image.Resampling.BOX)
             return encode(np.asarray(rgb), codec, jpeg_quality), resized, converted
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # of a damaged image, Pillow's decoders raise errors of any kind
         raise HistotransferError(
             file, f"cannot be read as an image ({error})", "Replace or remove this file"
         ) from error

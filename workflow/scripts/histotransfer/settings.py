@@ -6,7 +6,10 @@ Imported by the Snakefile, so only what Snakemake itself depends on may be impor
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,12 @@ SHEET_FILES = {
 }
 
 
+COLUMNS = ("slide", "patient", "path")
+"""What every slide sheet has."""
+
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
 @dataclass(frozen=True)
 class Slide:
     """A row of the slide sheet.
@@ -73,7 +82,10 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     HistotransferError
         At the first key that is wrong, naming it.
     """
-    _check(config, _schema(schema_path), "config", "Correct it in the config (config/README.md)")
+    remedy = "Correct it in the config (config/README.md)"
+    if odd := _odd_value(config):
+        raise HistotransferError("config", odd, remedy)
+    _check(config, _schema(schema_path), "config", remedy)
     datasets = set(config["datasets"])
     named = {
         "stain.reference": config["stain"]["reference"],
@@ -90,6 +102,13 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 f"config: {key}",
                 f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
                 "Add it to `datasets` or name one of these",
+            )
+    for key, path, _ in _named_files(config):
+        if "{" in path or "}" in path:
+            raise HistotransferError(
+                f"config: {key}",
+                f"'{path}' has braces, Snakemake's signs for wildcards",
+                "Rename it",
             )
     baseline = next(iter(config["extractors"]))
     tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
@@ -160,14 +179,8 @@ def read_slide_sheet(
     schema = _schema(schema_path)
     reserved = set(reserved)
     slides: dict[str, Slide] = {}
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HistotransferError(
-            path, f"cannot be read as a UTF-8 table ({error})", "Correct `slides` or the file"
-        ) from error
-    reader = csv.DictReader(text.splitlines(), delimiter="\t", restkey="beyond the last column")
-    for line, cells in enumerate(reader, start=2):
+    seen_in_lower_case: dict[str, str] = {}
+    for line, cells in _rows(path):
         where = f"{path}, line {line}"
         row: dict[str, Any] = {
             name: value.strip() if isinstance(value, str) else value
@@ -182,6 +195,14 @@ def read_slide_sheet(
         if slide.slide in slides:
             raise HistotransferError(
                 where, f"slide '{slide.slide}' is listed twice", "Keep one of the rows"
+            )
+        alike = seen_in_lower_case.setdefault(slide.slide.lower(), slide.slide)
+        if alike != slide.slide:
+            raise HistotransferError(
+                where,
+                f"slide '{slide.slide}' differs from '{alike}' in capitals alone, which some file "
+                "systems do not tell apart",
+                "Rename one of the two",
             )
         if slide.slide in reserved:
             raise HistotransferError(
@@ -210,6 +231,15 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     """
     if "simulate" in config:
         return []
+    return [
+        f"{path} (config key {key}): {source}"
+        for key, path, source in _named_files(config)
+        if not Path(path).exists()
+    ]
+
+
+def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """List the files and folders that a config names: key, path and where it comes from."""
     by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
     wanted = [("slides", config["slides"], by_sheets)]
     for name, dataset in config["datasets"].items():
@@ -236,11 +266,7 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     for name, extractor in extractors(config).items():
         if extractor.path:
             wanted.append((f"extractors.{name}.source", extractor.path, sources[extractor.kind]))
-    return [
-        f"{path} (config key {key}): {source}"
-        for key, path, source in wanted
-        if not Path(path).exists()
-    ]
+    return wanted
 
 
 def is_fetched(entry: object) -> bool:
@@ -325,14 +351,60 @@ def _check(value: object, schema: Draft202012Validator, subject: str, remedy: st
         raise HistotransferError(f"{subject}: {key}" if key else subject, error.message, remedy)
 
 
-def _number(cell: str, kind: type[int] | type[float], where: str) -> float | None:
+def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Yield the line and the cells of each row of the sheet, blank lines left out."""
+    remedy = (
+        "Save it as tab-separated UTF-8 text with the header slide, patient, path and, optionally, "
+        "mpp (config/README.md)"
+    )
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistotransferError(path, f"cannot be read as UTF-8 text ({error})", remedy) from error
+    reader = csv.DictReader(
+        io.StringIO(text, newline=None), delimiter="\t", restkey="beyond the last column"
+    )
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        for name in header:
+            if header.count(name) > 1:
+                raise HistotransferError(path, f"has two columns '{name}'", remedy)
+        if len(header) == 1:
+            raise HistotransferError(path, f"has one column, '{header[0][:60]}'", remedy)
+        if header and (lacking := [name for name in COLUMNS if name not in header]):
+            cause = f"its first line names no column {', '.join(lacking)}: {' '.join(header)[:60]}"
+            raise HistotransferError(path, cause, remedy)
+        reader.fieldnames = header
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise HistotransferError(path, f"is no table ({error})", remedy) from error
+
+
+def _odd_value(value: object, key: str = "") -> str:
+    """Say what no schema refuses: keys that are no text, numbers that are none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{key}: {value} is not a finite number"
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                return f"{key or 'config'}: the key {name!r} is not text; write it in quotes"
+            if odd := _odd_value(inner, f"{key}.{name}" if key else name):
+                return odd
+    elif isinstance(value, list):
+        for inner in value:
+            if odd := _odd_value(inner, key):
+                return odd
+    return ""
+
+
+def _number(cell: object, kind: type[int] | type[float], where: str) -> float | None:
     if cell == "":
         return None
-    try:
-        return kind(cell)
-    except ValueError:
+    if not isinstance(cell, str) or not re.fullmatch(_DECIMAL if kind is float else "[0-9]+", cell):
         raise HistotransferError(
             where,
-            f"'{cell}' is not a number",
+            f"{cell!r} is not a number",
             "Write µm per pixel, such as 0.2525, or the bytes of the file; or leave it empty",
-        ) from None
+        )
+    return kind(cell)

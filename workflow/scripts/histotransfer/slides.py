@@ -31,6 +31,9 @@ THUMBNAIL_BLOCK_PX = 2048
 """Width of the blocks in which a level is read for a thumbnail, in that level's px: bounds
 memory."""
 
+MAX_THUMBNAIL_PX = 2**27
+"""A slide of a whole glass has a tenth of this at 8 µm/px; what claims more is damaged."""
+
 CHECK_PX = 256
 MAX_DIFFERENCE = 1
 """Before a slide's tiles are decoded directly, a square of this width must be equal to OpenSlide's,
@@ -285,6 +288,13 @@ class SlideReader:
         downsample = self.thumbnail_downsample(mpp)
         left, top, width, height = self.bounds
         out_width, out_height = (max(1, int(size / downsample)) for size in (width, height))
+        if out_width * out_height > MAX_THUMBNAIL_PX:
+            raise SlideError(
+                self.path,
+                f"claims {width} × {height} px, more than fit on a glass at {self.mpp:g} µm/px",
+                "Correct the scale in the slide sheet's column `mpp`, or raise "
+                "`tiling: thumbnail_mpp`",
+            )
         level = choose_level(self.downsamples, downsample, 0.0) or 0
         factor = downsample / self.downsamples[level]
         block = max(1, int(THUMBNAIL_BLOCK_PX / factor))

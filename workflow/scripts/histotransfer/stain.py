@@ -13,7 +13,7 @@ from . import __version__
 from .density import GREY_OD, lowest
 from .errors import HistotransferError
 from .images import read_images
-from .store import open_store, written_whole
+from .store import check_digest, open_store, written_with_digest
 
 WHITE = 240
 """Grey level of glass: the value of the common implementations, and about that of real scanners.
@@ -190,7 +190,7 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
             f"its patches give no reference stain: {error}",
             "Name an H&E dataset in `stain: reference`, or set `stain: method: none`",
         ) from error
-    with written_whole(out_json) as partial:
+    with written_with_digest(out_json) as partial:
         partial.write_text(
             json.dumps(
                 {
@@ -217,6 +217,7 @@ def read_reference(path: str | Path) -> Stain:
     HistotransferError
         If the file is missing, damaged or something else.
     """
+    check_digest(path)
     try:
         contents = json.loads(Path(path).read_text())
         if contents["schema"] != SCHEMA:

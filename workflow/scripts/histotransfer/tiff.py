@@ -22,6 +22,9 @@ COMPRESSIONS = frozenset(
     {"NONE", "LZW", "JPEG", "ADOBE_DEFLATE", "DEFLATE", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"}
 )
 
+MAX_TILE_PX = 2**24
+"""Larger tiles are left to OpenSlide, which reads them in parts."""
+
 CACHE_BYTES = 64 * 2**20
 """Decoded tiles that are kept: several rows of a strip of patches (`tiling.grid`)."""
 
@@ -49,22 +52,29 @@ class TiffTiles:
     def __init__(self, path: Path, level_dimensions: Sequence[tuple[int, int]]) -> None:
         try:
             self._tiff = tifffile.TiffFile(path)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # of a damaged file, tifffile raises errors of any kind
             raise Undecodable(str(error)) from error
+        try:
+            self._pages = self._levels(level_dimensions)
+        except Exception as error:
+            self._tiff.close()
+            raise Undecodable(str(error)) from error
+        self._cache: OrderedDict[tuple[int, int], npt.NDArray[np.uint8]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def _levels(self, level_dimensions: Sequence[tuple[int, int]]) -> list[tifffile.TiffPage]:
         pages = [
             page
             for page in self._tiff.pages
             if isinstance(page, tifffile.TiffPage) and _suits(page)
         ]
-        self._pages: list[tifffile.TiffPage] = []
+        levels: list[tifffile.TiffPage] = []
         for size in level_dimensions:
             found = [page for page in pages if (page.imagewidth, page.imagelength) == size]
-            if len(found) != 1 or _form(found[0]) != _form((self._pages or found)[0]):
-                self._tiff.close()
+            if len(found) != 1 or _form(found[0]) != _form((levels or found)[0]):
                 raise Undecodable(f"no single page is the level of {size[0]} × {size[1]} px")
-            self._pages += found
-        self._cache: OrderedDict[tuple[int, int], npt.NDArray[np.uint8]] = OrderedDict()
-        self._cached_bytes = 0
+            levels += found
+        return levels
 
     def close(self) -> None:
         """Close the file."""
@@ -130,7 +140,7 @@ class TiffTiles:
             raise Undecodable(f"tile {index} is missing")
         try:
             decoded, _, _ = page.decode(encoded, index, jpegtables=page.jpegtables)
-        except (OSError, ValueError, RuntimeError) as error:  # the codecs' errors are RuntimeErrors
+        except Exception as error:  # of a damaged tile, the decoders raise errors of any kind
             raise Undecodable(f"tile {index}: {error}") from error
         if decoded is None:
             raise Undecodable(f"tile {index} is missing")
@@ -144,6 +154,7 @@ def _suits(page: tifffile.TiffPage) -> bool:
         and page.samplesperpixel == 3
         and page.planarconfig == tifffile.PLANARCONFIG.CONTIG
         and page.imagedepth == 1
+        and page.tilewidth * page.tilelength <= MAX_TILE_PX
         and tifffile.COMPRESSION(page.compression).name in COMPRESSIONS
     )
 

@@ -324,7 +324,9 @@ def _user(path: Path) -> Tensors:
         raise HistotransferError(path, "is not an HDF5 file", remedy) from error
     try:
         return read(path) if ours else _from_keras_h5(path)
-    except (ValueError, KeyError) as error:
+    except HistotransferError:
+        raise
+    except Exception as error:  # Keras raises many kinds; all mean that this file is no use
         raise HistotransferError(path, f"does not fit Xception ({error})", remedy) from error
 
 
