@@ -20,6 +20,7 @@ from study import (
 
 from histotransfer.crossval import run_block
 from histotransfer.gallery import PATCHES, TARGETS, Slide, best_targets, pick_patches
+from histotransfer.images import append_images, create_patch_store, encode
 from histotransfer.labels import write_labels
 from histotransfer.pictures import write_images
 from histotransfer.qc import REASONS
@@ -151,18 +152,24 @@ def test_the_best_targets_are_those_found_each_under_its_best_extractor():
     assert best["extractor"].tolist() == ["B", "A", "B"]
 
 
-def test_pictures_are_the_slides_pixels_and_a_lost_slide_is_marked(tmp_path):
+def test_pictures_are_the_slides_pixels_or_the_stores_and_a_lost_slide_is_marked(tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)
     path = write_slide_image(tmp_path / "s.svs", image, factors=(1,), compression="none")
-    rows = [("s", "p", 64, 32), ("lost", "q", 0, 0), ("s", "p", 0, 128)]
+    rows = [("s", "p", 64, 32), ("lost", "q", 0, 0), ("s", "p", 0, 128), ("gone", "r", 64, 0)]
     table = pd.DataFrame(rows, columns=["slide", "patient", "x", "y"])
     write_table(table, tmp_path / "gallery.tsv")
-    slides = {"s": (str(path), 0.5), "lost": (str(tmp_path / "lost.svs"), None)}
+    slides = {"s": (str(path), 0.5)}
+    slides |= {name: (str(tmp_path / f"{name}.svs"), None) for name in ("lost", "gone")}
+    stored = image[:64, 64:128]
+    with create_patch_store(tmp_path / "gone.h5", {"codec": "png"}) as store:
+        append_images(store, [encode(image[:64, :64], "png", 0), encode(stored, "png", 0)])
+        store["coords"] = np.array([(0, 0), (64, 0)], np.int32)
     write_images(
-        tmp_path / "gallery.tsv", slides, tmp_path / "out.h5",
+        tmp_path / "gallery.tsv", slides, tmp_path, tmp_path / "out.h5",
         target_mpp=0.5, tolerance=0.05, patch_px=64,
     )  # fmt: skip
     with open_store(tmp_path / "out.h5", "gallery/1") as store:
-        assert store["shown"][:].tolist() == [True, False, True]
+        assert store["shown"][:].tolist() == [True, False, True, True]
         np.testing.assert_array_equal(store["images"][0], image[32:96, 64:128])
         np.testing.assert_array_equal(store["images"][2], image[128:192, 0:64])
+        np.testing.assert_array_equal(store["images"][3], stored)

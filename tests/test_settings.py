@@ -252,7 +252,7 @@ def test_a_spreadsheets_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Pa
         ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\tf\t\t\n", "line 2"),
         ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\t../f\t\t\n", "line 2"),
         ("slide\tpatient\tpath\tfile_id\nS\tP\tx\tf\n", "line 2"),
-        ("slide\tpatient\tpath\tsize\nS\tP\tx\t1.5\n", "column size"),
+        ("slide\tpatient\tpath\tsize\nS\tP\tx\t1.5\n", "size '1.5'"),
         ("slide\tpatient\tpath\n", "no slide"),
         ("", "no slide"),
     ],

@@ -135,7 +135,11 @@ def test_pen_and_blur_are_caught(demo: Study) -> None:
 
 
 def test_nothing_is_left_over(demo: Study) -> None:
-    left = [path for path in (demo.folder / "results").rglob(".*") if path.is_file()]
+    hidden = [path for path in (demo.folder / "results").rglob(".*") if path.is_file()]
+    digests = [path for path in hidden if path.suffix == ".sha256"]
+    assert digests
+    assert all(path.with_name(path.name[1:-7]).exists() for path in digests)
+    left = [path for path in hidden if path not in digests]
     assert [path for path in left if path.name != ".snakemake_timestamp"] == []
 
 

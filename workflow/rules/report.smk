@@ -188,6 +188,7 @@ rule read_pictures:
         runtime=grows(30),
     params:
         slides={slide.slide: (slide.path, slide.mpp) for slide in SLIDES.values()},
+        patches=lambda w: f"{config['results']}/patches",
         target_mpp=config["tiling"]["target_mpp"],
         mpp_tolerance=config["tiling"]["mpp_tolerance"],
         patch_px=config["tiling"]["patch_px"],

@@ -13,6 +13,7 @@ with job_log(job.log[0]):
     write_images(
         job.input.gallery,
         job.params.slides,
+        job.params.patches,
         job.output.images,
         target_mpp=job.params.target_mpp,
         tolerance=job.params.mpp_tolerance,

@@ -103,13 +103,6 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
                 "Add it to `datasets` or name one of these",
             )
-    for key, path, _ in _named_files(config):
-        if "{" in path or "}" in path:
-            raise HistotransferError(
-                f"config: {key}",
-                f"'{path}' has braces, Snakemake's signs for wildcards",
-                "Rename it",
-            )
     baseline = next(iter(config["extractors"]))
     tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
     if tissue and not extractors(config)[baseline].is_network:
@@ -143,6 +136,13 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             "the config has no key `download`, which says from where and to where",
             "Add it (config/config.yaml), or give a path",
         )
+    for key, path, _ in _named_files(config):
+        if "{" in path or "}" in path:
+            raise HistotransferError(
+                f"config: {key}",
+                f"'{path}' has braces, Snakemake's signs for wildcards",
+                "Rename it",
+            )
     unpainted = datasets - set(config.get("simulate", {}).get("patches_per_class", datasets))
     if unpainted:
         raise HistotransferError(
@@ -189,7 +189,7 @@ def read_slide_sheet(
         }
         for name, kind in (("mpp", float), ("size", int)):
             if name in row:
-                row[name] = _number(row[name], kind, f"{where}, column {name}")
+                row[name] = _number(row[name], kind, where, name)
         _check(row, schema, where, "Correct the sheet (config/README.md)")
         slide = Slide(**row)
         if slide.slide in slides:
@@ -398,13 +398,13 @@ def _odd_value(value: object, key: str = "") -> str:
     return ""
 
 
-def _number(cell: object, kind: type[int] | type[float], where: str) -> float | None:
+def _number(cell: object, kind: type[int] | type[float], where: str, name: str) -> float | None:
     if cell == "":
         return None
     if not isinstance(cell, str) or not re.fullmatch(_DECIMAL if kind is float else "[0-9]+", cell):
         raise HistotransferError(
             where,
-            f"{cell!r} is not a number",
+            f"{name} {cell!r} is not a number",
             "Write µm per pixel, such as 0.2525, or the bytes of the file; or leave it empty",
         )
     return kind(cell)
