@@ -155,7 +155,7 @@ rule pick_patches:
     threads: 1
     resources:
         mem_mb=grows(4000),
-        runtime=grows(120),
+        runtime=grows(240),
     params:
         features=lambda w: f"{config['results']}/features",
         verdicts=lambda w: f"{config['results']}/qc",

@@ -22,8 +22,8 @@ COLUMNS = [
 ]
 TARGETS, PATCHES = 3, 6
 """How many targets of a task are shown, and how many patches on either side."""
-AT_ONCE = 8192
-"""How many patches are predicted together: some 300 MB of 2048 features."""
+AT_ONCE = 16384
+"""How many patches are predicted together: their 2048 features, and copies, take some 1.5 GB."""
 REPEAT = 0
 
 Float = npt.NDArray[np.float64]
