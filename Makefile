@@ -15,7 +15,7 @@ SNAKEMAKE := snakemake --cores $(CORES)
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long test-slurm lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph audit lock clean
+.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph audit lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,9 +39,6 @@ test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
 
 test-long: $(VENV)/dev.stamp  ## run the tests that take many minutes
 	$(PYTEST) -m long
-
-test-slurm: $(VENV)/dev.stamp  ## run a small study on a SLURM of its own (root, Debian's slurmctld slurmd slurm-client munge)
-	pytest -m long tests/workflow/test_ways_to_run.py
 
 lint: $(VENV)/dev.stamp  ## check style, types and the workflow
 	ruff check .

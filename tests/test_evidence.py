@@ -10,7 +10,7 @@ import evidence
 from histotransfer import weights
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fine_tuned_features_beat_those_off_the_shelf_on_patches_held_out(realdata, tmp_path):
     """ImageNet's weights, 480 patches to fine-tune on, 320 others to compare on."""
     start = ROOT / "resources/xception_imagenet.h5"

@@ -274,7 +274,6 @@ def running(rule: str) -> list[str]:
 
 
 @pytest.mark.skipif(bool(why_not()), reason=f"no SLURM: {why_not()}")
-@pytest.mark.long  # a job takes its six seconds, and Snakemake looks for its end in growing steps
 def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_submission(
     local: SmallStudy, tmp_path: Path
 ) -> None:
