@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from root import ROOT
@@ -793,6 +793,7 @@ def test_a_slide_that_claims_more_than_a_glass_holds_is_listed(tmp_path: Path, m
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
+@example(248, b"\x80")  # the name of a property that is no UTF-8
 def test_a_damaged_slide_is_read_or_listed(
     tmp_path_factory: pytest.TempPathFactory, place: int, content: bytes
 ) -> None:

@@ -20,8 +20,8 @@ class HistotransferError(Exception):
 
     def __init__(self, subject: str | Path, cause: str, remedy: str) -> None:
         cause = " ".join(cause.split())  # what a library says may have many lines
-        if len(cause) > 1000:
-            cause = f"{cause[:700]} … {cause[-250:]}"
+        if len(cause) > 850:
+            cause = f"{cause[:400]} … {cause[-400:]}"
         super().__init__(f"{subject}: {cause}. {remedy}.")
         self.subject = str(subject)
         self.cause = cause

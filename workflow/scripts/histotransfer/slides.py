@@ -48,6 +48,15 @@ def recorded(error: SlideError) -> str:
     return f"{Path(error.subject).name}: {error.cause}. {error.remedy}."
 
 
+def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
+    """Return what the header says, but for names that are no UTF-8, which OpenSlide misses."""
+    found = {}
+    for name in slide.properties:
+        with suppress(KeyError):
+            found[name] = slide.properties[name]
+    return found
+
+
 class SlideReader:
     """An open slide.
 
@@ -84,7 +93,7 @@ class SlideReader:
         self.path = Path(path)
         slide = self._open()
         self._slide: openslide.OpenSlide | None = slide
-        self.properties: Mapping[str, str] = dict(slide.properties)
+        self.properties: Mapping[str, str] = _properties(slide)
         try:
             self.mpp, self.mpp_source = resolve_mpp(sheet_mpp, self.properties)
         except ValueError as error:
