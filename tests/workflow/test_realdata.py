@@ -11,7 +11,7 @@ from workflow_study import Study
 
 from histotransfer.store import read_table
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 #: Real slides, with the scale of those whose headers do not say.
 SLIDES = {
