@@ -7,6 +7,7 @@ pooled and compared on expression and mutation.
 from __future__ import annotations
 
 import shutil
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ class Tiny(Study):
     def copy(self, folder: Path) -> Tiny:
         """Copy the study with all its results, and Snakemake's memory of them."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        twin = object.__new__(Tiny)
+        twin = copy(self)
         twin.folder = folder
         twin.configuration = str(folder / "config/tiny.yaml")
         return twin
