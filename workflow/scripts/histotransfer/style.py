@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
@@ -111,6 +112,18 @@ def key(axes: Axes, marks: Mapping[str, tuple[str, str]]) -> None:
         columnspacing=1.2,
         labelspacing=0.3,
     )
+
+
+def label_edges(panels: npt.NDArray[Any], used: int, xlabel: str, ylabel: str) -> None:
+    """Label the outer panels of a grid with shared axes, and leave out those beyond `used`."""
+    columns = panels.shape[1]
+    for axes in panels.flat[used:]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel(ylabel)
+    for axes in panels.flat[max(0, used - columns) : used]:
+        axes.set_xlabel(xlabel)
+        axes.tick_params(labelbottom=True)
 
 
 def in_words(text: str) -> Figure:

@@ -118,13 +118,7 @@ def roc(tables: Tables, alpha: float) -> Figure:
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    for axes in panels.flat[len(genes) :]:
-        axes.set_axis_off()
-    for axes in panels[:, 0]:
-        axes.set_ylabel("true positive rate")
-    for axes in panels.flat[max(0, len(genes) - columns) : len(genes)]:
-        axes.set_xlabel("false positive rate")
-        axes.tick_params(labelbottom=True)
+    style.label_edges(panels, len(genes), "false positive rate", "true positive rate")
     figure.legend(
         handles=[Line2D([], [], color=colour, label=name) for name, (colour, _) in marks.items()],
         loc="outside lower left",

@@ -113,13 +113,7 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
             range(len(classes)), [f"{name} {_counts(n.get(name, []))}" for name in classes]
         )
         axes.set_title(name)
-    for axes in panels.flat[len(names) :]:
-        axes.set_axis_off()
-    for axes in panels[:, 0]:
-        axes.set_ylabel("true class, n patches")
-    for axes in panels.flat[max(0, len(names) - columns) : len(names)]:
-        axes.set_xlabel("predicted class")
-        axes.tick_params(labelbottom=True)
+    style.label_edges(panels, len(names), "predicted class", "true class, n patches")
     style.headline(figure, headline)
     return figure
 
