@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import openslide
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_slides import block_means, damage, tissue, write_slide
@@ -115,6 +116,23 @@ def test_damaged_tile_is_openslides_error_and_leaves_the_others(tmp_path: Path):
         assert reader.pixel_source == "tiff tiles"
         with pytest.raises(SlideError, match="cannot be read"):
             reader.read_patch(130, 130, scale)
+
+
+def test_tile_that_is_in_no_list_is_left_to_openslide(tmp_path: Path):
+    path = write_slide(tmp_path / "a.svs", tissue(256, 256), factors=(1,))
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for name in ("TileOffsets", "TileByteCounts"):
+            tag = file.pages[0].tags[name]
+            tag.overwrite(tag.value[:3])
+    tiles = TiffTiles(path, [(256, 256)])
+    with pytest.raises(Undecodable, match="tile 3: "):
+        tiles.read(128, 128, 0, 128, 128)
+    tiles.close()
+    with SlideReader(path) as reader:
+        scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=64)
+        assert reader.read_patch(0, 0, scale).mean() < 200
+        assert (reader.read_patch(128, 128, scale) == 255).all()  # where nothing was scanned
+        assert reader.pixel_source == "openslide"
 
 
 def test_patch_beside_the_slide_is_white_and_decides_nothing(tmp_path: Path):

@@ -132,19 +132,22 @@ class TiffTiles:
         return tile
 
     def _decode(self, page: tifffile.TiffPage, index: int) -> npt.NDArray[np.uint8]:
-        length = page.databytecounts[index]
         file = self._tiff.filehandle
-        file.seek(page.dataoffsets[index])
-        encoded = file.read(length)
-        if not length or len(encoded) < length:
-            raise Undecodable(f"tile {index} is missing")
         try:
+            length = page.databytecounts[index]
+            file.seek(page.dataoffsets[index])
+            encoded = file.read(length)
+            if not length or len(encoded) < length:
+                raise ValueError("its bytes are missing")
             decoded, _, _ = page.decode(encoded, index, jpegtables=page.jpegtables)
-        except Exception as error:  # of a damaged tile, the decoders raise errors of any kind
+            if decoded is None:
+                raise ValueError("it is empty")
+            tile = np.asarray(decoded[0], np.uint8)
+            if tile.shape != (page.tilelength, page.tilewidth, 3):
+                raise ValueError(f"it has the shape {tile.shape}")
+        except Exception as error:  # of a damaged file, tifffile raises errors of any kind
             raise Undecodable(f"tile {index}: {error}") from error
-        if decoded is None:
-            raise Undecodable(f"tile {index} is missing")
-        return np.asarray(decoded[0], np.uint8)
+        return tile
 
 
 def _suits(page: tifffile.TiffPage) -> bool:
