@@ -102,6 +102,7 @@ MODELS: dict[str, tuple[Callable[[Members], Any], str]] = {
         lambda m: with_layer(m, module="keras.utils", class_name="get_file"),
         "cannot be loaded",
     ),
+    "a list for a class": (lambda m: with_layer(m, class_name=["Rescaling"]), "cannot be loaded"),
     "a number for a module": (lambda m: with_layer(m, module=7), "which is not a layer"),
     "pickled weights": (
         lambda m: m.update({"model.weights.npz": m.pop("model.weights.h5")}),

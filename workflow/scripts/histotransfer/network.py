@@ -273,10 +273,11 @@ def _foreign(config: object) -> set[str]:
         package = str(config.get("module") or "keras").split(".")[0]
         registered = str(config.get("registered_name") or "")
         custom = package not in ("keras", "builtins") or ">" in registered
-        if config["class_name"] == "Lambda":
+        name = str(config["class_name"])
+        if name == "Lambda":
             found.add("a Lambda layer")
-        elif config["class_name"] in _READ_FILES:
-            found.add(f"{config['class_name']}, which needs more than this file")
+        elif name in _READ_FILES:
+            found.add(f"{name}, which needs more than this file")
         elif custom:
-            found.add(f"{config['class_name']}, which is not a layer of Keras")
+            found.add(f"{name}, which is not a layer of Keras")
     return found
