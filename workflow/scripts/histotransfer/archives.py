@@ -5,12 +5,12 @@ from __future__ import annotations
 import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from .download import check_space
 from .errors import HistotransferError
+from .store import raise_if_unwritable
 
 
 def unpack(archive: str | Path, folder: str | Path) -> None:
@@ -41,7 +41,10 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
                 _refuse_strays(archive, members)
                 check_space(folder.parent, sum(member.file_size for member in members))
                 opened.extractall(unpacked, members)
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        except HistotransferError:
+            raise
+        except Exception as error:  # of a damaged archive, zipfile raises errors of any kind
+            raise_if_unwritable(folder, error)
             raise HistotransferError(
                 archive, f"is no sound zip archive ({error})", "Delete it, so that it comes again"
             ) from error

@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from .errors import HistotransferError
+from .store import raise_if_unwritable
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,15 @@ def download(remote: Remote, path: str | Path, patience: Patience | None = None)
         bytes are not those that the digest is of.
     """
     path, patience = Path(path), patience or Patience()
+    try:
+        _download(remote, path, patience)
+    except OSError as error:
+        raise_if_unwritable(path, error)
+        raise
+    log.info("%s: %d bytes, %s", path, path.stat().st_size, remote.digest)
+
+
+def _download(remote: Remote, path: Path, patience: Patience) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with open_session(patience) as session:
@@ -166,7 +176,6 @@ def download(remote: Remote, path: str | Path, patience: Patience | None = None)
                 "file itself has changed, correct its digest",
             )
     part.replace(path)
-    log.info("%s: %d bytes, %s", path, path.stat().st_size, remote.digest)
 
 
 def download_all(

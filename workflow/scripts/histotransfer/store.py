@@ -66,7 +66,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial, lock = _partial(path)
     except OSError as error:
-        _raise_if_unwritable(path, error, _UNWRITABLE | _FORBIDDEN)
+        raise_if_unwritable(path, error, _UNWRITABLE | _FORBIDDEN)
         raise
     try:
         yield partial
@@ -74,7 +74,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         partial.replace(path)
     except (OSError, RuntimeError) as error:  # some of HDF5's are RuntimeErrors
-        _raise_if_unwritable(path, error, _UNWRITABLE)
+        raise_if_unwritable(path, error)
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -105,7 +105,10 @@ def _partial(path: Path) -> tuple[Path, IO[bytes]]:
         lock.close()  # its writer renamed it between our opening and our locking
 
 
-def _raise_if_unwritable(path: Path, error: Exception, causes: Mapping[int, str]) -> None:
+def raise_if_unwritable(
+    path: Path, error: Exception, causes: Mapping[int, str] = _UNWRITABLE
+) -> None:
+    """Raise HistotransferError if an error says that the disk has no room or may not be written."""
     code: int | None = getattr(error, "errno", None)
     if code is None and (found := re.search(r"errno = (\d+)", str(error))):
         code = int(found[1])

@@ -64,7 +64,8 @@ def _listed(record: str, patience: Patience) -> dict[str, tuple[str, int]] | Non
     try:
         with open_session(patience) as session:
             files = ask(session, "GET", address, patience)["files"]
-        return {file["key"]: (file["checksum"], int(file["size"])) for file in files}
-    except (requests.RequestException, KeyError, TypeError, ValueError) as error:
+        return {str(file["key"]): (file["checksum"], int(file["size"])) for file in files}
+    # Of an answer of another form, looking into it raises any of the others.
+    except (requests.RequestException, LookupError, TypeError, ValueError, OverflowError) as error:
         log.warning("%s does not tell its digests (%s); the config's decides", address, error)
         return None
