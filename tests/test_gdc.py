@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loopback import Archive, md5, serving
 from root import ROOT
 from study import expression_task, mutation_task, write_cohort
 from test_cohort import write_qc
 from test_download import QUICK
+from test_hostile import JSON, assert_clear
 
 from histotransfer.cohort import summarise
 from histotransfer.errors import HistotransferError
@@ -111,12 +115,16 @@ def test_a_search_gathers_all_pages_and_only_what_was_asked(archive):
         facts = {"cases": case((f"TCGA-05-{number:04d}-01Z", PRIMARY), project=project)}
         archive.add_file(f"f{number:02d}", b"x", data_type="Slide Image", secret=1, **facts)
     found = Gdc(archive.address, QUICK).search(
-        "files", {"cases.project.project_id": PROJECT}, ["file_name", "cases.submitter_id"], page=4
+        "files",
+        {"cases.project.project_id": PROJECT},
+        ["file_name", "cases.submitter_id"],
+        {},
+        page=4,
     )
     assert [hit["file_id"] for hit in found] == [f"f{n:02d}" for n in range(1, 23, 2)]
     assert set(found[0]) == {"file_id", "file_name", "cases"}
     assert [search["from"] for search in archive.searches] == [0, 4, 8]
-    assert Gdc(archive.address, QUICK).search("files", {"data_type": "none"}, []) == []
+    assert Gdc(archive.address, QUICK).search("files", {"data_type": "none"}, [], {}) == []
 
 
 @pytest.mark.parametrize("fault", [500, 429, "drop:30", "hang", "chunked", "slow:0.1"])
@@ -126,7 +134,7 @@ def test_a_search_that_fails_for_the_moment_is_repeated(archive, fault):
     archive.faults["/files"] = [fault, fault]
     archive.faults["/status"] = [fault]
     gdc = Gdc(archive.address, QUICK)
-    assert len(gdc.search("files", {"data_type": "Slide Image"}, [], page=3)) == 5
+    assert len(gdc.search("files", {"data_type": "Slide Image"}, [], {}, page=3)) == 5
     assert gdc.release() == archive.release
 
 
@@ -145,8 +153,95 @@ def test_a_search_that_cannot_be_trusted_is_an_error(archive, faults, message):
         archive.add_file(f"f{number}", b"x", data_type="Slide Image")
     archive.faults["/files"] = list(faults)
     with pytest.raises(HistotransferError, match=message) as caught:
-        Gdc(archive.address, QUICK).search("files", {"data_type": "Slide Image"}, [], page=2)
+        Gdc(archive.address, QUICK).search("files", {"data_type": "Slide Image"}, [], {}, page=2)
     assert caught.value.subject == f"{archive.address}/files"
+
+
+class Answers(Gdc):
+    """A GDC that answers with what it is given, whatever that is."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        super().__init__("http://127.0.0.1:9", QUICK)
+        self.answers = answers
+
+    def _ask(self, method: str, endpoint: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self.answers[endpoint]
+
+
+def answered(*hits: dict[str, Any]) -> dict[str, Any]:
+    return {"data": {"hits": list(hits), "pagination": {"total": len(hits)}}, "warnings": {}}
+
+
+def right_answers() -> dict[str, Any]:
+    name = "TCGA-05-0001-01Z"
+    slide = {
+        "file_id": "s", "file_name": f"{name}-00-DX1.x.svs", "md5sum": md5(b""), "file_size": 1,
+        "access": "open", "experimental_strategy": "Diagnostic Slide",
+        "cases": case((name, PRIMARY)),
+        "associated_entities": [{"entity_submitter_id": f"{name}-00-DX1"}],
+    }  # fmt: skip
+    return {
+        "status": {"data_release": "Data Release 45.0"},
+        "cases": answered({"case_id": "c", "submitter_id": name[:12]}),
+        "files": answered(slide),
+    }
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """List every container of a JSON value with each of its keys."""
+    if not isinstance(value, dict | list):
+        return []
+    keys = list(value) if isinstance(value, dict) else range(len(value))
+    return [place for key in keys for place in ((value, key), *places(value[key]))]
+
+
+def test_the_answers_that_are_changed_below_are_right(tmp_path):
+    out = {name: tmp_path / name for name in (*SEARCHES, "patients", "left_out", "release")}
+    write_sheets(Answers(right_answers()), PROJECT, "slides", out)
+    assert "TCGA-05-0001-01Z-00-DX1" in out["slides"].read_text()
+
+
+@given(st.data())
+def test_an_answer_of_another_form_is_an_error_that_names_the_address(tmp_path_factory, data):
+    answers = right_answers()
+    answer = answers[data.draw(st.sampled_from(sorted(answers)))]
+    container, key = data.draw(st.sampled_from(places(answer)))
+    if data.draw(st.booleans()):
+        container[key] = data.draw(JSON)
+    else:
+        del container[key]
+    folder = tmp_path_factory.getbasetemp()
+    out = {name: folder / name for name in (*SEARCHES, "patients", "left_out", "release")}
+    gdc = Answers(answers)
+    try:
+        write_sheets(gdc, PROJECT, "slides", out)
+    except HistotransferError as error:
+        assert_clear(error, gdc.address)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        *(("File Name", name) for name in ("..", ".hidden", "a/b", "a\\b", "")),
+        *(("File ID", file_id) for file_id in ("", "../x", "x?y=1", "ü")),
+        *(("md5", md5) for md5 in ("", "0" * 31, "g" * 32)),
+        *(("size", size) for size in ("", "-1", "1.5", "many", "9" * 20)),
+    ],
+)
+def test_a_wrong_cell_of_a_list_of_files_is_named(tmp_path, column, cell):
+    row = {"File ID": "f", "File Name": "a.tsv", "md5": "0" * 32, "size": "1"}
+    sheet = tmp_path / "sheet.tsv"
+    pd.DataFrame([row, row | {column: cell}]).to_csv(sheet, sep="\t", index=False)
+    with pytest.raises(HistotransferError) as caught:
+        fetch_files("http://127.0.0.1:9", sheet, tmp_path / "m/m.tsv", 1, QUICK)
+    assert_clear(caught.value, "sheet.tsv", "line 3", repr(cell))
+
+
+def test_a_list_of_files_without_digests_is_refused(tmp_path):
+    sheet = tmp_path / "sheet.tsv"
+    sheet.write_text("File ID\tFile Name\tsize\nf\ta\t1\n")
+    with pytest.raises(HistotransferError, match="has no column md5"):
+        fetch_files("http://127.0.0.1:9", sheet, tmp_path / "m/m.tsv", 1, QUICK)
 
 
 def test_sheets_list_diagnostic_slides_of_primary_tumours_and_what_was_left_out(archive, tmp_path):

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import requests
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from .download import Patience, Remote, ask, download, download_all, open_session
 from .errors import HistotransferError
@@ -21,6 +24,13 @@ log = logging.getLogger(__name__)
 PAGE = 500
 MANIFEST = {"File ID": "id", "File Name": "filename", "md5": "md5", "size": "size"}
 """Columns of a list of files, and what the GDC's manifests call them."""
+FORMS = {
+    "File ID": (r"[A-Za-z0-9-]+", "id of a file"),
+    "File Name": (r"[^./\\][^/\\]*", "file name"),
+    "md5": (r"[0-9a-f]{32}", "MD5"),
+    "size": (r"\d{1,15}", "number of bytes"),
+}
+"""What the cells of those columns must look like."""
 Hit = dict[str, Any]
 Filter = Mapping[str, str]
 
@@ -49,7 +59,12 @@ class Gdc:
         return release
 
     def search(
-        self, endpoint: str, where: Filter, fields: Sequence[str], page: int = PAGE
+        self,
+        endpoint: str,
+        where: Filter,
+        fields: Sequence[str],
+        form: Mapping[str, Any],
+        page: int = PAGE,
     ) -> list[Hit]:
         """Return everything that a search finds, page by page.
 
@@ -61,6 +76,8 @@ class Gdc:
             The fields that must have these values, all of them.
         fields : sequence of str
             The fields to return.
+        form : mapping
+            The JSON schema of what is found.
         page : int
             Hits per request.
 
@@ -72,8 +89,8 @@ class Gdc:
         Raises
         ------
         HistotransferError
-            If the API cannot be reached, does not answer as it should, or its answer changes from
-            page to page.
+            If the API cannot be reached, does not answer as it should or with something of another
+            form, or its answer changes from page to page.
         """
         terms = [
             {"op": "in", "content": {"field": field, "value": [value]}}
@@ -91,17 +108,20 @@ class Gdc:
         total: int | None = None
         while total is None or len(found) < total:
             answer = self._ask("POST", endpoint, asked | {"from": len(found)})
-            for name, text in dict(answer.get("warnings") or {}).items():
-                log.warning("%s/%s warns of %s: %s", self.address, endpoint, name, text)
+            if answer.get("warnings"):
+                log.warning("%s/%s warns: %s", self.address, endpoint, answer["warnings"])
             try:
                 hits, now = answer["data"]["hits"], int(answer["data"]["pagination"]["total"])
                 new = {hit[identity]: hit for hit in hits}
-            except (KeyError, TypeError, ValueError) as error:
+            except (LookupError, TypeError, ValueError, OverflowError) as error:
                 raise self._error(endpoint, f"answered without {error}") from error
             if (total is not None and now != total) or (not new and now) or new.keys() & found:
                 raise self._error(endpoint, "changed its answer from one page to the next")
             total = now
             found |= new
+            if fault := best_match(Draft202012Validator({"items": form}).iter_errors(hits)):
+                place = ".".join(map(str, fault.absolute_path))
+                raise self._error(endpoint, f"answered with {place} wrong: {fault.message}")
         return list(found.values())
 
     def _ask(
@@ -169,17 +189,28 @@ def fetch_files(
     patience : Patience, optional
         What is done about a server that fails.
     """
-    files = read_table(sheet, **dict.fromkeys(["File ID", "File Name", "md5"], "str"))
+    files = _read_files(sheet)
     folder = Path(manifest).parent
-    wanted = []
-    for file_id, name, md5, size in files[list(MANIFEST)].itertuples(index=False, name=None):
-        if Path(name).name != name:
-            raise HistotransferError(
-                sheet, f"{name!r} is no file name", "Make it anew: make sheets"
-            )
-        wanted.append((_remote(address, file_id, md5, int(size)), folder / name))
+    wanted = [
+        (_remote(address, file_id, md5, int(size)), folder / name)
+        for file_id, name, md5, size in files.itertuples(index=False, name=None)
+    ]
     download_all(wanted, connections, patience)
-    write_table(files[list(MANIFEST)].rename(columns=MANIFEST), manifest)
+    write_table(files.rename(columns=MANIFEST), manifest)
+
+
+def _read_files(sheet: str | Path) -> pd.DataFrame:
+    """Read what is to be fetched from a sheet, which users may have edited."""
+    table = read_table(sheet, **dict.fromkeys(FORMS, "str"))
+    remedy = "Correct it, or make it anew: make sheets"
+    if missing := sorted(set(FORMS) - set(table)):
+        raise HistotransferError(sheet, f"has no column {missing[0]}", remedy)
+    for column, (form, name) in FORMS.items():
+        wrong = table.index[~table[column].fillna("").str.fullmatch(form)]
+        if len(wrong):
+            cell = table[column].fillna("")[wrong[0]]
+            raise HistotransferError(sheet, f"line {wrong[0] + 2}: {cell!r} is no {name}", remedy)
+    return table[list(FORMS)]
 
 
 def _remote(address: str, file_id: str, md5: str, size: int) -> Remote:

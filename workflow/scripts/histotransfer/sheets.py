@@ -20,6 +20,7 @@ from .store import written_whole
 
 log = logging.getLogger(__name__)
 
+Schema = dict[str, Any]
 SEARCHES = {
     "slides": {"data_type": "Slide Image"},
     "star_counts": {
@@ -39,6 +40,30 @@ SLIDE_COLUMNS = ["slide", "patient", "path", "file_id", "md5", "size"]
 #: The first four as in the sample sheets of the GDC's portal.
 FILE_COLUMNS = ["File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID", "md5", "size"]
 LEFT_OUT_COLUMNS = ["list", "file_id", "file_name", "patient", "reason"]
+
+
+def _object(required: Schema, **others: Schema) -> Schema:
+    return {"type": "object", "required": list(required), "properties": {**required, **others}}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_TEXT: Schema = {"type": "string"}
+PATIENT = _object({"submitter_id": _TEXT})
+"""JSON schema of a patient, as the GDC answers."""
+FILE = _object(
+    {
+        **dict.fromkeys(("file_id", "file_name", "md5sum", "access"), _TEXT),
+        "file_size": {"type": "integer", "minimum": 0},
+    },
+    cases=_list(
+        _object({"submitter_id": _TEXT}, samples=_list(_object({"submitter_id": _TEXT}))),
+    ),
+    associated_entities=_list(_object({"entity_submitter_id": _TEXT})),
+)
+"""JSON schema of a file, as the GDC answers; it leaves out what is empty."""
 
 
 def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, str | Path]) -> None:
@@ -64,7 +89,7 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
         If the API does not answer, or knows no such project.
     """
     release = gdc.release()
-    cases = gdc.search("cases", {"project.project_id": project}, ["submitter_id"])
+    cases = gdc.search("cases", {"project.project_id": project}, ["submitter_id"], PATIENT)
     if not cases:
         raise HistotransferError(
             "config: download.project", f"{gdc.address} knows no patient of {project}", "Correct it"
@@ -73,7 +98,7 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
     left_out = []
     for name, search in SEARCHES.items():
         where = {"cases.project.project_id": project, **search}
-        used[name], others = sort_out(gdc.search("files", where, FIELDS), name)
+        used[name], others = sort_out(gdc.search("files", where, FIELDS, FILE), name)
         left_out += others
         log.info("%s: %d files used, %d left out", name, len(used[name]), len(others))
     tables = {
