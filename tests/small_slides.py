@@ -119,3 +119,12 @@ def damage(path: Path, column: int, row: int) -> None:
     with path.open("r+b") as file:
         file.seek(offset)
         file.write(b"\x99" * length)
+
+
+def write_crashing_slide(path: Path) -> Path:
+    """Write a slide at whose header OpenSlide 4.0 divides by zero: its second level is wider."""
+    write_slide(path, tissue(128, 128))
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        for page, width in zip(tiff.pages, (190, 4096), strict=True):
+            page.tags["ImageWidth"].overwrite(width)
+    return path

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from small_slides import damage, on_glass, tissue, write_slide
+from small_slides import damage, on_glass, tissue, write_crashing_slide, write_slide
 from workflow_study import Study
 
 from histotransfer.store import read_table
@@ -23,6 +24,7 @@ def write_slides(folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True)
     slides = {name: folder / f"{name}.svs" for name in (*GOOD, "empty", "text", "cut_short")}
     slides |= {name: folder / f"{name}.svs" for name in ("folder", "damaged", "no_scale", "glass")}
+    slides["crash"] = write_crashing_slide(folder / "crash.svs")
     for seed, name in enumerate(GOOD):
         write_slide(slides[name], tissue(1024, 1024, seed), compression="jpeg")
     damage(slides["damaged_in_one_tile"], column=3, row=3)
@@ -83,6 +85,14 @@ def plan(study: Study) -> dict[str, int]:
         ("empty", "zero bytes", "Copy or download the slide again"),
         ("text", "cannot be opened as a slide", "Copy or download the slide again"),
         ("cut_short", "cannot be ", "Copy or download the slide again"),
+        pytest.param(
+            "crash",
+            "crashed at it (SIGFPE)",
+            "Copy or download the slide again",
+            marks=pytest.mark.skipif(
+                platform.machine() != "x86_64", reason="division by zero is no crash here"
+            ),
+        ),
         ("folder", "is not a file", "correct its path"),
         ("damaged", "tiles cannot be read; the last:", "max_unreadable_fraction"),
         ("no_scale", "has no scale", "the slide sheet's column `mpp`"),

@@ -1,7 +1,9 @@
 """Read, measure, normalise and store one slide's candidate tiles in one pass."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from histotransfer.crashes import crash_of
 from histotransfer.joblog import job_log
 from histotransfer.patches import cut_patches
 
@@ -10,7 +12,8 @@ if TYPE_CHECKING:
 
 job = snakemake
 with job_log(job.log[0]):
-    cut_patches(
+    read = partial(
+        cut_patches,
         job.params.slide,
         job.input.tiles,
         job.output.measures,
@@ -24,3 +27,5 @@ with job_log(job.log[0]):
         jpeg_quality=job.params.jpeg_quality,
         seed=job.params.seed,
     )
+    if crash := crash_of(read):
+        read(crash=crash)

@@ -1,7 +1,9 @@
 """Lay the grid of candidate tiles over the tissue of one slide."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from histotransfer.crashes import crash_of
 from histotransfer.joblog import job_log
 from histotransfer.tiling import tile_slide
 
@@ -10,7 +12,8 @@ if TYPE_CHECKING:
 
 job = snakemake
 with job_log(job.log[0]):
-    tile_slide(
+    read = partial(
+        tile_slide,
         job.params.slide,
         job.output.tiles,
         slide=job.wildcards.slide,
@@ -22,3 +25,5 @@ with job_log(job.log[0]):
         thumbnail_mpp=job.params.thumbnail_mpp,
         min_tissue_fraction=job.params.min_tissue_fraction,
     )
+    if crash := crash_of(read):
+        read(crash=crash)

@@ -15,7 +15,7 @@ from .density import optical_density
 from .errors import HistotransferError, SlideError
 from .images import append_images, create_patch_store, decode, encode
 from .scale import Scale
-from .slides import SlideReader, recorded
+from .slides import SlideReader, crashed, recorded
 from .store import create_store, open_store
 
 IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
@@ -154,6 +154,7 @@ def cut_patches(
     codec: str,
     jpeg_quality: int,
     seed: int,
+    crash: str = "",
 ) -> None:
     """Read every candidate tile of a slide once: measure it, normalise its stain, and store it.
 
@@ -182,6 +183,8 @@ def cut_patches(
         How patches are stored.
     seed : int
         Seed of the sample of pixels on which stains are fitted.
+    crash : str
+        The signal by which reading the slide has ended a process: it is not opened again.
     """
     with open_store(tiles_path, "tiles/1") as tiles:
         coords = tiles["coords"][:]
@@ -202,6 +205,8 @@ def cut_patches(
         "max_background_fraction": max_background_fraction,
         "max_unreadable_fraction": max_unreadable_fraction,
     }
+    if crash:
+        attrs["error"] = recorded(crashed(slide_path, crash))
     if not attrs["error"]:
         scale = Scale(
             level=int(tile_attrs["read_level"]),

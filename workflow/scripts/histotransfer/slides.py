@@ -48,6 +48,12 @@ def recorded(error: SlideError) -> str:
     return f"{Path(error.subject).name}: {error.cause}. {error.remedy}."
 
 
+def crashed(path: str | Path, crash: str) -> SlideError:
+    """Return the error of a slide at which a library crashed (`crashes.crash_of`)."""
+    cause = f"OpenSlide or a decoder crashed at it ({crash}), so it is damaged"
+    return SlideError(path, cause, _COPY_REMEDY)
+
+
 def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
     """Return what the header says, but for names that are no UTF-8, which OpenSlide misses."""
     found = {}

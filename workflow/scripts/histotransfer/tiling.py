@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .errors import SlideError
 from .scale import Scale
-from .slides import SlideReader, recorded
+from .slides import SlideReader, crashed, recorded
 from .store import create_store
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
 
@@ -64,6 +64,7 @@ def tile_slide(
     mpp_tolerance: float,
     thumbnail_mpp: float,
     min_tissue_fraction: float,
+    crash: str = "",
 ) -> None:
     """Find a slide's candidate tiles and write them as `tiles/1`.
 
@@ -86,6 +87,8 @@ def tile_slide(
         Scale of the tissue mask, in µm/px.
     min_tissue_fraction : float
         A tile with less tissue in the mask is not a candidate.
+    crash : str
+        The signal by which reading the slide has ended a process: it is not opened again.
     """
     attrs: dict[str, object] = {
         "slide": slide,
@@ -103,6 +106,8 @@ def tile_slide(
     thumbnail = np.empty((0, 0, 3), np.uint8)
     mask = np.empty((0, 0), bool)
     try:
+        if crash:
+            raise crashed(slide_path, crash)
         with SlideReader(slide_path, sheet_mpp) as reader:
             attrs |= {
                 "mpp": reader.mpp,
