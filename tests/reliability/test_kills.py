@@ -127,7 +127,7 @@ def kill_and_restart(
                 os.killpg(running.pid, signal.SIGKILL)
             done[kind] += 1
             for path in files_of(study.results):
-                check(path)
+                check_unless_gone(path)
             if kind != "job":
                 running.wait()
         if running.poll() is None:  # enough kills
@@ -137,6 +137,15 @@ def kill_and_restart(
         if running.returncode == 0:
             break
     return done
+
+
+def check_unless_gone(path: Path) -> None:
+    """Check a file, unless Snakemake has just removed it with what else a killed job wrote."""
+    try:
+        check(path)
+    except (HistotransferError, FileNotFoundError):
+        if path.exists():
+            raise
 
 
 def finish(study: Tiny, targets: list[str]) -> None:
