@@ -11,11 +11,13 @@ DEMO := results/demo
 # The tests of a file share what is slow to make, so a worker is given whole files.
 PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 SNAKEMAKE := snakemake --cores $(CORES)
+FUZZ ?= slide patch archive matrix maf star sheet network
+FUZZ_SECONDS ?= 60
 # A bench compares on one core; the other tools are those of BENCH_PYTHON's environment.
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph audit lock clean
+.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -84,6 +86,13 @@ bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process: ti
 audit: $(VENV)/run.stamp  ## look the locked requirements up among known vulnerabilities (needs the internet)
 	@python -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
+
+fuzz: $(VENV)/dev.stamp  ## put damaged inputs to the readers, FUZZ_SECONDS each (FUZZ="slide patch ...", Linux)
+	@pip install --quiet --disable-pip-version-check --target $(VENV)/fuzz atheris==3.0.0
+	@mkdir -p $(VENV)/found
+	@for target in $(FUZZ); do PYTHONPATH=$(VENV)/fuzz python tests/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
+		-rss_limit_mb=4000 -artifact_prefix=$(VENV)/found/ >$(VENV)/found/$$target.log 2>&1 \
+		|| { tail -n 40 $(VENV)/found/$$target.log; exit 1; }; echo "$$target: $$(grep ^Done $(VENV)/found/$$target.log)"; done
 
 lock:  ## resolve requirements*.in anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
