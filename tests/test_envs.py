@@ -129,7 +129,7 @@ def test_every_script_finds_what_it_imports_in_its_environment(script: str, env:
         line.split()[0]
         for line in yaml.safe_load((ROOT / f"envs/{env}.yaml").read_text())["dependencies"]
     }
-    for module in provenance._closure(SCRIPTS / script):
+    for module in provenance._closure(SCRIPTS / script, SCRIPTS):
         for node in ast.walk(ast.parse(module.read_text())):
             names = []
             if isinstance(node, ast.Import):

@@ -15,7 +15,8 @@ if "study" not in config:
 
 
 WORKFLOW = Path(workflow.current_basedir)
-sys.path.insert(0, str(WORKFLOW / "scripts"))
+SCRIPTS = WORKFLOW / "scripts"
+sys.path.insert(0, str(SCRIPTS))
 
 from histotransfer.errors import HistotransferError
 from histotransfer.provenance import code_digest
@@ -57,6 +58,6 @@ rule write_sheets:
         address=config["download"]["gdc"],
         project=config["download"]["project"],
         slide_folder=f"{config['download']['folder']}/slides",
-        code=code_digest(WORKFLOW / "scripts/write_sheets.py"),
+        code=code_digest(SCRIPTS / "write_sheets.py", SCRIPTS),
     script:
         "scripts/write_sheets.py"

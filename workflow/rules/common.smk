@@ -136,7 +136,7 @@ wildcard_constraints:
 
 def code(script):
     """Digest a script with all that it imports: a change of what it computes runs it again."""
-    return code_digest(SCRIPTS / script)
+    return code_digest(SCRIPTS / script, SCRIPTS)
 
 
 def grows(amount):

@@ -15,16 +15,20 @@ PACKAGE = "histotransfer"
 
 
 @cache
-def code_digest(script: Path) -> str:
+def code_digest(script: Path, root: Path) -> str:
     """Digest a script and, recursively, the modules of the package that it imports.
 
-    The digest is of the syntax trees without docstrings: comments, layout and documentation do
-    not count, so that a job is repeated when what it computes may have changed, and only then.
+    Importing a module runs the ``__init__.py`` of every package that it lies in, so these count as
+    well. The digest is of the syntax trees without docstrings: comments, layout and documentation
+    do not count, so that a job is repeated when what it computes may have changed, and only then.
 
     Parameters
     ----------
     script : Path
-        A script beside the package.
+        A script, at any depth below `root`.
+    root : Path
+        The folder that holds the package. Files enter the digest by their path relative to it, so
+        it does not depend on where the workflow is installed.
 
     Returns
     -------
@@ -32,20 +36,19 @@ def code_digest(script: Path) -> str:
         16 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(script)):
-        digest.update(path.name.encode())
-        digest.update(_syntax(path).encode())
+    for path in sorted(_closure(script, root)):
+        digest.update(f"{path.relative_to(root).as_posix()}\n{_syntax(path)}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _closure(script: Path) -> set[Path]:
+def _closure(script: Path, root: Path) -> set[Path]:
     found: set[Path] = set()
     waiting = [script]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_imports(path, script.parent))
+            waiting.extend(_imports(path, root))
     return found
 
 
@@ -69,9 +72,14 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
             continue
         for name in names:
             if name[:1] == (PACKAGE,):
-                module = root.joinpath(*name)
-                candidates = (module.with_suffix(".py"), module / "__init__.py")
-                yield from (candidate for candidate in candidates if candidate.is_file())
+                yield from _executed(name, root)
+
+
+def _executed(name: tuple[str, ...], root: Path) -> Iterator[Path]:
+    """Yield the files that Python runs to import a dotted name: every prefix's, and its own."""
+    faces = (root.joinpath(*name[:depth], "__init__.py") for depth in range(1, len(name) + 1))
+    module = root.joinpath(*name).with_suffix(".py")
+    yield from (path for path in (*faces, module) if path.is_file())
 
 
 @cache
