@@ -90,7 +90,7 @@ audit: $(VENV)/run.stamp  ## look the locked requirements up among known vulnera
 fuzz: $(VENV)/dev.stamp  ## put damaged inputs to the readers, FUZZ_SECONDS each (FUZZ="slide patch ...", Linux)
 	@pip install --quiet --disable-pip-version-check --target $(VENV)/fuzz atheris==3.0.0
 	@mkdir -p $(VENV)/found
-	@for target in $(FUZZ); do PYTHONPATH=$(VENV)/fuzz python tests/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
+	@for target in $(FUZZ); do PYTHONPATH=$(VENV)/fuzz python tests/reliability/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 		-rss_limit_mb=4000 -artifact_prefix=$(VENV)/found/ >$(VENV)/found/$$target.log 2>&1 \
 		|| { tail -n 40 $(VENV)/found/$$target.log; exit 1; }; echo "$$target: $$(grep ^Done $(VENV)/found/$$target.log)"; done
 

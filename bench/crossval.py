@@ -38,12 +38,13 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from histotransfer import linear
-from histotransfer.comparison import write_comparison
-from histotransfer.crossval import inner_folds, run_block
-from histotransfer.scores import write_scores
-from histotransfer.splits import write_splits
-from histotransfer.store import create_store, write_table
+from histotransfer.core.hdf5 import create_store
+from histotransfer.core.tables import write_table
+from histotransfer.evaluation.comparison import write_comparison
+from histotransfer.evaluation.cross_validation import inner_folds, run_block
+from histotransfer.evaluation.predictors import linear
+from histotransfer.evaluation.scores import write_scores
+from histotransfer.evaluation.splits import write_splits
 from ratios import report
 
 PATIENTS, FEATURES, GENES, MUTATIONS = 455, 2048, 770, 10

@@ -19,9 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from histotransfer import crossval, features, finetune, labels, network, patches, splits, weights
-from histotransfer.statistics import Difference, compare
-from histotransfer.store import read_table
+from histotransfer.core.tables import read_table
+from histotransfer.evaluation import cross_validation, splits
+from histotransfer.evaluation.statistics import Difference, compare
+from histotransfer.features import extraction
+from histotransfer.labels import task_labels
+from histotransfer.models import fine_tuning, initial_weights, xception
+from histotransfer.patches import from_folders
 
 HELD_OUT = 0.4
 TASK = {"kind": "tissue", "predictor": "logistic", "inverse_penalty": 1.0}
@@ -32,7 +36,7 @@ def hold_out(folder: Path, out: Path, seed: int) -> None:
     files = [file for of_class in sorted(folder.iterdir()) for file in sorted(of_class.iterdir())]
     names = [file.parent.name for file in files]
     codes = np.unique(names, return_inverse=True)[1].astype(np.int16)
-    parts = finetune.split(codes, HELD_OUT, seed)
+    parts = fine_tuning.split(codes, HELD_OUT, seed)
     for part, rows in zip(("training", "evaluation"), parts, strict=True):
         for row in rows.tolist():
             target = out / part / names[row] / files[row].name
@@ -64,7 +68,7 @@ def evaluate(
         hold_out(folder, work / "outer", split)
         hold_out(work / "outer/training", work, inner)
     for part in ("training", "evaluation"):
-        patches.pack_dataset(
+        from_folders.pack_dataset(
             work / part,
             work / f"{part}.h5",
             dataset=part,
@@ -72,10 +76,10 @@ def evaluate(
             codec="jpeg",
             jpeg_quality=95,
         )
-    network.write_imagenet_extractor(
+    xception.write_imagenet_extractor(
         weights_path, work / "IMGNET.keras", input_px=px, extractor="IMGNET"
     )
-    finetune.finetune(
+    fine_tuning.finetune(
         weights_path,
         work / "training.h5",
         extractor_path=work / "FTX.keras",
@@ -91,7 +95,7 @@ def evaluate(
     )
     accuracy = {}
     for name in ("IMGNET", "FTX"):
-        features.extract(
+        extraction.extract(
             work / f"{name}.keras",
             [work / "evaluation.h5"],
             [work / f"{name}.h5"],
@@ -109,7 +113,7 @@ def evaluate(
 def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
     """Return the accuracy of each fold of each repeat."""
     labelled, drawn, out = work / "labels.tsv", work / "splits.tsv", work / f"{name}.cv.h5"
-    labels.write_labels(
+    task_labels.write_labels(
         TASK,
         labelled,
         work / "excluded.tsv",
@@ -120,7 +124,7 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
     splits.write_splits(
         labelled, drawn, kind="tissue", folds=5, repeats=repeats, seed=0, preserve="none"
     )
-    crossval.run_block(
+    cross_validation.run_block(
         work / f"{name}.h5",
         labelled,
         drawn,
@@ -155,7 +159,7 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=0)
     chosen = options.parse_args()
     if not chosen.weights.exists():
-        weights.fetch(chosen.weights, source="auto", seed=0)
+        initial_weights.fetch(chosen.weights, source="auto", seed=0)
     params = yaml.safe_load(chosen.config.read_text())["finetune"]
     seed = params.pop("seeds")[0]
     for split in chosen.splits:

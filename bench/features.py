@@ -20,8 +20,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from histotransfer import backend, features, network, weights
-from histotransfer.images import append_image, create_patch_store, decode, encode
+from histotransfer.features import extraction
+from histotransfer.imaging.codecs import append_image, decode, encode
+from histotransfer.models import backend, initial_weights, keras_files, xception
+from histotransfer.patches.store import create_patch_store
 from ratios import report
 
 
@@ -48,10 +50,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         backend.configure(threads=chosen.threads)
-        weights.fetch(folder / "w.h5", source="random", seed=0)
-        network.save(network.from_weights(folder / "w.h5", chosen.px), folder / "x.keras")
+        initial_weights.fetch(folder / "w.h5", source="random", seed=0)
+        keras_files.save(xception.from_weights(folder / "w.h5", chosen.px), folder / "x.keras")
         write_store(folder / "s.h5", count, chosen.px)
-        net = features._Network(folder / "x.keras", size, False, chosen.threads)
+        net = extraction._Network(folder / "x.keras", size, False, chosen.threads)
         with h5py.File(folder / "s.h5") as store:
             images = np.stack([decode(buffer) for buffer in store["images"][:]])
 
@@ -62,8 +64,8 @@ def main() -> None:
         def ours() -> None:
             with h5py.File(folder / "s.h5") as store:
                 shape = (count, images_out)
-                rows = features._rows(store, net)
-                features._write(
+                rows = extraction._rows(store, net)
+                extraction._write(
                     folder / "f.h5", rows, shape, "float16", store, extractor="x", key="k"
                 )
 
@@ -91,8 +93,9 @@ def main() -> None:
         report("extraction_over_clam_loop", best["their_loop"] / best["ours"], 1.0)
 
         code = (
-            "from histotransfer import features\nimport numpy as np\n"
-            f"n = features._Network({str(folder / 'x.keras')!r}, {size}, False, {chosen.threads})\n"
+            "from histotransfer.features import extraction\nimport numpy as np\n"
+            f"n = extraction._Network({str(folder / 'x.keras')!r}, {size}, False, "
+            f"{chosen.threads})\n"
             f"n.run(np.zeros(({size}, {chosen.px}, {chosen.px}, 3), np.uint8))"
         )
         started = time.perf_counter()

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from histotransfer import backend, finetune, network, weights
-from histotransfer.backend import keras
-from histotransfer.training import Data, train
+from histotransfer.models import backend, fine_tuning, initial_weights, xception
+from histotransfer.models.backend import keras
+from histotransfer.models.training import Data, train
 from ratios import report
 
 EPOCHS, TIMED = 10, 2
@@ -35,15 +35,15 @@ def main() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (chosen.patches, chosen.px, chosen.px, 3), dtype=np.uint8)
     labels = (np.arange(chosen.patches) % 5).astype(np.int16)
-    rows, held_out = finetune.split(labels, 0.1, 0)
+    rows, held_out = fine_tuning.split(labels, 0.1, 0)
     data = Data(labels, rows, held_out, batch_size=16, seed=0)
     with tempfile.TemporaryDirectory() as folder:
-        weights.fetch(Path(folder) / "w.h5", source="random", seed=0)
-        base = network.from_weights(Path(folder) / "w.h5", chosen.px)
+        initial_weights.fetch(Path(folder) / "w.h5", source="random", seed=0)
+        base = xception.from_weights(Path(folder) / "w.h5", chosen.px)
     base.trainable = False
 
     def head() -> keras.Model:
-        return finetune.build_head(2048, 5, 256, 0.3, seed=0)
+        return fine_tuning.build_head(2048, 5, 256, 0.3, seed=0)
 
     def schedule(epochs: int) -> dict[str, object]:
         return {"epochs": epochs, "learning_rate": 1e-3, "patience": epochs, "decay": "none"}

@@ -39,9 +39,10 @@ from crossval import (
     patches,
     patients,
 )
-from histotransfer.pooling import write_patients
-from histotransfer.qc import REASONS
-from histotransfer.store import create_store, read_table, write_table
+from histotransfer.core.hdf5 import create_store
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.features.pooling import write_patients
+from histotransfer.qc.verdicts import REASONS
 from ratios import report
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -31,15 +31,17 @@ import tifffile
 from imagecodecs import jpeg8_encode
 from PIL import Image
 
-from histotransfer import stain
-from histotransfer.images import append_images, create_patch_store, encode
-from histotransfer.patches import cut_patches, pack_dataset
-from histotransfer.resampling import area_mean
-from histotransfer.simulate import write_patches
+from histotransfer.core.hdf5 import create_store, open_store
+from histotransfer.imaging.codecs import encode
+from histotransfer.imaging.resampling import area_mean
+from histotransfer.patches import stain_reference
+from histotransfer.patches.from_folders import pack_dataset
+from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.simulate.painter import develop, draw_stain, paint, stream
-from histotransfer.slides import SlideReader
-from histotransfer.store import create_store, open_store
-from histotransfer.tiling import tile_slide
+from histotransfer.simulate.slides import write_patches
+from histotransfer.slides.reader import SlideReader
+from histotransfer.slides.tiles import tile_slide
 from peers import READERS, Patch, Wanted
 from ratios import report
 
@@ -306,7 +308,7 @@ def main() -> None:
             folder / "set", folder / "set.h5", dataset="bench", patch_px=PATCH_PX, codec="jpeg",
             jpeg_quality=QUALITY,
         )  # fmt: skip
-        stain.fit_reference(folder / "set.h5", options.reference, seed=0)
+        stain_reference.fit_reference(folder / "set.h5", options.reference, seed=0)
         for slide in options.slides:
             path, _, mpp = slide.partition(":")
             measure_slide(Path(path), float(mpp) if mpp else None, options)

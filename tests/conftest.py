@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from root import ROOT
+from support.root import ROOT
 
 # No example is failed for the time it takes; continuous integration tries the same ones each time.
 settings.register_profile("patient", deadline=None)
@@ -33,8 +33,10 @@ def realdata() -> Path:
 @pytest.fixture(scope="session")
 def weights_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Draw random weights for Xception, once."""
-    from histotransfer import weights  # here, since most tests do without the network
+    from histotransfer.models import (
+        initial_weights,  # here, since most tests do without the network
+    )
 
     path = tmp_path_factory.mktemp("weights") / "random.h5"
-    weights.fetch(path, source="random", seed=3)
+    initial_weights.fetch(path, source="random", seed=3)
     return path

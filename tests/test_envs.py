@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conda_stand_in import ENVS, PYPI, install_conda, matched
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from rattler.exceptions import InvalidMatchSpecError
-from root import ROOT
+from support.conda_stand_in import ENVS, PYPI, install_conda, matched
+from support.root import ROOT
 
-from histotransfer import provenance
+from histotransfer.core import provenance
 
 SCRIPTS = ROOT / "workflow/scripts"
 

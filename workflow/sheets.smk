@@ -18,9 +18,9 @@ WORKFLOW = Path(workflow.current_basedir)
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from histotransfer.errors import HistotransferError
-from histotransfer.provenance import code_digest
-from histotransfer.settings import check_config, sheet_files
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.provenance import code_digest
+from histotransfer.study.config import check_config, sheet_files
 
 try:
     check_config(config, WORKFLOW / "schemas/config.schema.yaml")

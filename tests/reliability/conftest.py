@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny import Tiny
+from support.tiny_study import Tiny
 
 
 @pytest.fixture(scope="session")

@@ -13,20 +13,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from root import ROOT
-from tiny import Tiny
-from wholeness import check, files_of
+from support.root import ROOT
+from support.tiny_study import Tiny
+from support.wholeness import check, files_of
 
-from histotransfer import stain
-from histotransfer.errors import HistotransferError
-from histotransfer.store import (
-    create_store,
-    open_store,
-    read_table,
-    store_digest,
-    write_table,
-    written_with_digest,
-)
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.files import written_with_digest
+from histotransfer.core.hdf5 import create_store, open_store, store_digest
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.patches import stain_reference
 
 LIBRARY = ROOT / "workflow/scripts/histotransfer"
 
@@ -50,7 +45,7 @@ def damage(path: Path, how: Damage) -> None:
 
 def assert_says_what_to_delete(error: HistotransferError, path: Path) -> None:
     assert error.subject == str(path)
-    assert error.remedy == f"Delete it and make it anew: snakemake {path}"
+    assert error.remedy == f"Delete it and make it again: snakemake {path}"
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +111,7 @@ def test_a_damaged_reference_stain_is_found(folder: Path, how: Damage) -> None:
     if path.read_bytes() == whole:
         return
     with pytest.raises(HistotransferError) as caught:
-        stain.read_reference(path)
+        stain_reference.read_reference(path)
     assert_says_what_to_delete(caught.value, path)
 
 
@@ -137,15 +132,15 @@ def test_other_readers_of_hdf5_open_our_stores(tmp_path: Path) -> None:
 
 
 def test_files_are_opened_in_the_one_place_that_checks_them() -> None:
-    """Outside `store`, only what reads the user's own files opens HDF5 and tables by itself."""
-    of_the_users = {"elsewhere.py", "labelsources.py", "weights.py"}
+    """Outside `core`, only what reads the user's own files opens HDF5 and tables by itself."""
+    of_the_users = {"external.py", "forms.py", "initial_weights.py"}
     openers = {"h5py.File", "pd.read_csv", "pd.read_table", "pd.read_hdf", "np.load", "np.memmap"}
     for path in sorted(LIBRARY.rglob("*.py")):
         calls = [
             node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
         ]
         opens = openers.intersection(ast.unparse(call.func) for call in calls)
-        assert not opens or path.name in of_the_users | {"store.py"}, (path.name, opens)
+        assert not opens or path.name in of_the_users | {"hdf5.py", "tables.py"}, (path.name, opens)
 
 
 KINDS = [
@@ -182,7 +177,7 @@ def test_every_kind_of_file_damaged_in_a_study_leads_to_no_wrong_table(
         assert said, (name, process.stdout[-3000:])
         for line in said:
             assert line.startswith(f"error: {relative}: "), line
-            assert line.endswith(f"Delete it and make it anew: snakemake {relative}."), line
+            assert line.endswith(f"Delete it and make it again: snakemake {relative}."), line
         tables = study.tables()
         for table, content in tables.items():
             if f"tables/{table}" != name:

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import Tiny
-from workflow_study import Study
+from support.study import Study
+from support.tiny_study import Tiny
 
 OF_THE_MACHINE = {"costs.tsv", "slide_costs.tsv"}
 """The one table of what the machine did, not of what was found."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,28 +14,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from small_slides import tissue, write_slide
-from test_patches import CUT, PACK
-from tiny import RESULTS, Tiny
+from support.disks import small_files
+from support.parameters import CUT, PACK
+from support.slides import tissue, write_slide
+from support.tiny_study import RESULTS, Tiny
 
-from histotransfer.errors import HistotransferError
-from histotransfer.joblog import job_log
-from histotransfer.patches import cut_patches, pack_dataset
-from histotransfer.store import create_store, write_table, written_whole
-from histotransfer.tiling import tile_slide
-
-
-@contextmanager
-def small_files(limit: int) -> Iterator[None]:
-    """Let no file grow beyond `limit` bytes: what a full disk does, without a disk of one's own."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.files import written_whole
+from histotransfer.core.hdf5 import create_store
+from histotransfer.core.joblog import job_log
+from histotransfer.core.tables import write_table
+from histotransfer.patches.from_folders import pack_dataset
+from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.slides.tiles import tile_slide
 
 
 @contextmanager

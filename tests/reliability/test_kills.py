@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from tiny import RESULTS, Tiny
-from wholeness import check, files_of
+from support.tiny_study import RESULTS, Tiny
+from support.wholeness import check, files_of
 
-from histotransfer.errors import HistotransferError
-from histotransfer.store import create_store, open_store, read_table, write_table
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import create_store, open_store
+from histotransfer.core.tables import read_table, write_table
 
 KILLS = 30
 SEED = int(os.environ.get("HISTOTRANSFER_KILL_SEED", "20261125"))

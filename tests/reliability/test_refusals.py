@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from small_slides import tissue
-from tiny import RESULTS, Tiny
+from support.slides import tissue
+from support.tiny_study import RESULTS, Tiny
 
 ODD = "a $(touch gone); 'b' \"c\" & ü.csv"
 

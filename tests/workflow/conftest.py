@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workflow_study import Study
+from support.study import Study
 
 
 @pytest.fixture

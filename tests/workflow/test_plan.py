@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import rulegraph
-from root import ROOT
-from workflow_study import Study
+from support.root import ROOT
+from support.study import Study
 
 SLIDE = "SIM-01-0001-01Z-00-DX1"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from workflow_study import Study
+from support.study import Study
 
-from histotransfer.store import read_table
+from histotransfer.core.tables import read_table
 
 pytestmark = pytest.mark.slow
 

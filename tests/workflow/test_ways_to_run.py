@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from conda_stand_in import install_conda
-from one_node_slurm import cancel, describe_jobs, one_node_slurm, squeue, why_not
-from root import ROOT
-from small_study import GENES, SLIDES, SPARE, SmallStudy
+from support.conda_stand_in import install_conda
+from support.one_node_slurm import cancel, describe_jobs, one_node_slurm, squeue, why_not
+from support.root import ROOT
+from support.small_study import GENES, SLIDES, SPARE, SmallStudy
 
 pytestmark = pytest.mark.slow
 

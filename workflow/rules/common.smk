@@ -8,21 +8,20 @@ WORKFLOW = Path(workflow.current_basedir).parent
 SCRIPTS = WORKFLOW / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from histotransfer.batches import assign_batches, write_ledger
-from histotransfer.errors import HistotransferError
-from histotransfer.provenance import code_digest
-from histotransfer.settings import (
+from histotransfer.study.batches import assign_batches, write_ledger
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.provenance import code_digest
+from histotransfer.study.config import (
     check_config,
     dataset_path,
     is_fetched,
     label_files,
     label_source,
     missing_data,
-    missing_slides,
-    read_slide_sheet,
     sheet_files,
 )
-from histotransfer.sources import extractors
+from histotransfer.study.slide_sheet import missing_slides, read_slide_sheet
+from histotransfer.study.extractors import extractors
 
 
 def stop_where_data_are_missing(missing):

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.network import admit
+from histotransfer.core.joblog import job_log
+from histotransfer.models.keras_files import admit
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

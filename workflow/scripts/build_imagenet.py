@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.network import write_imagenet_extractor
+from histotransfer.core.joblog import job_log
+from histotransfer.models.xception import write_imagenet_extractor
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

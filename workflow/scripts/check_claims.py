@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.claims import write_claims
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.results.claims import write_claims
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.comparison import write_truth_check
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.results.planted_truth import write_truth_check
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.classify import write_confusion
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.results.classifier import write_confusion
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,8 +3,8 @@
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from histotransfer.comparison import write_comparison
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.evaluation.comparison import write_comparison
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.crossval import run_block
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.evaluation.cross_validation import run_block
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from histotransfer.crashes import crash_of
-from histotransfer.joblog import job_log
-from histotransfer.patches import cut_patches
+from histotransfer.core.crashes import crash_of
+from histotransfer.core.joblog import job_log
+from histotransfer.patches.from_tiles import cut_patches
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.figures import draw
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.figures.draw import draw
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.splits import write_splits
+from histotransfer.core.joblog import job_log
+from histotransfer.evaluation.splits import write_splits
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.embedding import write_embedding
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.results.embedding import write_embedding
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

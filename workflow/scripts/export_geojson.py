@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.geojson import write_geojson
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.qc.qupath import write_geojson
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.features import extract, write_manifest
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.features.extraction import extract, write_manifest
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.gdc import fetch_files
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.fetch.gdc import fetch_files
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.weights import fetch
+from histotransfer.core.joblog import job_log
+from histotransfer.models.initial_weights import fetch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.finetune import finetune
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.models.fine_tuning import finetune
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.stain import fit_reference
+from histotransfer.core.joblog import job_log
+from histotransfer.patches.stain_reference import fit_reference
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

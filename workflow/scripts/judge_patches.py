@@ -1,9 +1,10 @@
-"""Give each of a slide's patches its verdict, and draw them over the slide."""
+"""Judge one slide's patches by their metrics, and draw the overview."""
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.qc import judge_slide
+from histotransfer.core.joblog import job_log
+from histotransfer.qc.overview import draw_overview
+from histotransfer.qc.verdicts import judge_slide
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,6 +15,6 @@ with job_log(job.log[0]):
         job.input.tiles,
         job.input.measures,
         job.output.qc,
-        job.output.overview,
         thresholds=job.params.thresholds,
     )
+    draw_overview(job.input.tiles, job.output.qc, job.output.overview)

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.patches import pack_dataset
+from histotransfer.core.joblog import job_log
+from histotransfer.patches.from_folders import pack_dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from histotransfer.gallery import Slide, best_of_tables, pick_patches
-from histotransfer.joblog import job_log
-from histotransfer.tables import read_tables
+from histotransfer.core.joblog import job_log
+from histotransfer.results.gallery import Slide, best_of_tables, pick_patches
+from histotransfer.results.tables import read_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.elsewhere import pool_folder, pool_table
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.features.external import pool_folder, pool_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

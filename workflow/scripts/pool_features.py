@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.pooling import pool
+from histotransfer.core.joblog import job_log
+from histotransfer.features.pooling import pool
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

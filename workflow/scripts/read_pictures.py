@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.pictures import write_images
+from histotransfer.core.joblog import job_log
+from histotransfer.results.gallery_images import write_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.scores import write_scores
+from histotransfer.core.joblog import job_log
+from histotransfer.evaluation.scores import write_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.simulate import write_labels
+from histotransfer.core.joblog import job_log
+from histotransfer.simulate.cohort import write_labels
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

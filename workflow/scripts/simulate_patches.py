@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.simulate import write_patches
+from histotransfer.core.joblog import job_log
+from histotransfer.simulate.slides import write_patches
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.cohort import summarise
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.qc.cohort import summarise
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

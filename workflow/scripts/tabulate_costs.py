@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from histotransfer.costs import tabulate_jobs
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.results.resource_usage import tabulate_jobs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

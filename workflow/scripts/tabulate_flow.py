@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.flow import write_flow
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.results.cohort_flow import write_flow
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

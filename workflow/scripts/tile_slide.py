@@ -3,9 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from histotransfer.crashes import crash_of
-from histotransfer.joblog import job_log
-from histotransfer.tiling import tile_slide
+from histotransfer.core.crashes import crash_of
+from histotransfer.core.joblog import job_log
+from histotransfer.slides.tiles import tile_slide
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.archives import unpack
-from histotransfer.joblog import job_log
+from histotransfer.core.joblog import job_log
+from histotransfer.fetch.archives import unpack
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

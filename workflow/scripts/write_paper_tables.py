@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.paper import write_paper_tables
+from histotransfer.core.joblog import job_log
+from histotransfer.report.paper_tables import write_paper_tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.gdc import Gdc
-from histotransfer.joblog import job_log
-from histotransfer.sheets import write_sheets
+from histotransfer.core.joblog import job_log
+from histotransfer.fetch.gdc import Gdc
+from histotransfer.fetch.gdc_sheets import write_sheets
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

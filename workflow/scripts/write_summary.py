@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from histotransfer.joblog import job_log
-from histotransfer.report import write_summary
+from histotransfer.core.joblog import job_log
+from histotransfer.report.summary import write_summary
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

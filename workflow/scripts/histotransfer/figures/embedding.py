@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from .. import style
-from ..tables import Tables, unique
+from ..results.tables import Tables, unique
+from . import style
 from .nothing import NothingToDraw
 from .tissue import NAMES
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .. import style
-from ..tables import Tables, extractors, flag, of_kind, unique
+from ..results.tables import Tables, extractors, flag, of_kind, unique
+from . import style
 from .nothing import NothingToDraw
 
 LABELLED = 6

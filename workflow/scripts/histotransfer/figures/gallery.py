@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .. import style
-from ..tables import Tables, of_kind
+from ..results.tables import Tables, of_kind
+from . import style
 from .nothing import NothingToDraw
 
 LEFT_MM, TOP_MM = 2.0, 17.0

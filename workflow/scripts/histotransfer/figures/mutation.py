@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .. import style
-from ..tables import Tables, extractors, of_kind, unique
+from ..results.tables import Tables, extractors, of_kind, unique
+from . import style
 from .nothing import NothingToDraw
 
 

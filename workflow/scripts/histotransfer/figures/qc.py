@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .. import style
-from ..qc import COLOURS
-from ..tables import Tables
+from ..qc.overview import COLOURS
+from ..results.tables import Tables
+from . import style
 from .nothing import NothingToDraw
 
 ORDER = ["kept", *(reason for reason in COLOURS if reason != "kept")]

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from .. import style
-from ..intervals import wilson
-from ..tables import Tables, extractors, of_kind, unique
+from ..evaluation.intervals import wilson
+from ..results.tables import Tables, extractors, of_kind, unique
+from . import style
 from .nothing import NothingToDraw
 
 NAMES = {

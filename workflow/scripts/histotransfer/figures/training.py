@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import style
-from ..tables import Tables, unique
+from ..results.tables import Tables, unique
+from . import style
 from .nothing import NothingToDraw
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .. import style
-from ..tables import Tables, flag, unique
+from ..results.tables import Tables, flag, unique
+from . import style
 from .nothing import NothingToDraw
 
 UNITS = {"expression": "Pearson r", "mutation": "AUROC"}

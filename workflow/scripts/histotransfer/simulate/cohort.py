@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..errors import HistotransferError
-from ..store import read_table, write_table
+from ..core.errors import HistotransferError
+from ..core.tables import read_table, write_table
 from .painter import CLASSES, stream
 
 UNREADABLE = "SIM-01-0049"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from ..store import written_whole
+from ..core.files import written_whole
 from .cohort import EMPTY, UNREADABLE, composition, patient_of
 from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step, stream
 from .svs import write_svs

@@ -1,0 +1,251 @@
+"""Cross-validation: planted truth found, leaks and noise at chance, bytes that do not vary."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from support.tasks import (
+    ALPHAS,
+    TISSUE_TASK,
+    expression_task,
+    mutation_task,
+    patients,
+    write_patch_features,
+    write_pooled,
+)
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import open_store
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.evaluation.cross_validation import inner_folds, run_block
+from histotransfer.evaluation.scores import auroc, pearson
+from histotransfer.evaluation.splits import write_splits
+
+N, D, REPEATS = 60, 150, 4
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Two genes that follow the features and one that is noise, with a few cells missing."""
+    rng = np.random.default_rng(1)
+    names = patients(N)
+    x = rng.standard_normal((N, 4)) @ rng.standard_normal((4, D)) + rng.standard_normal((N, D))
+    signal = x[:, :20].mean(axis=1)
+    y = np.column_stack([signal, -signal, rng.standard_normal(N)]) + rng.normal(0, 0.1, (N, 3))
+    expression = pd.DataFrame({"sample": names, "UP": y[:, 0], "DOWN": y[:, 1], "NOISE": y[:, 2]})
+    expression.loc[[3, 17], "DOWN"] = np.nan
+    mutation = pd.DataFrame({"sample": names, "RARE": 0, "COMMON": (signal > 0.1).astype(int)})
+    mutation.loc[[5, 9, 11], "RARE"] = 1
+    mutation = mutation.astype({"COMMON": "Int64"})
+    mutation.loc[7, "COMMON"] = pd.NA
+    write_pooled(tmp_path / "pooled.h5", x, names)
+    for kind, labels in {"expression": expression, "mutation": mutation}.items():
+        write_table(labels, tmp_path / f"{kind}.tsv")
+        write_splits(
+            tmp_path / f"{kind}.tsv", tmp_path / f"{kind}.splits.tsv",
+            kind=kind, folds=5, repeats=REPEATS, seed=3, preserve="none",
+        )  # fmt: skip
+    return tmp_path
+
+
+TASKS = {"expression": expression_task(), "mutation": mutation_task(), "tissue": TISSUE_TASK}
+
+
+def run(folder, kind, out="cv.h5", *, features="pooled.h5", repeats=range(REPEATS), threads=1):
+    run_block(
+        folder / features, folder / f"{kind}.tsv", folder / f"{kind}.splits.tsv", folder / out,
+        task=TASKS[kind], task_name=kind, extractor="X", repeats=repeats, seed=3, threads=threads,
+    )  # fmt: skip
+    with open_store(folder / out, "cv/1") as store:
+        return store["predictions"][:], store["hyper"][:]
+
+
+@pytest.mark.parametrize("kind", ["expression", "mutation"])
+def test_blocks_and_threads_change_no_byte(study, kind):
+    whole, hyper = run(study, kind, "whole.h5")
+    run(study, kind, "threaded.h5", threads=3)
+    assert (study / "whole.h5").read_bytes() == (study / "threaded.h5").read_bytes()
+    later, later_hyper = run(study, kind, "later.h5", repeats=[2, 3], threads=2)
+    assert later.tobytes() == whole[2:].tobytes()
+    assert later_hyper.tobytes() == hyper[2:].tobytes()
+
+
+def test_expression_equals_the_obvious_loop_over_folds(study):
+    predictions, hyper = run(study, "expression")
+    labels = read_table(study / "expression.tsv", sample="str").set_index("sample")
+    splits = read_table(study / "expression.splits.tsv", sample="str")
+    with h5py.File(study / "pooled.h5") as store:
+        x = store["features"][:].astype(float)
+    fold = splits[splits["repeat"] == 1].set_index("sample")["fold"].loc[labels.index].to_numpy()
+    for j, gene in enumerate(labels):
+        y = labels[gene].to_numpy()
+        expected = np.full(N, np.nan)
+        for k in range(5):
+            train, test = (fold != k) & np.isfinite(y), (fold == k) & np.isfinite(y)
+            model = make_pipeline(StandardScaler(), RidgeCV(ALPHAS)).fit(x[train], y[train])
+            expected[test] = model.predict(x[test])
+            assert hyper[1, k, j] == np.float32(model[-1].alpha_)
+        np.testing.assert_allclose(predictions[1, :, j], expected, atol=1e-5)
+
+
+def test_what_follows_the_features_is_found_and_what_is_rare_is_left_out(study):
+    predictions, _ = run(study, "expression")
+    labels = read_table(study / "expression.tsv").iloc[:, 1:].to_numpy()
+    up, down, noise = np.mean([pearson(labels, p.astype(float)) for p in predictions], axis=0)
+    assert up > 0.7
+    assert down > 0.7
+    assert abs(noise) < 0.35
+    predictions, hyper = run(study, "mutation")
+    assert np.isnan(predictions[:, :, 0]).all()
+    assert np.isnan(hyper[:, :, 0]).all()
+    common = predictions[:, :, 1]
+    assert np.isnan(common[:, 7]).all()
+    assert np.isfinite(np.delete(common, 7, axis=1)).all()
+
+
+def test_a_feature_that_tells_the_fold_does_not_leak_the_labels(tmp_path):
+    """Noise stays at chance although a feature gives away on which side a sample is."""
+    rng = np.random.default_rng(5)
+    names = patients(100)
+    labels = pd.DataFrame(
+        {"sample": names} | {f"G{j}": rng.standard_normal(100) for j in range(40)}
+    )
+    write_table(labels, tmp_path / "expression.tsv")
+    write_splits(
+        tmp_path / "expression.tsv", tmp_path / "expression.splits.tsv",
+        kind="expression", folds=5, repeats=1, seed=3, preserve="none",
+    )  # fmt: skip
+    fold = read_table(tmp_path / "expression.splits.tsv")["fold"].to_numpy()
+    x = np.hstack([rng.standard_normal((100, 50)), 100.0 * np.eye(5)[fold]])
+    write_pooled(tmp_path / "pooled.h5", x, names)
+    predictions, _ = run(tmp_path, "expression", repeats=[0])
+    y = labels.iloc[:, 1:].to_numpy()
+    by_fold = [pearson(y[fold == k], predictions[0, fold == k].astype(float)) for k in range(5)]
+    r = np.nanmean(by_fold)
+    assert abs(r) < 4 / np.sqrt(5 * 40 * 20)
+
+
+def test_mutations_that_are_noise_stay_at_chance_where_a_feature_tells_the_fold(tmp_path):
+    rng = np.random.default_rng(7)
+    names = patients(100)
+    labels = pd.DataFrame({"sample": names} | {f"G{j}": rng.integers(0, 2, 100) for j in range(20)})
+    write_table(labels, tmp_path / "mutation.tsv")
+    write_splits(
+        tmp_path / "mutation.tsv", tmp_path / "mutation.splits.tsv",
+        kind="mutation", folds=5, repeats=1, seed=3, preserve="none",
+    )  # fmt: skip
+    fold = read_table(tmp_path / "mutation.splits.tsv")["fold"].to_numpy()
+    x = np.hstack([rng.standard_normal((100, 50)), 100.0 * np.eye(5)[fold]])
+    write_pooled(tmp_path / "pooled.h5", x, names)
+    predictions, _ = run(tmp_path, "mutation", repeats=[0])
+    y = labels.iloc[:, 1:].to_numpy() == 1
+    by_fold = [
+        auroc(y[fold == k, j], predictions[0, fold == k, j].astype(float))
+        for k in range(5)
+        for j in range(20)
+    ]
+    # An AUROC of ten against ten has a standard deviation of 0.13.
+    assert abs(np.nanmean(by_fold) - 0.5) < 4 * 0.13 / np.sqrt(100)
+
+
+def test_tissue_classes_are_recovered(tmp_path):
+    rng = np.random.default_rng(6)
+    codes = np.repeat(np.arange(4), 30)
+    x = 2 * np.eye(4)[codes] @ rng.standard_normal((4, 40)) + rng.standard_normal((120, 40))
+    features = write_patch_features(tmp_path / "pooled.h5", x, codes)
+    with h5py.File(features) as store:
+        names = store["names"].asstr()[:]
+    tissue = [f"CLASS{code}" for code in codes]
+    labels = pd.DataFrame({"sample": names, "group": names, "tissue": tissue})
+    write_table(labels, tmp_path / "tissue.tsv")
+    write_splits(
+        tmp_path / "tissue.tsv", tmp_path / "tissue.splits.tsv",
+        kind="tissue", folds=5, repeats=2, seed=3, preserve="none",
+    )  # fmt: skip
+    predictions, hyper = run(tmp_path, "tissue", repeats=[0, 1], threads=2)
+    alone, _ = run(tmp_path, "tissue", repeats=[1])
+    assert alone.tobytes() == predictions[1:].tobytes()
+    assert (predictions.argmax(axis=2) == codes).mean() > 0.9
+    np.testing.assert_allclose(predictions.sum(axis=2), 1, rtol=1e-5)
+    assert (hyper == 1.0).all()
+
+
+def test_blocks_and_threads_change_no_byte_where_folds_are_fitted_together(tmp_path):
+    """As in a dataset of more patches than features, whose folds share the features' products."""
+    rng = np.random.default_rng(8)
+    codes = np.arange(300) % 4
+    x = np.eye(4)[codes] @ rng.standard_normal((4, 40)) + rng.standard_normal((300, 40))
+    features = write_patch_features(tmp_path / "pooled.h5", x, codes)
+    with h5py.File(features) as store:
+        names = store["names"].asstr()[:]
+    tissue = [f"CLASS{code}" for code in codes]
+    write_table(
+        pd.DataFrame({"sample": names, "group": names, "tissue": tissue}), tmp_path / "tissue.tsv"
+    )
+    write_splits(
+        tmp_path / "tissue.tsv", tmp_path / "tissue.splits.tsv",
+        kind="tissue", folds=5, repeats=4, seed=3, preserve="none",
+    )  # fmt: skip
+    whole, _ = run(tmp_path, "tissue", "whole.h5")
+    run(tmp_path, "tissue", "threaded.h5", threads=3)
+    assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "threaded.h5").read_bytes()
+    later, _ = run(tmp_path, "tissue", "later.h5", repeats=[3], threads=2)
+    assert later.tobytes() == whole[3:].tobytes()
+
+
+def test_a_patient_without_features_is_left_out_and_counted(study):
+    with h5py.File(study / "pooled.h5") as store:
+        x, names = store["features"][:], list(store["patient"].asstr()[:])
+    order = [i for i in range(N)[::-1] if i != 20]
+    write_pooled(study / "fewer.h5", x[order], [names[i] for i in order])
+    predictions, _ = run(study, "expression", "fewer_cv.h5", features="fewer.h5")
+    assert np.isnan(predictions[:, 20]).all()
+    assert np.isfinite(np.delete(predictions[:, :, 0], 20, axis=1)).all()
+    with h5py.File(study / "fewer_cv.h5") as store:
+        assert store.attrs["n_without_features"] == 1
+
+
+def test_files_that_do_not_fit_are_errors(study):
+    x = np.ones((N, 3))
+    write_pooled(study / "strangers.h5", x, [f"OTHER-{i}" for i in range(N)])
+    with pytest.raises(HistotransferError, match="shares no sample with"):
+        run(study, "expression", features="strangers.h5")
+    x[4, 1] = np.nan
+    write_pooled(study / "broken.h5", x, patients(N))
+    with pytest.raises(HistotransferError, match=r"broken\.h5: holds features of SIM-004 that"):
+        run(study, "expression", features="broken.h5")
+    with pytest.raises(HistotransferError, match=r"no fold for sample SIM-000 in repeat 99"):
+        run(study, "expression", repeats=[99])
+    assert not (study / "cv.h5").exists()
+
+
+def test_inner_folds_are_stratified_and_even():
+    labels = np.array([1] * 11 + [0] * 32)
+    fold = inner_folds(labels, [1, 2])
+    for value in (0, 1):
+        spread = np.bincount(fold[labels == value], minlength=5)
+        assert spread.max() - spread.min() <= 1
+    assert np.ptp(np.bincount(fold)) <= 1
+    assert (inner_folds(labels, [1, 2]) == fold).all()
+    assert (inner_folds(labels, [1, 3]) != fold).any()
+
+
+def test_cross_validation_imports_neither_network_nor_slide_reader():
+    script = (
+        "import sys, histotransfer.evaluation.cross_validation, histotransfer.evaluation.scores,"
+        " histotransfer.evaluation.comparison, histotransfer.labels.task_labels; "
+        "print({'keras', 'tensorflow', 'openslide', 'sklearn'} & set(sys.modules))"
+    )
+    path = {"PYTHONPATH": ":".join(sys.path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=path
+    )
+    assert answer.stdout.strip() == "set()"

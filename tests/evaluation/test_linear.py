@@ -1,0 +1,238 @@
+"""Ridge and logistic regression against scikit-learn, brute force and their own minima."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, RidgeCV
+from sklearn.model_selection import LeaveOneOut, PredefinedSplit
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from histotransfer.evaluation.cross_validation import inner_folds
+from histotransfer.evaluation.predictors import linear
+
+ALPHAS = [1e-2, 1e0, 1e1, 1e2, 1e3, 1e4]
+SHAPES = pytest.mark.parametrize(("n", "d"), [(60, 200), (90, 25)], ids=["wide", "tall"])
+
+
+def features(rng, n, d):
+    """Few factors, unequal scales, skewed values and a constant: as deep features are."""
+    factors = rng.standard_normal((n, 12)) @ rng.standard_normal((12, d))
+    x = np.maximum(factors + rng.standard_normal((n, d)), -1) * rng.uniform(0.01, 10, d)
+    x[:, 3] = 0.1
+    return x.astype(np.float32)
+
+
+def fold_of(x, n_test=20):
+    return linear.rotate(*linear.standardise(x[:-n_test], x[-n_test:]))
+
+
+def tuned_by_scikit_learn(ladder: list[float], inner: np.ndarray) -> Pipeline:
+    """Build the obvious pipeline: the C of a ladder is chosen on given inner folds."""
+    return make_pipeline(
+        StandardScaler(),
+        LogisticRegressionCV(
+            Cs=ladder, cv=PredefinedSplit(inner), scoring="neg_log_loss",
+            l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=20_000,
+        ),
+    )  # fmt: skip
+
+
+@given(n=st.integers(3, 12), d=st.integers(1, 20), seed=st.integers(0, 10**6))
+@settings(max_examples=50)
+def test_rotation_keeps_every_inner_product_and_nothing_else(n, d, seed):
+    rng = np.random.default_rng(seed)
+    train, test = linear.standardise(rng.normal(2, 3, (n, d)), rng.normal(2, 3, (4, d)))
+    fold = linear.rotate(train, test)
+    assert fold.train.shape[1] <= min(n - 1, d)
+    np.testing.assert_allclose(fold.train @ fold.train.T, train @ train.T, atol=1e-8)
+    np.testing.assert_allclose(fold.test @ fold.train.T, test @ train.T, atol=1e-8)
+    np.testing.assert_allclose(fold.train.T @ fold.train, np.diag(fold.power), atol=1e-8)
+
+
+@SHAPES
+def test_ridge_is_scikit_learns_pipeline(n, d):
+    rng = np.random.default_rng(1)
+    x = features(rng, n, d)
+    y = x[:, :7] @ rng.standard_normal((7, 30)) + rng.normal(0, np.geomspace(0.1, 1e3, 30), (n, 30))
+    predictions, chosen = linear.ridge(fold_of(x), y[:-20], ALPHAS)
+    theirs = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, alpha_per_target=True))
+    theirs.fit(x[:-20].astype(float), y[:-20])
+    np.testing.assert_array_equal(chosen, theirs[-1].alpha_)
+    assert len(set(chosen)) > 2
+    np.testing.assert_allclose(predictions, theirs.predict(x[-20:].astype(float)), rtol=1e-6)
+
+
+def test_the_penalty_is_that_of_least_error_when_each_sample_is_left_out_in_turn():
+    rng = np.random.default_rng(2)
+    x = features(rng, 40, 60)
+    y = rng.standard_normal((20, 5)) + x[:20, :5] / x[:20, :5].std(axis=0)
+    z, z_test = linear.standardise(x[:20], x[20:])
+    chosen = linear.ridge(linear.rotate(z, z_test), y, ALPHAS)[1]
+    errors = np.zeros((len(ALPHAS), 5))
+    for train, test in LeaveOneOut().split(z):
+        centre = z[train].mean(axis=0)
+        a, b = z[train] - centre, z[test] - centre
+        for i, alpha in enumerate(ALPHAS):
+            dual = np.linalg.solve(a @ a.T + alpha * np.eye(19), y[train] - y[train].mean(axis=0))
+            errors[i] += ((y[train].mean(axis=0) + b @ a.T @ dual - y[test]) ** 2)[0]
+    np.testing.assert_array_equal(chosen, np.array(ALPHAS)[errors.argmin(axis=0)])
+
+
+@SHAPES
+def test_logistic_is_scikit_learns_pipeline(n, d):
+    rng = np.random.default_rng(3)
+    x = features(rng, n, d)
+    signal = x[:, 5:9] / x[:, 5:9].std(axis=0) * [3, 1, 0.3, 0] + rng.standard_normal((n, 4))
+    y = (signal > np.quantile(signal, [0.5, 0.6, 0.75, 0.8], axis=0).diagonal()).astype(int)
+    ladder = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
+    inner = np.column_stack([rng.permutation(np.arange(n - 20) % 4) for _ in range(4)])
+    probabilities, chosen = linear.logistic(fold_of(x), y[:-20], inner, ladder)
+    for j in range(4):
+        theirs = tuned_by_scikit_learn(ladder, inner[:, j])
+        theirs.fit(x[:-20].astype(float), y[:-20, j])
+        assert chosen[j] == theirs[-1].C_
+        expected = theirs.predict_proba(x[-20:].astype(float))[:, 1]
+        np.testing.assert_allclose(probabilities[:, j], expected, atol=1e-6)
+    assert len(set(chosen)) > 1
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.7, 3.0], ids=["easy", "hard", "hopeless"])
+@SHAPES
+def test_multinomial_is_scikit_learns_pipeline(n, d, noise):
+    rng = np.random.default_rng(4)
+    x = features(rng, 2 * n, d)
+    classes = (x[:, 5:9] / x[:, 5:9].std(axis=0) + rng.normal(0, noise, (2 * n, 4))).argmax(axis=1)
+    fold_of = rng.permutation(2 * n) % 3
+    probabilities = linear.multinomial(x, classes, fold_of, 4, 0.1)
+    for fold in range(3):
+        test = fold_of == fold
+        theirs = make_pipeline(
+            StandardScaler(),
+            LogisticRegression(C=0.1, solver="newton-cg", tol=1e-8, max_iter=1000),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a line search that rounding ends
+            theirs.fit(x[~test].astype(float), classes[~test])
+        expected = theirs.predict_proba(x[test].astype(float))
+        np.testing.assert_allclose(probabilities[test], expected, atol=1e-6)
+
+
+def test_a_repeat_of_many_decided_samples_is_fitted_as_well():
+    """Where most samples are left out of the Hessian, and folds share decompositions."""
+    rng = np.random.default_rng(8)
+    codes = np.arange(1200) % 5
+    x = rng.normal(size=(5, 20))[codes] + rng.standard_normal((1200, 20))
+    fold_of = rng.permutation(1200) % 4
+    counted = []
+    inner = linear.Softmax._undecided
+
+    def count(self, probabilities):
+        rows, weights = inner(self, probabilities)
+        counted.append(len(rows))
+        return rows, weights
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linear.Softmax, "_undecided", count)
+        probabilities = linear.multinomial(x, codes, fold_of, 5, 100.0)
+    assert min(counted) < 600
+    assert 0.9 < (probabilities.argmax(axis=1) == codes).mean() < 1
+    test = fold_of == 2
+    theirs = make_pipeline(
+        StandardScaler(), LogisticRegression(C=100, solver="newton-cg", tol=1e-8, max_iter=1000)
+    ).fit(x[~test], codes[~test])
+    np.testing.assert_allclose(probabilities[test], theirs.predict_proba(x[test]), atol=1e-6)
+
+
+@pytest.mark.parametrize("d", [8, 90])
+def test_a_class_without_training_samples_gets_probability_zero(d):
+    rng = np.random.default_rng(5)
+    classes = np.array([0, 2, 3, 0, 2, 3, 0, 2, 3, 4] * 4)
+    fold_of = np.where(classes == 4, 0, np.arange(40) % 2)
+    probabilities = linear.multinomial(rng.normal(size=(40, d)), classes, fold_of, 5, 1.0)
+    tested = fold_of == 0
+    assert (probabilities[:, 1] == 0).all()
+    assert (probabilities[tested, 4] == 0).all()
+    assert (probabilities[~tested, 4] > 0).all()
+    assert (probabilities[:, [0, 2, 3]] > 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_constant_features_predict_the_mean_and_the_prevalence():
+    train, test = linear.standardise(np.full((20, 7), 0.1), np.arange(35.0).reshape(5, 7))
+    fold = linear.rotate(train, test)
+    y = np.arange(20.0)[:, None]
+    np.testing.assert_allclose(linear.ridge(fold, y, ALPHAS)[0], 9.5)
+    positive = (np.arange(20) < 6)[:, None]
+    inner = (np.arange(20) % 3)[:, None]
+    np.testing.assert_allclose(linear.logistic(fold, positive, inner, [0.1, 1])[0], 0.3, rtol=1e-5)
+    for x in (np.full((40, 7), 0.1), np.full((40, 70), 0.1)):
+        classes, fold_of = (np.arange(40) % 20 < 6).astype(int), np.arange(40) // 20
+        probabilities = linear.multinomial(x, classes, fold_of, 2, 1.0)
+        np.testing.assert_allclose(probabilities[:, 1], 0.3, rtol=1e-5)
+
+
+@given(seed=st.integers(0, 10**6), p=st.integers(1, 8), columns=st.integers(1, 6))
+@settings(max_examples=50)
+def test_minimise_finds_the_minimum_of_every_column(seed, p, columns):
+    rng = np.random.default_rng(seed)
+    curvature = 10 ** rng.uniform(-2, 0, (p, columns))
+    minimum = rng.standard_normal((p, columns))
+
+    def bowls(x):
+        away = x - minimum
+        value = (curvature * (np.sqrt(1 + away**2) - 1)).sum(axis=0)
+        return value, curvature * away / np.sqrt(1 + away**2)
+
+    found = linear.minimise(bowls, np.zeros((p, columns)))
+    np.testing.assert_allclose(found, minimum, atol=1e-3)
+
+
+def test_ridge_is_scikit_learns_pipeline_on_real_tables(realdata):
+    """Expression of TCGA-LUAD: 15 genes in TPM from 1,555 genes' z-scores of the same patients."""
+    z = pd.read_csv(realdata / "tables" / "porpoise_tcga_luad_all_clean.csv.zip", low_memory=False)
+    z = z.drop_duplicates("case_id").set_index("case_id").filter(like="_rnaseq").dropna(axis=1)
+    tpm = pd.read_csv(realdata / "tables" / "luad_tpm_21genes_589samples.csv")
+    tpm = tpm[tpm["sample_type_name"] == "Primary Tumor"].drop_duplicates("case_barcode")
+    tpm = np.log2(tpm.set_index("case_barcode").iloc[:, 3:18] + 1)
+    cases = sorted(set(z.index) & set(tpm.index))
+    assert len(cases) > 300
+    x, y = z.loc[cases].to_numpy(dtype=float), tpm.loc[cases].to_numpy(dtype=float)
+    alphas = [1e1, 1e2, 1e3, 1e4]
+    fold = linear.rotate(*linear.standardise(x[60:], x[:60]))
+    predictions, chosen = linear.ridge(fold, y[60:], alphas)
+    theirs = make_pipeline(StandardScaler(), RidgeCV(alphas, alpha_per_target=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn warns of constant genes
+        theirs.fit(x[60:], y[60:])
+    np.testing.assert_array_equal(chosen, theirs[-1].alpha_)
+    np.testing.assert_allclose(predictions, theirs.predict(x[:60]), atol=1e-6)
+
+
+def test_logistic_is_scikit_learns_pipeline_on_real_tables(realdata):
+    """Mutation of four genes in TCGA-LUAD from 1,555 genes' z-scores of the same patients."""
+    z = pd.read_csv(realdata / "tables" / "porpoise_tcga_luad_all_clean.csv.zip", low_memory=False)
+    z = z.drop_duplicates("case_id").set_index("case_id").filter(like="_rnaseq").dropna(axis=1)
+    mutated = pd.read_csv(realdata / "tables" / "luad_mutation_status_10genes.csv")
+    mutated.index = mutated["SAMPLE_ID"].str[:12]
+    mutated = mutated[~mutated.index.duplicated()]
+    cases = sorted(set(z.index) & set(mutated.index))
+    assert len(cases) > 400
+    x = z.loc[cases].to_numpy(dtype=float)
+    y = mutated.loc[cases, ["TP53", "STK11", "EGFR", "SETBP1"]].to_numpy()
+    ladder = [1e-5, 1e-4, 1e-3, 1e-2]
+    inner = np.column_stack([inner_folds(column[90:].astype(float), [3]) for column in y.T])
+    fold = linear.rotate(*linear.standardise(x[90:], x[:90]))
+    probabilities, chosen = linear.logistic(fold, y[90:], inner, ladder)
+    for j in range(4):
+        theirs = tuned_by_scikit_learn(ladder, inner[:, j])
+        theirs.fit(x[90:], y[90:, j])
+        assert chosen[j] == theirs[-1].C_
+        expected = theirs.predict_proba(x[:90])[:, 1]
+        np.testing.assert_allclose(probabilities[:, j], expected, atol=1e-6)

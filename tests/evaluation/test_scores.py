@@ -1,0 +1,164 @@
+"""Scores against scikit-learn and SciPy."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import pearsonr, spearmanr
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+)
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import create_store
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.evaluation import scores
+
+TIED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30)
+
+
+@given(TIED)
+def test_ranking_scores_are_scikit_learns_ties_included(sample):
+    positive, values = np.array([p for p, _ in sample]), np.array([float(v) for _, v in sample])
+    assume(positive.any() and not positive.all())
+    assert scores.auroc(positive, values) == pytest.approx(roc_auc_score(positive, values))
+    expected = average_precision_score(positive, values)
+    assert scores.average_precision(positive, values) == pytest.approx(expected)
+
+
+def test_pearson_is_scipys_on_what_is_known():
+    rng = np.random.default_rng(1)
+    truth, predicted = rng.normal(5, 1, (40, 6)), rng.normal(5, 1, (40, 6))
+    predicted[:, 0] += truth[:, 0]
+    truth[::7, 1], predicted[3, 2] = np.nan, np.nan
+    predicted[:, 3] = 0.1  # no variance
+    truth[1:, 4] = np.nan  # one sample
+    r = scores.pearson(truth, predicted)
+    for j in (0, 1, 2, 5):
+        known = np.isfinite(truth[:, j] + predicted[:, j])
+        expected = pearsonr(truth[known, j], predicted[known, j]).statistic
+        assert r[j] == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(r[[3, 4]]).all()
+
+
+def test_spearman_and_r2_are_scipys_and_scikit_learns_on_what_is_known():
+    rng = np.random.default_rng(1)
+    truth = rng.normal(5, 1, (40, 5)).round(1)  # ties
+    predicted = truth + rng.normal(0, 1, (40, 5))
+    for gaps in (False, True):
+        if gaps:
+            truth[::7, 1], predicted[3, 2] = np.nan, np.nan
+            truth[:, 3] = 0.1  # no variance
+            truth[1:, 4] = np.nan  # one sample
+        rho, r2 = scores.spearman(truth, predicted), scores.r2(truth, predicted)
+        for j in range(3 if gaps else 5):
+            known = np.isfinite(truth[:, j] + predicted[:, j])
+            a, b = truth[known, j], predicted[known, j]
+            assert rho[j] == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
+            assert r2[j] == pytest.approx(r2_score(a, b), abs=1e-12)
+    assert np.isnan([*rho[3:], *r2[3:]]).all()
+    table = scores.expression_scores(truth, predicted, list("ABCDE"))
+    assert table.groupby("metric")["target"].agg("".join).to_dict() == dict.fromkeys(
+        ["pearson", "spearman", "r2"], "ABCDE"
+    )
+
+
+def test_tissue_scores_are_scikit_learns():
+    rng = np.random.default_rng(2)
+    codes = rng.integers(0, 3, 50)
+    probabilities = rng.dirichlet([1, 1, 1], 50) + 0.3 * np.eye(3)[codes]
+    table = scores.tissue_scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
+    predicted = probabilities.argmax(axis=1)
+    expected = [
+        accuracy_score(codes, predicted),
+        balanced_accuracy_score(codes, predicted),
+        *recall_score(codes, predicted, average=None),
+    ]
+    np.testing.assert_allclose(table["value"], expected)
+    assert table["target"].tolist() == ["all", "all", "A", "B", "C"]
+
+
+def write_block(path, predictions, repeats, samples, targets):
+    with create_store(path, "cv/1", {}) as store:
+        store.create_dataset("predictions", data=predictions.astype("f4"))
+        store.create_dataset("repeat", data=np.array(repeats, dtype="i4"))
+        for name, values in {"sample": samples, "target": targets}.items():
+            store.create_dataset(name, data=np.array(values, object), dtype=h5py.string_dtype())
+    return path
+
+
+@pytest.fixture
+def mutation(tmp_path):
+    rng = np.random.default_rng(3)
+    samples = [f"S{i:02d}" for i in range(20)]
+    labels = pd.DataFrame({"sample": samples, "G": [1] * 4 + [0] * 16, "RARE": [1] + [0] * 19})
+    write_table(labels, tmp_path / "labels.tsv")
+    fold = np.array([0, 0, 1, 1] + [0, 1] * 8)
+    splits = [
+        pd.DataFrame({"repeat": r, "sample": samples, "fold": fold}).sample(frac=1, random_state=r)
+        for r in range(3)
+    ]
+    write_table(pd.concat(splits), tmp_path / "splits.tsv")
+    predictions = rng.uniform(size=(3, 20, 2))
+    predictions[:, :, 1] = np.nan
+    blocks = [
+        write_block(tmp_path / "b.h5", predictions[2:], [2], samples, ["G", "RARE"]),
+        write_block(tmp_path / "a.h5", predictions[:2], [0, 1], samples, ["G", "RARE"]),
+    ]
+    return tmp_path, blocks, labels, fold, predictions.astype("f4")
+
+
+def score(folder, blocks, kind):
+    out = folder / "scores.tsv"
+    scores.write_scores(blocks, folder / "labels.tsv", folder / "splits.tsv", out, kind=kind)
+    return read_table(out, target="str")
+
+
+def test_every_fold_and_the_pooled_predictions_are_scored_in_any_order_of_blocks(mutation):
+    folder, blocks, labels, fold, predictions = mutation
+    table = score(folder, blocks, "mutation")
+    assert table.columns.tolist() == ["target", "metric", "repeat", "fold", "value"]
+    assert len(table) == 2 * 3 * 3 * 3
+    table = table.set_index(["target", "metric", "repeat", "fold"])["value"]
+    positive = labels["G"].to_numpy() == 1
+    for repeat, values in enumerate(predictions[:, :, 0]):
+        for k, rows in {-1: fold >= 0, 0: fold == 0, 1: fold == 1}.items():
+            expected = roc_auc_score(positive[rows], values[rows])
+            assert table["G", "auroc", repeat, k] == pytest.approx(expected)
+            expected = np.mean((values[rows] - positive[rows]) ** 2)
+            assert table["G", "brier", repeat, k] == pytest.approx(expected)
+    assert table["RARE"].isna().all()
+    first = (folder / "scores.tsv").read_bytes()
+    score(folder, blocks[::-1], "mutation")
+    assert (folder / "scores.tsv").read_bytes() == first
+
+
+def test_an_undefined_fold_is_empty_and_the_others_are_not(mutation):
+    folder, blocks, labels, _, _ = mutation
+    write_table(labels.assign(G=[1, 1, 0, 0] + [0] * 16), folder / "labels.tsv")
+    table = score(folder, blocks, "mutation")
+    auroc = table[(table["target"] == "G") & (table["metric"] == "auroc")].set_index("fold")[
+        "value"
+    ]
+    assert auroc.loc[1].isna().all()
+    assert auroc.loc[[0, -1]].notna().all()
+
+
+def test_blocks_that_do_not_fit_are_errors(mutation):
+    folder, blocks, _, _, predictions = mutation
+    samples = [f"S{i:02d}" for i in range(20)]
+    again = write_block(folder / "c.h5", predictions[:1], [2], samples, ["G", "RARE"])
+    with pytest.raises(HistotransferError, match="holds a repeat that another block holds too"):
+        score(folder, [*blocks, again], "mutation")
+    other = write_block(folder / "c.h5", predictions[:1], [3], samples, ["G", "H"])
+    with pytest.raises(HistotransferError, match=r"c\.h5: has other samples or targets than"):
+        score(folder, [*blocks, other], "mutation")

@@ -1,0 +1,151 @@
+"""Folds: every sample once, groups whole, strata even, and nothing else matters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.evaluation.splits import stratified_folds, write_splits
+
+GENES = ["TP53", "LRP1B", "KRAS", "KEAP1", "FAT4", "STK11", "EGFR", "NF1", "SETBP1", "FAT1"]
+
+
+def labels_of(kind: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
+    sample = [f"S{i:03d}" for i in range(n)]
+    if kind == "tissue":
+        tissue = rng.choice(["A", "B", "C"], n, p=[0.6, 0.3, 0.1])
+        group = [f"P{g}" for g in rng.integers(n // 2 + 3, size=n)]
+        return pd.DataFrame({"sample": sample, "group": group, "tissue": tissue})
+    values = {f"G{j}": rng.integers(0, 2, n) for j in range(3)}
+    return pd.DataFrame({"sample": sample, **values})
+
+
+def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7, preserve="none"):
+    write_table(labels, folder / "labels.tsv")
+    out = folder / "splits.tsv"
+    write_splits(
+        folder / "labels.tsv",
+        out,
+        kind=kind,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        preserve=preserve,
+    )
+    return read_table(out, sample="str")
+
+
+@given(
+    kind=st.sampled_from(["tissue", "expression", "mutation"]),
+    n=st.integers(20, 60),
+    folds=st.integers(2, 5),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=40)
+def test_every_sample_is_tested_once_and_no_group_is_on_both_sides(
+    tmp_path_factory, kind, n, folds, seed
+):
+    labels = labels_of(kind, n, np.random.default_rng(seed))
+    splits = splits_of(tmp_path_factory.mktemp("s"), labels, kind=kind, folds=folds, seed=seed)
+    for _, split in splits.groupby("repeat"):
+        assert sorted(split["sample"]) == sorted(labels["sample"])
+        assert set(split["fold"]) == set(range(folds))
+        if "group" in labels:
+            fold = split.set_index("sample")["fold"].loc[labels["sample"]]
+            assert (fold.groupby(labels["group"].to_numpy()).nunique() == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["tissue", "expression", "mutation"])
+def test_order_of_rows_and_columns_and_further_repeats_change_nothing(tmp_path, kind):
+    labels = labels_of(kind, 40, np.random.default_rng(1))
+    first = splits_of(tmp_path, labels, kind=kind)
+    bytes_of_first = (tmp_path / "splits.tsv").read_bytes()
+    shuffled = labels.sample(frac=1, random_state=1)
+    shuffled = shuffled[["sample", *reversed(shuffled.columns.drop("sample"))]]
+    splits_of(tmp_path, shuffled, kind=kind)
+    assert (tmp_path / "splits.tsv").read_bytes() == bytes_of_first
+    longer = splits_of(tmp_path, labels, kind=kind, repeats=5)
+    pd.testing.assert_frame_equal(longer.iloc[: len(first)], first)
+    other = splits_of(tmp_path, labels, kind=kind, seed=8)
+    assert (other["fold"] != first["fold"]).mean() > 0.5
+    a, b = (first.loc[first["repeat"] == repeat, "fold"].to_numpy() for repeat in (0, 1))
+    assert (a != b).mean() > 0.5
+
+
+def test_classes_and_unlabelled_samples_spread_evenly(tmp_path):
+    rng = np.random.default_rng(2)
+    tissue = labels_of("tissue", 97, rng).assign(group=lambda t: t["sample"])
+    splits = splits_of(tmp_path, tissue, kind="tissue")
+    table = splits.merge(tissue, on="sample")
+    for _, counts in table.groupby(["repeat", "tissue"])["fold"]:
+        spread = np.bincount(counts, minlength=5)
+        assert spread.max() - spread.min() <= 1
+    splits = splits_of(tmp_path, labels_of("expression", 97, rng), kind="expression")
+    sizes = splits.groupby(["repeat", "fold"]).size()
+    assert set(sizes) == {19, 20}
+
+
+def test_all_genes_of_a_real_table_are_stratified_at_once(realdata, tmp_path):
+    table = pd.read_csv(realdata / "tables" / "luad_mutation_status_10genes.csv")
+    labels = table.rename(columns={"SAMPLE_ID": "sample"})
+    splits = splits_of(tmp_path, labels, kind="mutation", repeats=3)
+    share = splits.merge(labels, on="sample").groupby(["repeat", "fold"])[GENES].sum()
+    assert (share - labels[GENES].sum() / 5).abs().max(axis=None) <= 2
+    sizes = splits.groupby(["repeat", "fold"]).size()
+    assert sizes.max() - sizes.min() <= 4
+
+
+def test_large_groups_do_not_crowd_one_fold():
+    rng = np.random.default_rng(3)
+    sizes = rng.integers(1, 20, 100)
+    counts = np.column_stack([sizes, np.zeros(100, dtype=int)])
+    fold = stratified_folds(counts, sizes, 5, rng)
+    load = np.bincount(fold, weights=sizes)
+    assert load.max() - load.min() <= sizes.max()
+
+
+def test_fewer_groups_than_folds_is_an_error_that_says_so(tmp_path):
+    labels = labels_of("expression", 20, np.random.default_rng(4)).iloc[:4]
+    with pytest.raises(
+        HistotransferError, match=r"labels\.tsv: has 4 groups of samples for 5 folds"
+    ):
+        splits_of(tmp_path, labels, kind="expression")
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(30, 90))
+@settings(max_examples=20)
+def test_a_site_stays_on_one_side(tmp_path_factory, seed, n):
+    rng = np.random.default_rng(seed)
+    sample = [f"TCGA-{site:02d}-{i:04d}" for i, site in enumerate(rng.integers(12, size=n))]
+    labels = pd.DataFrame({"sample": sample, "G": rng.integers(0, 2, n)})
+    folder = tmp_path_factory.mktemp("s")
+    splits = splits_of(folder, labels, kind="mutation", folds=3, preserve="site")
+    for _, split in splits.groupby("repeat"):
+        assert sorted(split["sample"]) == sorted(sample)
+        assert (split["fold"].groupby(split["sample"].str[5:7]).nunique() == 1).all()
+        assert set(split["fold"]) == {0, 1, 2}
+
+
+def test_a_site_cannot_be_told_from_other_ids(tmp_path):
+    labels = labels_of("mutation", 40, np.random.default_rng(1))
+    with pytest.raises(HistotransferError, match="names S000, which is no TCGA barcode"):
+        splits_of(tmp_path, labels, kind="mutation", preserve="site")
+
+
+def test_real_sites_fill_folds_evenly_and_keep_common_genes_balanced(realdata, tmp_path):
+    table = pd.read_csv(realdata / "tables" / "luad_mutation_status_10genes.csv")
+    labels = table.assign(SAMPLE_ID=table["SAMPLE_ID"].str[:12]).rename(
+        columns={"SAMPLE_ID": "sample"}
+    )
+    splits = splits_of(tmp_path, labels, kind="mutation", preserve="site")
+    sites = splits["sample"].str[5:7]
+    assert (splits.groupby(["repeat", sites])["fold"].nunique() == 1).all()
+    sizes = splits.groupby(["repeat", "fold"]).size()
+    assert sizes.min() > 85  # of 113
+    share = splits.merge(labels, on="sample").groupby(["repeat", "fold"])["TP53"].mean()
+    assert share.between(0.35, 0.65).all()  # 0.51 of all

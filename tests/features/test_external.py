@@ -1,0 +1,171 @@
+"""Features made elsewhere: what CLAM, TRIDENT and STAMP write is read, what is wrong is named."""
+
+from __future__ import annotations
+
+import fastparquet
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from support.features import write_slide
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import open_store
+from histotransfer.core.tables import read_table
+from histotransfer.features import external
+
+RANDOM = np.random.default_rng(3)
+PATIENTS = {"s1": "P1", "s2": "P1", "s3": "P2"}
+COORDS = np.array([(0, 0), (224, 0), (0, 224)])
+
+
+def write_h5(path, features, *, name="features", coords=COORDS):
+    path.parent.mkdir(exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file[name] = features
+        if coords is not None:
+            file["coords"] = coords
+
+
+def pool(tmp_path, *, apply_qc=True, patients=PATIENTS):
+    for slide in patients:  # the second of three tiles is rejected
+        write_slide(tmp_path, slide, np.zeros((3, 1)), coords=COORDS, reason=[0, 2, 0])
+    external.pool_folder(
+        tmp_path / "h5",
+        {slide: tmp_path / f"{slide}.qc.h5" for slide in patients},
+        patients,
+        tmp_path / "pooled.h5",
+        tmp_path / "used.tsv",
+        extractor="E",
+        patches="mean",
+        slides="mean",
+        apply_qc=apply_qc,
+    )
+    with open_store(tmp_path / "pooled.h5", "pooled/1") as store:
+        pooled = dict(zip(store["patient"].asstr()[:], store["features"][:], strict=True))
+    return pooled, read_table(tmp_path / "used.tsv", item="str").set_index("item")
+
+
+def test_the_layouts_of_clam_trident_and_stamp_are_read(tmp_path):
+    rows = RANDOM.normal(size=(3, 3, 8)).astype(np.float32)
+    write_h5(tmp_path / "h5/s1.h5", rows[0])  # CLAM
+    write_h5(tmp_path / "h5/s2.h5", rows[1][None])  # with a batch dimension
+    micrometres = (COORDS * 0.5).astype(np.float32) + 1
+    write_h5(tmp_path / "h5/s3.h5", rows[2].astype(np.float16), name="feats", coords=micrometres)
+    pooled, used = pool(tmp_path)
+    # On our grid quality control has its say; on another every patch counts, and it is said.
+    first = rows[:2][:, [0, 2]].mean(axis=1)
+    np.testing.assert_allclose(pooled["P1"], first.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(pooled["P2"], rows[2].mean(axis=0), atol=1e-3)
+    assert used["qc"].tolist() == ["applied", "applied", "other patches"]
+    assert used["n_pooled"].tolist() == [2, 2, 3]
+    assert used["reason"].isna().all()
+    pooled, used = pool(tmp_path, apply_qc=False)
+    np.testing.assert_allclose(pooled["P1"], rows[:2].mean(axis=(0, 1)), rtol=1e-5)
+    assert set(used["qc"]) == {"off"}
+
+
+def test_our_own_features_are_read_by_the_same_reader(tmp_path):
+    write_slide(tmp_path, "s1", RANDOM.normal(size=(3, 4)).astype(np.float16), coords=COORDS)
+    features, coords = external.read_features(tmp_path / "s1.f.h5")
+    assert features.shape == (3, 4)
+    assert np.array_equal(coords, COORDS)
+
+
+BROKEN = {
+    "none of the names": (lambda p: write_h5(p, np.zeros((3, 4)), name="x"), "holds neither"),
+    "one dimension": (lambda p: write_h5(p, np.zeros(3)), r"shape \(3,\)"),
+    "two slides in one": (lambda p: write_h5(p, np.zeros((2, 3, 4))), r"shape \(2, 3, 4\)"),
+    "integers": (lambda p: write_h5(p, np.zeros((3, 4), int)), "int64"),
+    "no patch": (lambda p: write_h5(p, np.zeros((0, 4)), coords=np.zeros((0, 2))), "no patch"),
+    "not a number": (lambda p: write_h5(p, np.full((3, 4), np.nan)), "3 of 3 patches"),
+    "coords of others": (lambda p: write_h5(p, np.zeros((2, 4))), "2 patches, but coords"),
+    "not HDF5": (lambda p: p.write_text("features"), "cannot be read as HDF5"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_slide_that_cannot_be_used_is_listed_with_the_reason(tmp_path, case):
+    write, named = BROKEN[case]
+    for slide in ("s1", "s2"):
+        write_h5(tmp_path / f"h5/{slide}.h5", np.ones((3, 4)))
+    write(tmp_path / "h5/s3.h5")
+    pooled, used = pool(tmp_path)
+    assert list(pooled) == ["P1"]
+    assert used["reason"].dropna().index.tolist() == ["s3"]
+    assert used["reason"].str.contains(named)["s3"]
+
+
+def test_a_missing_slide_is_listed_and_an_empty_folder_is_an_error(tmp_path):
+    write_h5(tmp_path / "h5/s1.h5", np.ones((3, 4)))
+    pooled, used = pool(tmp_path)
+    assert list(pooled) == ["P1"]
+    assert used["reason"].to_dict()["s2"] == "no file of features"
+    (tmp_path / "h5/s1.h5").unlink()
+    with pytest.raises(HistotransferError, match="gives features of none of the 3 slides"):
+        pool(tmp_path)
+    assert not (tmp_path / "pooled.h5").exists()
+
+
+def test_slides_of_different_widths_are_an_error(tmp_path):
+    write_h5(tmp_path / "h5/s1.h5", np.ones((3, 4)))
+    write_h5(tmp_path / "h5/s3.h5", np.ones((3, 5)))
+    with pytest.raises(HistotransferError, match=r"\[4, 5\] features"):
+        pool(tmp_path)
+
+
+def table(tmp_path, text, name="t.tsv"):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    external.pool_table(
+        tmp_path / name, PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv", extractor="E"
+    )
+    with open_store(tmp_path / "p.h5", "pooled/1") as store:
+        return store["patient"].asstr()[:].tolist(), store["features"][:].tolist()
+
+
+def test_a_table_of_patients_is_read_and_what_it_lacks_is_listed(tmp_path):
+    text = "id\ta\tb\nP2\t1\t2.5\nP9\t0\t0\nP1\t3\t\n"
+    assert table(tmp_path, text) == (["P2"], [[1, 2.5]])
+    used = read_table(tmp_path / "u.tsv", item="str").set_index("item")["reason"]
+    assert used["P1"] == "a feature is no number"
+    assert np.isnan(used["P2"])
+    text = "id,a,b\nP2,1,2.5\nP1,3,4\n"
+    assert table(tmp_path, text, "t.csv") == (["P1", "P2"], [[3, 4], [1, 2.5]])
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_parquet_table_has_its_patients_in_the_index_or_in_the_first_column(tmp_path, indexed):
+    frame = pd.DataFrame({"id": ["P2", "P1"], "a": [1.0, 3.0], "b": [2.5, 4.0]})
+    frame = frame.set_index("id") if indexed else frame
+    fastparquet.write(str(tmp_path / "t.parquet"), frame, write_index=indexed)
+    external.pool_table(
+        tmp_path / "t.parquet", PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv", extractor="E"
+    )
+    with open_store(tmp_path / "p.h5", "pooled/1") as store:
+        assert store["patient"].asstr()[:].tolist() == ["P1", "P2"]
+        assert store["features"][:].tolist() == [[3, 4], [1, 2.5]]
+
+
+@pytest.mark.parametrize("contents", [b"", b"no Parquet", b"PAR1 and then nothing PAR1"])
+def test_a_file_that_is_no_parquet_is_named(tmp_path, contents):
+    (tmp_path / "t.parquet").write_bytes(contents)
+    with pytest.raises(HistotransferError, match=r"t\.parquet: cannot be read as a table"):
+        external.pool_table(
+            tmp_path / "t.parquet", PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv", extractor="E"
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("id\ta\nX\t1\n", "no row of features of any of the 2 patients, such as P1"),
+        ("id\ta\nP1\t1\nP1\t2\n", "two rows of P1"),
+        ("id\ta\nP1\thigh\n", "no number"),
+        ("id\ta\nP1\t\n", "no patient whose features are all numbers"),
+        ("id\nP1\n", "no row of features"),
+        ("", "cannot be read"),
+    ],
+)
+def test_a_wrong_table_is_named(tmp_path, text, named):
+    with pytest.raises(HistotransferError, match=named):
+        table(tmp_path, text)

@@ -1,0 +1,271 @@
+"""Patch stores to feature files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import create_store
+from histotransfer.features import external, extraction
+from histotransfer.imaging.codecs import encode
+from histotransfer.models import keras_files
+from histotransfer.models.backend import keras
+
+PX = 71
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory):
+    """Make a small extractor: the mean and the largest value of each colour."""
+    image = keras.Input((PX, PX, 3), dtype="uint8")
+    scaled = keras.layers.Rescaling(1 / 255)(image)
+    mean = keras.layers.GlobalAveragePooling2D()(scaled)
+    largest = keras.layers.GlobalMaxPooling2D()(scaled)
+    model = keras.Model(image, keras.layers.Concatenate()([mean, largest]))
+    path = tmp_path_factory.mktemp("models") / "colour.keras"
+    keras_files.save(model, path)
+    return path
+
+
+def write_store(path, count, seed=0, *, px=PX, labelled=False, keep_of_last=None):
+    images = np.random.default_rng(seed).integers(0, 256, (count, px, px, 3), dtype=np.uint8)
+    item = {"dataset": path.stem, "classes": ["A", "B"]} if labelled else {"slide": path.stem}
+    with create_store(path, "patches/1", {**item, "patch_px": px, "codec": "png"}) as store:
+        encoded = store.create_dataset("images", (count,), h5py.vlen_dtype(np.uint8))
+        for row, image in enumerate(images):
+            encoded[row] = encode(image, "png", 95)
+        if keep_of_last is not None:
+            encoded[count - 1] = encoded[count - 1][:keep_of_last]
+        if labelled:
+            store["labels"] = (np.arange(count) % 2).astype(np.int16)
+            store.create_dataset(
+                "names", data=[f"x/{row}.png" for row in range(count)], dtype=h5py.string_dtype()
+            )
+        else:
+            store["coords"] = np.arange(2 * count, dtype=np.int32).reshape(-1, 2)
+    return images
+
+
+def expected(images):
+    scaled = images / 255
+    return np.concatenate([scaled.mean(axis=(1, 2)), scaled.max(axis=(1, 2))], axis=1)
+
+
+def extract(model_path, stores, outputs, **changes):
+    settings = {"extractor": "colour", "batch_size": 4, "dtype": "float32", "code": "1"} | changes
+    extraction.extract(model_path, stores, outputs, **settings)
+
+
+@pytest.mark.parametrize("count", [1, 4, 11])
+def test_every_patch_gets_its_features_whatever_the_batches(model_path, tmp_path, count):
+    images = write_store(tmp_path / "s.h5", count)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["features"].dtype == np.float32
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+        np.testing.assert_array_equal(
+            file["coords"][:], np.arange(2 * count, dtype=np.int32).reshape(-1, 2)
+        )
+        assert file.attrs["schema"] == "features/1"
+        assert file.attrs["slide"] == "s"
+        assert file.attrs["extractor"] == "colour"
+
+
+def test_a_slides_features_open_as_clam_trident_and_stamp_open_theirs(model_path, tmp_path):
+    """Those tools read whole datasets by these names and hand them to PyTorch or a regressor."""
+    images = write_store(tmp_path / "s.h5", 5)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], dtype="float16")
+    with h5py.File(tmp_path / "f.h5", "r") as file:
+        clam, stamp, coords = file["features"][:], file["feats"][:], file["coords"][:]
+    assert np.array_equal(clam, stamp)
+    assert clam.shape == (len(images), 6)
+    assert clam.dtype == np.float16  # which torch.from_numpy takes, and .float() makes float32
+    assert coords.shape == (len(images), 2)
+    assert coords.dtype == np.int32
+    read, corners = external.read_features(tmp_path / "f.h5")
+    assert np.array_equal(read, clam)
+    assert np.array_equal(corners, coords)
+
+
+def test_a_datasets_labels_names_and_classes_travel_along(model_path, tmp_path):
+    images = write_store(tmp_path / "d.h5", 5, labelled=True)
+    extract(model_path, [tmp_path / "d.h5"], [tmp_path / "f.h5"], dtype="float16")
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["features"].dtype == np.float16
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-3)
+        assert file["labels"][:].tolist() == [0, 1, 0, 1, 0]
+        assert file["names"].asstr()[:].tolist() == [f"x/{row}.png" for row in range(5)]
+        assert list(file.attrs["classes"]) == ["A", "B"]
+        assert file.attrs["dataset"] == "d"
+
+
+def test_same_patches_same_bytes_alone_or_in_company(model_path, tmp_path):
+    stores = [tmp_path / name for name in ("a.h5", "b.h5")]
+    write_store(stores[0], 3, seed=1)
+    write_store(stores[1], 6, seed=2)
+    extract(model_path, stores, [tmp_path / "a_f.h5", tmp_path / "b_f.h5"])
+    extract(model_path, stores[1:], [tmp_path / "b_alone.h5"])
+    assert (tmp_path / "b_f.h5").read_bytes() == (tmp_path / "b_alone.h5").read_bytes()
+
+
+def test_finished_stores_are_skipped_and_changed_ones_made_anew(model_path, tmp_path):
+    stores = [tmp_path / name for name in ("a.h5", "b.h5")]
+    outputs = [tmp_path / "out" / name for name in ("a.h5", "b.h5")]
+
+    def written():
+        """Each writing makes a new file, though maybe in the place of one that is gone."""
+        return [(path.stat().st_ino, path.stat().st_mtime_ns) for path in outputs]
+
+    write_store(stores[0], 3, seed=1)
+    write_store(stores[1], 3, seed=2)
+    extract(model_path, stores, outputs)
+    before = written()
+    extract(model_path, stores, outputs)
+    assert written() == before
+    extract(model_path, stores, outputs, code="2")  # the code that computes them has changed
+    assert not set(written()) & set(before)
+    before = written()
+    extract(model_path, stores, outputs, code="2")
+    assert written() == before
+    extract(model_path, stores, outputs)
+    before = written()
+    images = write_store(stores[1], 4, seed=3)
+    extract(model_path, stores, outputs)
+    assert written()[0] == before[0]
+    with h5py.File(outputs[1]) as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+    extract(model_path, stores, outputs, dtype="float16")
+    with h5py.File(outputs[0]) as file:
+        assert file["features"].dtype == np.float16
+    outputs[0].write_bytes(b"cut short")
+    extract(model_path, stores, outputs)
+    with h5py.File(outputs[0]) as file:
+        assert file["features"].shape == (3, 6)
+
+
+def test_an_empty_store_gives_an_empty_file_without_the_network(model_path, tmp_path):
+    write_store(tmp_path / "empty.h5", 0)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from histotransfer.features.extraction import extract\n"
+        f"extract({str(model_path)!r}, [Path({str(tmp_path / 'empty.h5')!r})],"
+        f" [Path({str(tmp_path / 'f.h5')!r})], extractor='colour', batch_size=4, dtype='float16',"
+        f" code='1')\n"
+        "assert not {'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()"
+    )
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["features"].shape == (0, 6)
+        assert file["coords"].shape == (0, 2)
+        assert file.attrs["slide"] == "empty"
+
+
+def test_patches_of_another_size_are_an_error_and_leave_no_file(model_path, tmp_path):
+    write_store(tmp_path / "s.h5", 2, px=96)
+    with pytest.raises(HistotransferError, match="takes patches of 71 px"):
+        extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_features_beyond_float16_are_an_error(tmp_path):
+    image = keras.Input((PX, PX, 3), dtype="uint8")
+    huge = keras.layers.GlobalMaxPooling2D()(keras.layers.Rescaling(1e4)(image))
+    keras_files.save(keras.Model(image, huge), tmp_path / "huge.keras")
+    write_store(tmp_path / "s.h5", 3)
+    with pytest.raises(HistotransferError, match=r"3 of 3 patches.*float32"):
+        extract(tmp_path / "huge.keras", [tmp_path / "s.h5"], [tmp_path / "f.h5"], dtype="float16")
+    extract(tmp_path / "huge.keras", [tmp_path / "s.h5"], [tmp_path / "f.h5"])
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 20, 300, -40])
+def test_a_broken_image_stops_the_store(model_path, tmp_path, kept_bytes):
+    write_store(tmp_path / "s.h5", 9, keep_of_last=kept_bytes)
+    with pytest.raises(HistotransferError, match=r"s\.h5: its image 8 cannot be decoded"):
+        extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkeypatch, caplog):
+    """The allocator's own error, raised where the network is called."""
+    import tensorflow as tf
+
+    images = write_store(tmp_path / "s.h5", 21)
+    sizes = []
+    predict = keras.Model.predict_on_batch
+
+    def allocate(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > 3:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return predict(self, batch)
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", allocate)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=8)
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+    assert sizes[:3] == [8, 4, 2]
+    assert set(sizes[2:]) == {2}  # learnt once, and no further size compiled
+    assert "going on with batches of 2" in caplog.text
+
+    def nothing_left(self, batch):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", nothing_left)
+    with pytest.raises(HistotransferError, match="does not hold a single patch"):
+        extract(model_path, [tmp_path / "s.h5"], [tmp_path / "none.h5"])
+    assert not (tmp_path / "none.h5").exists()
+
+
+class OutOfMemoryError(Exception):
+    """Named like PyTorch's."""
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"),
+    [
+        ({8: 10, 16: 10.2}, 8),  # a CPU: no gain
+        ({8: 100, 16: 190, 32: 350, 64: 360}, 32),  # a GPU
+        ({8: 100, 16: 190, 32: 350}, 32),  # 64 do not fit
+        ({}, 4),  # not even 8 fit
+        ({8 << n: 2.0**n for n in range(7)}, 512),
+    ],
+)
+def test_the_smallest_batch_that_is_nearly_the_fastest_is_taken(rates, best):
+    def rate(size):
+        if size not in rates:
+            raise OutOfMemoryError
+        return rates[size]
+
+    assert extraction.best_batch_size(rate) == best
+
+
+def test_an_error_that_is_not_of_memory_is_not_swallowed():
+    def rate(size):
+        raise ValueError(size)
+
+    with pytest.raises(ValueError, match="8"):
+        extraction.best_batch_size(rate)
+
+
+def test_a_measured_batch_size_gives_the_same_features(model_path, tmp_path):
+    images = write_store(tmp_path / "s.h5", 5)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size="auto")
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+
+
+def test_rows_are_gathered_into_whole_chunks(monkeypatch):
+    monkeypatch.setattr(extraction, "ROWS_PER_CHUNK", 4)
+    rows = np.arange(11.0, dtype=np.float32)[:, None]
+    for size in (1, 3, 4, 9, 11):
+        parts = [rows[start : start + size] for start in range(0, 11, size)]
+        chunks = list(extraction._chunks(parts))
+        assert [len(chunk) for chunk in chunks] == [4, 4, 3]
+        assert np.array_equal(np.concatenate(chunks), rows)
+    assert list(extraction._chunks([])) == []

@@ -1,0 +1,148 @@
+"""From patches to patients."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from support.features import write_slide
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.features import pooling
+from histotransfer.qc.verdicts import REASONS
+
+
+def pool(folder, patients, *, patches="mean", slides="mean", apply_qc=True, order=None):
+    order = order or list(patients)
+    pooling.pool(
+        {slide: folder / f"{slide}.f.h5" for slide in order},
+        {slide: folder / f"{slide}.qc.h5" for slide in order},
+        patients,
+        folder / "pooled.h5",
+        extractor="E",
+        patches=patches,
+        slides=slides,
+        apply_qc=apply_qc,
+    )
+    with h5py.File(folder / "pooled.h5") as file:
+        return {
+            "features": file["features"][:],
+            "patient": file["patient"].asstr()[:].tolist(),
+            "n_slides": file["n_slides"][:].tolist(),
+            "n_patches": file["n_patches"][:].tolist(),
+        }
+
+
+@given(
+    arrays(
+        np.float16,
+        array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12),
+        elements=st.floats(-1000, 1000, width=16),
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_pooling_is_of_the_rows_in_any_order(rows, random):
+    order = random.sample(range(len(rows)), len(rows))
+    exact = rows.astype(float)
+    for how, reference in [
+        ("mean", exact.mean(axis=0)),
+        ("median", np.median(exact, axis=0)),
+        ("max", exact.max(axis=0)),
+        ("mean+std", np.hstack([exact.mean(axis=0), exact.std(axis=0)])),
+    ]:
+        pooled = pooling.pool_rows(rows, how)
+        assert pooled.dtype == np.float32
+        np.testing.assert_allclose(pooled, reference, rtol=1e-6, atol=1e-5)
+        np.testing.assert_allclose(pooled, pooling.pool_rows(rows[order], how), atol=1e-5)
+
+
+def test_float16_sums_do_not_overflow_or_stall():
+    rows = np.full((100_000, 2), 3.0, dtype=np.float16)
+    np.testing.assert_array_equal(pooling.pool_rows(rows, "mean"), [3, 3])
+
+
+def test_patches_then_slides_then_patients(tmp_path):
+    write_slide(tmp_path, "s1", [[1.0, 0.0], [3.0, 0.0]])
+    write_slide(tmp_path, "s2", [[10.0, 4.0]])
+    write_slide(tmp_path, "s3", [[5.0, 5.0]])
+    found = pool(tmp_path, {"s1": "P2", "s2": "P2", "s3": "P1"})
+    assert found["patient"] == ["P1", "P2"]
+    # Each slide weighs the same, however many patches it has.
+    np.testing.assert_array_equal(found["features"], [[5, 5], [6, 2]])
+    assert found["n_slides"] == [1, 2]
+    assert found["n_patches"] == [1, 3]
+
+
+def test_quality_control_decides_here(tmp_path):
+    write_slide(tmp_path, "s1", [[1.0], [100.0], [3.0]], reason=[0, REASONS["pen"], 0])
+    assert pool(tmp_path, {"s1": "P"})["features"].tolist() == [[2.0]]
+    assert pool(tmp_path, {"s1": "P"})["n_patches"] == [2]
+    everything = pool(tmp_path, {"s1": "P"}, apply_qc=False)
+    np.testing.assert_allclose(everything["features"], [[104 / 3]], rtol=1e-6)
+
+
+def test_patients_without_a_patch_are_absent(tmp_path):
+    write_slide(tmp_path, "empty", np.empty((0, 2)))
+    write_slide(tmp_path, "bad", [[1.0, 2.0]], reason=[REASONS["blurred"]])
+    write_slide(tmp_path, "good", [[1.0, 2.0]])
+    patients = {"empty": "A", "bad": "B", "good": "C"}
+    assert pool(tmp_path, patients)["patient"] == ["C"]
+    del patients["good"]
+    found = pool(tmp_path, patients)
+    assert found["patient"] == []
+    assert found["features"].ndim == 2
+
+
+def test_a_slide_without_patches_does_not_weigh_on_its_patient(tmp_path):
+    write_slide(tmp_path, "s1", [[4.0]])
+    write_slide(tmp_path, "s2", np.empty((0, 1)))
+    found = pool(tmp_path, {"s1": "P", "s2": "P"})
+    assert found["features"].tolist() == [[4.0]]
+    assert found["n_slides"] == [1]
+
+
+def test_mean_and_std_double_the_width_once_per_level(tmp_path):
+    write_slide(tmp_path, "s1", [[1.0], [3.0]])
+    write_slide(tmp_path, "s2", [[5.0], [5.0]])
+    patients = {"s1": "P", "s2": "P"}
+    assert pool(tmp_path, patients, patches="mean+std")["features"].tolist() == [[3.5, 0.5]]
+    both = pool(tmp_path, patients, patches="mean+std", slides="mean+std")["features"]
+    assert both.tolist() == [[3.5, 0.5, 1.5, 0.5]]
+
+
+def test_the_order_of_the_slides_does_not_matter(tmp_path):
+    rng = np.random.default_rng(0)
+    patients = {f"s{i}": f"P{i % 3}" for i in range(9)}
+    for slide in patients:
+        write_slide(tmp_path, slide, rng.normal(size=(4, 5)).astype(np.float16))
+    pool(tmp_path, patients)
+    first = (tmp_path / "pooled.h5").read_bytes()
+    pool(tmp_path, patients, order=list(patients)[::-1])
+    assert (tmp_path / "pooled.h5").read_bytes() == first
+
+
+def test_files_that_do_not_belong_together_are_an_error(tmp_path):
+    write_slide(tmp_path, "s1", [[1.0], [2.0]], judged=np.array([(0, 0), (11, 7)]))
+    with pytest.raises(HistotransferError, match=r"s1\.f\.h5: has a patch at \(10, 7\)"):
+        pool(tmp_path, {"s1": "P"})
+    write_slide(tmp_path, "s2", [[1.0]])
+    write_slide(tmp_path, "s3", [[1.0, 2.0]])
+    with pytest.raises(HistotransferError, match=r"\[1, 2\] features"):
+        pool(tmp_path, {"s2": "P", "s3": "Q"})
+
+
+def test_an_unknown_way_to_pool_is_an_error():
+    with pytest.raises(HistotransferError, match="'mode' is not a way to pool"):
+        pooling.pool_rows(np.ones((2, 2)), "mode")
+
+
+def test_pooling_does_not_start_the_network():
+    code = "import sys, histotransfer.features.pooling; assert 'keras' not in sys.modules"
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

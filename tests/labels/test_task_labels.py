@@ -1,0 +1,468 @@
+"""Labels: what is read, what is left out and why; on made and on real tables."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.root import ROOT
+from support.tasks import expression_task, mutation_task, write_cohort, write_patch_features
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.tables import read_table
+from histotransfer.labels.forms import Excluded, star_tpm
+from histotransfer.labels.task_labels import write_labels
+
+
+def flow_of(folder):
+    return read_table(folder / "flow.tsv").set_index("step")["n"].to_dict()
+
+
+def labels_of(folder, task, cohort=None, features=None):
+    out, excluded = folder / "labels.tsv", folder / "labels.excluded.tsv"
+    write_labels(
+        task, out, excluded, folder / "flow.tsv", cohort_table=cohort, dataset_features=features
+    )
+    table = read_table(out, sample="str")
+    return table, list(read_table(excluded, item="str").itertuples(index=False, name=None))
+
+
+def table_at(folder, text, name="table.csv"):
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_barcodes_normals_duplicates_and_strangers(tmp_path):
+    cohort = write_cohort(
+        tmp_path / "cohort.tsv", ["TCGA-05-0001", "TCGA-05-0002", "TCGA-05-0003"], ("TCGA-05-0009",)
+    )
+    table = table_at(
+        tmp_path,
+        "project,case,sample,A,B\n"
+        "LUAD,TCGA-05-0002,TCGA-05-0002-02A,7,7\n"
+        "LUAD,TCGA-05-0002,TCGA-05-0002-01A,1,3\n"
+        "LUAD,TCGA-05-0001,TCGA-05-0001-11A,9,9\n"
+        "LUAD,TCGA-05-0001,TCGA-05-0001-01A,0,1\n"
+        "LUAD,TCGA-05-0004,TCGA-05-0004-01A,5,5\n"
+        "LUAD,TCGA-05-0009,TCGA-05-0009-01A,5,5\n",
+    )
+    task = expression_task(table, transform="log2p1", targets=["B", "A"])
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    assert labels.to_dict("list") == {
+        "sample": ["TCGA-05-0001", "TCGA-05-0002"],
+        "B": [1.0, 2.0],
+        "A": [0.0, 1.0],
+    }
+    assert excluded == [
+        ("TCGA-05-0009", "sample", "no usable patch"),
+        ("TCGA-05-0001-11A", "row", "normal sample"),
+        ("TCGA-05-0004-01A", "row", "patient not in the cohort"),
+        ("TCGA-05-0009-01A", "row", "patient not in the cohort"),
+        ("TCGA-05-0002-02A", "row", "a further row of a patient: the first by id is used"),
+        ("TCGA-05-0003", "sample", "no row in the labels table"),
+    ]
+
+
+def test_targets_that_cannot_be_used_are_listed(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["007", "008", "NA", "9"])
+    table = table_at(
+        tmp_path,
+        "id\tnote\tNA\tflat\tB\tB\n007\tx\t1\t2\t3\t9\n008\ty\t2\t2\tNA\t9\n"
+        "NA\tz\t3\t2\t\t9\n9\tz\t\t\t\t9\n",
+        "table.tsv",
+    )
+    (tmp_path / "panel.txt").write_text("# immune\nNA\n\nflat\nB\nGONE\nnote\nNA\n")
+    task = expression_task(table, targets=str(tmp_path / "panel.txt"))
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    assert labels["sample"].tolist() == ["007", "008", "NA"]
+    assert labels.columns.tolist() == ["sample", "NA"]
+    assert labels["NA"].tolist() == [1, 2, 3]
+    assert excluded == [
+        ("B", "column", "a second column of this name: the first is used"),
+        ("GONE", "target", "not in the labels table"),
+        ("note", "target", "no number in its column"),
+        ("flat", "target", "no variance among the cohort's patients"),
+        ("B", "target", "no variance among the cohort's patients"),
+        ("9", "sample", "no value for any target"),
+    ]
+
+
+def test_a_panel_finds_genes_under_their_earlier_symbols(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b"])
+    table = table_at(
+        tmp_path,
+        "id,C10orf54,ELTD1,ADGRL4,OLD,NOW,GITR\na,1,8,3,5,7,1\nb,2,9,4,6,8,0\n",
+    )
+    panel = tmp_path / "panel.tsv"
+    panel.write_text(
+        "# a panel\ngene\tprevious\tset\nVSIR\tB7H5|C10orf54\ts\nADGRL4\tELTD1\ts\n"
+        "GONE\tX|Y\ts\nSECOND\tNOW|OLD\ts\nNOW\t\ts\n"
+    )
+    labels, excluded = labels_of(tmp_path, expression_task(table, targets=str(panel)), cohort)
+    assert labels.iloc[:, 1:].to_dict("list") == {
+        "VSIR": [1, 2],
+        "ADGRL4": [3, 4],  # the present symbol comes before the earlier one
+        "SECOND": [5, 6],  # NOW was its symbol, and is another target's
+        "NOW": [7, 8],
+    }
+    assert excluded == [
+        ("GONE", "target", "not in the labels table"),
+        ("VSIR", "kept target", "under its earlier symbol C10orf54 in the labels table"),
+        ("SECOND", "kept target", "under its earlier symbol OLD in the labels table"),
+    ]
+    panel.write_text("symbol\tprevious\nVSIR\tC10orf54\n")
+    with pytest.raises(HistotransferError, match=r"panel\.tsv: has no column `gene`"):
+        labels_of(tmp_path, expression_task(table, targets=str(panel)), cohort)
+
+
+def test_our_panel_is_sound():
+    path = ROOT / "config/panels/immune.tsv"
+    panel = pd.read_csv(path, sep="\t", comment="#", keep_default_na=False)
+    assert list(panel) == ["gene", "previous", "set"]
+    assert len(panel) == 184
+    assert panel["gene"].is_unique
+    assert panel["gene"].is_monotonic_increasing
+    assert set("|".join(panel["set"]).split("|")) == {"Thorsson2018", "MCP-counter"}
+    previous = [name for names in panel["previous"] for name in names.split("|") if name]
+    assert len(previous) == len(set(previous)) > 100
+    assert not set(previous) & set(panel["gene"])
+    for licence in ("Apache-2.0", "CC0"):
+        assert licence in path.read_text()
+
+
+def test_our_panel_in_real_star_counts(realdata):
+    """Of 184 genes all but five are in GENCODE v36; some under an earlier symbol."""
+    from histotransfer.labels.task_labels import _chosen, _wanted
+
+    panel = _wanted(str(ROOT / "config/panels/immune.tsv"))
+    wanted = [name for names in panel.values() for name in names]
+    folder, excluded = realdata / "tables", Excluded()
+    files = pd.Series({"p": "gdc_star_counts_one_LUAD_sample.tsv"})
+    tpm = _chosen(panel, star_tpm(folder, files, wanted, excluded), excluded)
+    listed = excluded.table().set_index("item")["reason"]
+    absent = listed.index[listed == "not in the labels table"]
+    # Genes of other haplotypes than the reference's, and one without an approved symbol.
+    assert sorted(absent) == ["HLA-DRB3", "HLA-DRB4", "KIR2DL2", "KIR3DS1", "MGC40069"]
+    assert tpm.shape[1] == 184 - 5
+    assert listed["VNN3P"] == "under its earlier symbol VNN3 in the labels table"
+    assert not {"C", "C10orf54"} & set(tpm)
+    assert {"CAVIN2", "VSIR"} <= set(tpm)
+
+
+def test_mutations_keep_rare_genes_and_empty_cells(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c"])
+    table = table_at(tmp_path, "patient,G,NEVER,H\na,1,0,\nb,0,0,1\nc,,,\n")
+    _, excluded = labels_of(tmp_path, mutation_task(table), cohort)
+    assert (tmp_path / "labels.tsv").read_text() == "sample\tG\tNEVER\tH\na\t1\t0\t\nb\t0\t0\t1\n"
+    assert excluded == [("c", "sample", "no value for any target")]
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "message"),
+    [
+        ("patient,G\nx,1\n", mutation_task(), r"names no patient of the cohort .* has a, "),
+        ("patient,G\na,2\n", mutation_task(), r"column 'G' holds 2\. A mutation table holds 1"),
+        (
+            "patient,G\na,-1\n",
+            expression_task(transform="log2p1"),
+            "negative values.*transform: none",
+        ),
+        ("patient,G\na,1\nb,high\n", expression_task(), "column 'G' holds 'high' for b"),
+        ("patient,G\na,inf\nb,1\n", expression_task(), "column 'G' holds 'inf' for a"),
+        ("patient,G\na,1\nb,2\n", expression_task(targets=["H"]), "holds no usable target"),
+        ("", expression_task(), r"table\.csv: cannot be read as a table"),
+    ],
+)
+def test_unusable_tables_are_errors_that_name_the_cell(tmp_path, text, task, message):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b"])
+    task = {**task, "labels": str(table_at(tmp_path, text))}
+    with pytest.raises(HistotransferError, match=message):
+        labels_of(tmp_path, task, cohort)
+
+
+def test_tissue_labels_are_those_of_the_store(tmp_path):
+    codes = np.array([1, 0, 2, 1])
+    features = write_patch_features(tmp_path / "crc.h5", np.zeros((4, 3)), codes)
+    labels, excluded = labels_of(tmp_path, {"kind": "tissue"}, features=features)
+    assert labels["sample"].is_monotonic_increasing
+    assert labels["tissue"].tolist() == ["CLASS0", "CLASS1", "CLASS1", "CLASS2"]
+    assert (labels["sample"].str.split("/").str[0] == labels["tissue"]).all()
+    assert (labels["group"] == labels["sample"]).all()
+    assert excluded == []
+
+
+def test_a_matrix_may_have_genes_in_rows(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["TCGA-05-0001", "TCGA-05-0002"])
+    table = table_at(
+        tmp_path,
+        "gene\tTCGA-05-0002-01A\tTCGA-05-0001-01A\tTCGA-05-0001-11A\tTCGA-05-0003-01A\n"
+        "A\t1\t2\t9\t5\nB\t3\t4\t9\t5\nA\t8\t8\t8\t8\n",
+        "table.tsv",
+    )
+    labels, excluded = labels_of(tmp_path, expression_task(table), cohort)
+    assert labels.to_dict("list") == {
+        "sample": ["TCGA-05-0001", "TCGA-05-0002"],
+        "A": [2, 1],
+        "B": [4, 3],
+    }
+    assert excluded == [
+        ("A", "column", "a second column of this name: the first is used"),
+        ("TCGA-05-0001-11A", "row", "normal sample"),
+        ("TCGA-05-0003-01A", "row", "patient not in the cohort"),
+    ]
+    assert flow_of(tmp_path) == {
+        "patients of the cohort": 2,
+        "rows of the labels table": 4,
+        "column: a second column of this name: the first is used": 1,
+        "row: normal sample": 1,
+        "row: patient not in the cohort": 1,
+        "samples with labels": 2,
+        "targets": 2,
+    }
+
+
+def test_columns_with_a_suffix_are_the_targets_and_are_clipped(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c"])
+    table = table_at(tmp_path, "id,age,A_rna,A_cnv,B_rna\na,1,7378,1,2\nb,2,-1,0,3\nc,3,-20,0,4\n")
+    source = {"table": str(table), "suffix": "_rna"}
+    task = {**expression_task(), "labels": source, "transform": {"clip": 10}}
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    assert labels.to_dict("list") == {"sample": ["a", "b", "c"], "A": [10, -1, -10], "B": [2, 3, 4]}
+    assert excluded == [("A", "kept target", "its values beyond ±10 are set to it")]
+    with pytest.raises(HistotransferError, match="no column that ends in '_xyz'"):
+        labels_of(tmp_path, {**task, "labels": {**source, "suffix": "_xyz"}}, cohort)
+
+
+def test_protein_changes_are_mutations_and_wt_is_not(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c", "d"])
+    table = table_at(tmp_path, "id,G,H\na,WT,WT\nb,L858R,WT\nc,L210=,NA\nd,M1?,WT\n")
+    labels, _ = labels_of(tmp_path, mutation_task(table), cohort)
+    assert labels["G"].tolist() == [0, 1, 0, 1]
+    assert (tmp_path / "labels.tsv").read_text().splitlines()[3] == "c\t0\t"
+
+
+MAF = """#version 2.4
+Hugo_Symbol\tVariant_Classification\tTumor_Sample_Barcode\tother
+A\tMissense_Mutation\tTCGA-05-0001-01A-01D-1000-08\tx
+A\tSilent\tTCGA-05-0002-01A-01D-1000-08\tx
+B\tNonsense_Mutation\tTCGA-05-0001-02A-01D-1000-08\tx
+B\tSilent\tTCGA-05-0001-01A-01D-1000-08\tx
+B\tSplice_Site\tTCGA-05-0009-01A-01D-1000-08\tx
+"""
+
+
+@pytest.mark.parametrize(
+    ("classes", "a", "b"),
+    [("non-silent", [1, 0, 0], [0, 0, 0]), (["Silent"], [0, 1, 0], [1, 0, 0])],
+)
+def test_a_patient_without_a_variant_is_wild_type_only_if_sequenced(tmp_path, classes, a, b):
+    everyone = [f"TCGA-05-000{i}" for i in range(1, 5)]
+    cohort = write_cohort(tmp_path / "cohort.tsv", everyone)
+    samples = "Barcode\nTCGA-05-0001-01A\nTCGA-05-0001-02A\nTCGA-05-0002-01A\nTCGA-05-0003-01A\n"
+    source = {
+        "maf": str(table_at(tmp_path, MAF, "x.maf")),
+        "samples": str(table_at(tmp_path, samples, "samples.tsv")),
+        "variant_classes": classes,
+    }
+    task = {**mutation_task(targets=["A", "B", "C"]), "labels": source}
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    assert labels["sample"].tolist() == everyone[:3]
+    assert labels.iloc[:, 1:].to_dict("list") == {"A": a, "B": b}
+    assert ("TCGA-05-0004", "sample", "no row in the labels table") in excluded
+    variants = [(item[8:], reason) for item, what, reason in excluded if what == "variant"]
+    assert variants[:2] == [
+        ("0001-02A-01D-1000-08 B Nonsense_Mutation", "of a sample that is not used"),
+        ("0009-01A-01D-1000-08 B Splice_Site", "of a sample that is not used"),
+    ]
+    assert len(variants) == 4 if classes == "non-silent" else 3
+    assert ("C", "target", "not in the labels table") in excluded
+
+
+STAR = """# gene-model: GENCODE v36
+gene_id\tgene_name\tgene_type\tunstranded\ttpm_unstranded
+N_unmapped\t\t\t9\t
+ENSG1.1\tA\tx\t1\t{a}
+ENSG2.1\tB\tx\t1\t{b}
+ENSG2.1_PAR_Y\tB\tx\t1\t1
+ENSG3.1\tNA\tx\t1\t0
+"""
+
+
+def test_star_counts_are_read_by_the_sample_sheet(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", [f"TCGA-05-000{i}" for i in range(1, 4)])
+    for name, a, b in (("x", 3, 1), ("y", 7, 2)):
+        (tmp_path / "gdc" / name).mkdir(parents=True)
+        (tmp_path / "gdc" / name / f"{name}.tsv").write_text(STAR.format(a=a, b=b))
+    sheet = "File ID\tFile Name\tCase ID\tSample ID\n" + "".join(
+        f"{number}\t{name}.tsv\t{sample[:12]}\t{sample}\n"
+        for number, (name, sample) in enumerate(
+            [
+                ("x", "TCGA-05-0001-01A"), ("n", "TCGA-05-0001-11A"),
+                ("y", "TCGA-05-0002-01A"), ("gone", "TCGA-05-0003-01A"),
+            ]
+        )
+    )  # fmt: skip
+    source = {
+        "star_counts": str(tmp_path / "gdc"), "samples": str(table_at(tmp_path, sheet, "s.tsv"))
+    }  # fmt: skip
+    task = {**expression_task(transform="log2p1"), "labels": source}
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    assert labels.to_dict("list") == {
+        "sample": ["TCGA-05-0001", "TCGA-05-0002"],
+        "A": [2.0, 3.0],
+        "B": [np.log2(3), 2.0],
+    }
+    assert excluded == [
+        ("TCGA-05-0001-11A", "row", "normal sample"),
+        ("TCGA-05-0003", "sample", "its file is not in the folder"),
+        ("B", "kept target", "has 2 rows: their TPM are summed"),
+        ("NA", "target", "no variance among the cohort's patients"),
+    ]
+    (tmp_path / "gdc" / "x" / "x.tsv").write_text("a\tb\n1\t2\n")
+    with pytest.raises(HistotransferError, match=r"x\.tsv: is not a STAR-counts file of the GDC"):
+        labels_of(tmp_path, task, cohort)
+
+
+@pytest.fixture(scope="module")
+def tcga(realdata, tmp_path_factory):
+    """Write the cohort of all patients of TCGA-LUAD that have a diagnostic slide."""
+    slides = pd.read_csv(
+        realdata / "tables" / "kather_TCGA-LUAD-DX_SLIDE.csv", encoding="utf-8-sig"
+    )
+    patients = sorted(slides["PATIENT"].unique())
+    return write_cohort(tmp_path_factory.mktemp("tcga") / "cohort.tsv", patients)
+
+
+def test_one_real_star_file(realdata, tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["TCGA-05-0001", "TCGA-05-0002"])
+    real = realdata / "tables" / "gdc_star_counts_one_LUAD_sample.tsv.gz"
+    (tmp_path / "gdc").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "gdc" / f"{name}.tsv.gz").symlink_to(real)
+    sheet = "File Name\tSample ID\none.tsv\tTCGA-05-0001-01A\ntwo.tsv\tTCGA-05-0002-01A\n"
+    source = {
+        "star_counts": str(tmp_path / "gdc"), "samples": str(table_at(tmp_path, sheet, "s.tsv"))
+    }  # fmt: skip
+    raw = pd.read_csv(real, sep="\t", comment="#").dropna(subset="gene_name")
+    excluded = Excluded()
+    tpm = star_tpm(tmp_path / "gdc", pd.Series({"p": "one.tsv"}), None, excluded)
+    assert tpm.shape == (1, raw["gene_name"].nunique())
+    assert tpm.loc["p", "TSPAN6"] == 16.47
+    assert tpm.sum(axis=1).item() == pytest.approx(1e6, rel=1e-3)
+    counts = raw["gene_name"].value_counts()
+    assert len(excluded.rows) == (counts > 1).sum() > 100
+    # Twice the same sample: no gene varies, and that is said.
+    with pytest.raises(HistotransferError, match="holds no usable target"):
+        labels_of(tmp_path, {**expression_task(), "labels": source}, cohort)
+
+
+CLIPPED = {"transform": {"clip": 10}}
+REAL_TASKS = {
+    "tpm": expression_task("luad_tpm_21genes_589samples.csv", transform="log2p1"),
+    "mcat": expression_task(
+        {"table": "mcat_tcga_luad_all_clean.csv.zip", "suffix": "_rnaseq"}, **CLIPPED
+    ),
+    "porpoise": expression_task(
+        {"table": "porpoise_tcga_luad_all_clean.csv.zip", "suffix": "_rnaseq"}, **CLIPPED
+    ),
+    "status": mutation_task("luad_mutation_status_10genes.csv"),
+    "protein": mutation_task("katherlab_luad_mutations_1066genes.csv"),
+    "maf": mutation_task(
+        {
+            "maf": "tcgamutations_firehose_LUAD_10genes.maf.tsv",
+            "samples": "tcgamutations_firehose_LUAD_samples.tsv",
+            "variant_classes": "non-silent",
+        }
+    ),
+}
+
+
+def real_labels(name, realdata, tmp_path, cohort):
+    task = dict(REAL_TASKS[name])
+    folder = realdata / "tables"
+    source = task["labels"]
+    if isinstance(source, str):
+        task["labels"] = str(folder / source)
+    else:
+        task["labels"] = {
+            key: str(folder / value) if key in ("table", "maf", "samples") else value
+            for key, value in source.items()
+        }
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    return labels, excluded, flow_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", REAL_TASKS)
+def test_real_tables_give_the_documented_counts(name, realdata, tmp_path, tcga):
+    """Every step of docs/labels.md, and nothing else."""
+    _, _, flow = real_labels(name, realdata, tmp_path, tcga)
+    assert flow == documented()[name]
+
+
+def documented():
+    """Read the counts from docs/labels.md: a list under each table's heading."""
+    counts, name = {}, ""
+    for line in (ROOT / "docs/labels.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("### "):
+            name = line.removeprefix("### ").split(":")[0].strip("`")
+            counts[name] = {}
+        elif found := re.fullmatch(r"\| (.+) \| (-?[\d,]+) \|", line):
+            counts[name][found[1].replace("\\|", "|")] = int(found[2].replace(",", ""))
+    return counts
+
+
+def test_the_real_mutation_tables_agree(realdata, tmp_path, tcga):
+    """Three sources of the same ten genes: status, protein change, MAF."""
+    tables = {
+        name: real_labels(name, realdata, tmp_path, tcga)[0].set_index("sample")
+        for name in ("status", "protein", "maf")
+    }
+    genes = sorted(tables["status"].columns)
+    status, protein = tables["status"][genes], tables["protein"][genes]
+    assert (status.index == protein.index).all()
+    # One synonymous change of STK11 is called a mutation by the status table.
+    assert (status != protein).sum().sum() <= 1
+    both = status.index.intersection(tables["maf"].index)
+    agreement = (status.loc[both] == tables["maf"].loc[both, genes]).mean()
+    assert (agreement > 0.93).all()
+
+
+def test_real_expression_table(realdata, tmp_path):
+    """589 samples: 528 primary tumours, 59 normals and 2 recurrences of 515 or so patients."""
+    path = realdata / "tables" / "luad_tpm_21genes_589samples.csv"
+    slides = pd.read_csv(
+        realdata / "tables" / "kather_TCGA-LUAD-DX_SLIDE.csv", encoding="utf-8-sig"
+    )
+    patients = sorted(slides["PATIENT"].unique())
+    cohort = write_cohort(tmp_path / "cohort.tsv", patients)
+    task = expression_task(path, transform="log2p1")
+    labels, excluded = labels_of(tmp_path, task, cohort)
+    raw = pd.read_csv(path)
+    tumours = raw[~raw["sample_type_name"].str.contains("Normal")]
+    assert labels["sample"].tolist() == sorted(set(tumours["case_barcode"]) & set(patients))
+    assert labels.shape[1] == 1 + 21
+    reasons = pd.Series([reason for _, _, reason in excluded]).value_counts()
+    assert reasons["normal sample"] == 59
+    missing = set(patients) - set(labels["sample"])
+    assert reasons["no row in the labels table"] == len(missing)
+    primary = raw[raw["sample_type_name"] == "Primary Tumor"].sort_values("sample_barcode")
+    first = primary.drop_duplicates("case_barcode").set_index("case_barcode")["CD274"]
+    expected = np.log2(first.loc[labels["sample"]].to_numpy() + 1)
+    np.testing.assert_allclose(labels["CD274"], expected)
+    # Every row of the table is accounted for: used, or listed.
+    rows = [item for item, what, _ in excluded if what == "row"]
+    assert len(rows) + len(labels) == 589
+
+
+def test_real_mutation_table(realdata, tmp_path):
+    path = realdata / "tables" / "luad_mutation_status_10genes.csv"
+    raw = pd.read_csv(path)
+    patients = sorted(raw["SAMPLE_ID"].str[:12].unique())
+    cohort = write_cohort(tmp_path / "cohort.tsv", patients)
+    labels, excluded = labels_of(tmp_path, mutation_task(path, targets=["TP53", "KRAS"]), cohort)
+    assert len(labels) == len(patients)
+    assert labels["TP53"].sum() == raw.sort_values("SAMPLE_ID").drop_duplicates()["TP53"].sum()
+    assert labels["KRAS"].sum() == 168
+    assert excluded == []

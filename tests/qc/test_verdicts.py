@@ -1,0 +1,142 @@
+"""The verdict on each patch."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from support.slides import on_glass, write_slide
+
+from histotransfer.core.hdf5 import open_store
+from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.metrics import NAMES
+from histotransfer.qc.overview import draw_overview
+from histotransfer.qc.verdicts import REASONS, judge, judge_slide
+from histotransfer.slides.tiles import tile_slide
+
+THRESHOLDS = {
+    "max_pen_fraction": 0.05,
+    "max_dark_fraction": 0.35,
+    "min_sharpness": 0.45,
+    "min_od_mean": 0.05,
+}
+GOOD = {
+    "background_fraction": 0.1,
+    "od_mean": 0.3,
+    "od_sd": 0.1,
+    "sharpness": 0.9,
+    "pen_fraction": 0.0,
+    "dark_fraction": 0.0,
+    "saturation": 0.4,
+    "unreadable": 0,
+    "stored": 1,
+}
+BAD: dict[str, dict[str, float]] = {
+    "unreadable": {"unreadable": 1, "stored": 0},
+    "background": {"background_fraction": 0.9, "stored": 0},
+    "stain": {"stored": 0},
+    "pen": {"pen_fraction": 0.06},
+    "dark": {"dark_fraction": 0.4},
+    "blurred": {"sharpness": 0.4},
+    "faint": {"od_mean": 0.04},
+}
+
+
+def one(**changes: float) -> str:
+    measured = {name: np.array([value]) for name, value in (GOOD | changes).items()}
+    [reason] = judge(measured, THRESHOLDS, max_background_fraction=0.75)
+    return list(REASONS)[reason]
+
+
+def test_each_rule_by_itself():
+    assert one() == "kept"
+    for reason, changes in BAD.items():
+        assert one(**changes) == reason
+
+
+@pytest.mark.parametrize(("first", "second"), list(pairwise(BAD)))
+def test_the_first_rule_that_applies_is_the_reason(first: str, second: str):
+    assert one(**(BAD[second] | BAD[first])) == first
+
+
+@given(
+    hnp.arrays(np.float32, st.tuples(st.just(len(NAMES)), st.integers(0, 20)),
+               elements=st.floats(0, 1, width=32)),
+    st.sampled_from(sorted(THRESHOLDS)),
+)  # fmt: skip
+def test_a_laxer_threshold_never_keeps_less(values: np.ndarray, name: str):
+    count = values.shape[1]
+    measured: dict[str, Any] = dict(zip(NAMES, values, strict=True))
+    measured |= {"unreadable": np.zeros(count), "stored": np.ones(count)}
+    lax = THRESHOLDS | {name: 1.0 if name.startswith("max") else 0.0}
+    strict_kept = judge(measured, THRESHOLDS, max_background_fraction=1.0) == 0
+    lax_kept = judge(measured, lax, max_background_fraction=1.0) == 0
+    assert (lax_kept | ~strict_kept).all()
+
+
+def files_of(folder: Path, image: np.ndarray | None) -> tuple[Path, Path]:
+    slide = folder / "a.svs"
+    if image is None:
+        slide.write_text("no slide")
+    else:
+        write_slide(slide, image)
+    tiles, measures = folder / "t.h5", folder / "m.h5"
+    tile_slide(
+        slide, tiles, slide="a", sheet_mpp=None, patch_px=64, stride_px=64, target_mpp=0.5,
+        mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
+    )  # fmt: skip
+    cut_patches(
+        slide, tiles, measures, folder / "p.h5", reference_path=None, stain_method="none",
+        stain_fallback="none", max_background_fraction=0.75, max_unreadable_fraction=0.05,
+        codec="png", jpeg_quality=95, seed=1,
+    )  # fmt: skip
+    slide.unlink()  # the verdict needs no slide
+    return tiles, measures
+
+
+def test_ink_and_blur_on_a_slide_are_found_where_they_are(tmp_path: Path):
+    image = on_glass(512, 64, 64, 384, 384)
+    image[64:128, 64:256] = (30, 50, 150)
+    smooth = image[320:448, 64:448].mean(axis=(0, 1)) + np.linspace(-20, 20, 384)[None, :, None]
+    image[320:448, 64:448] = smooth.astype(np.uint8)
+    tiles, measures = files_of(tmp_path, image)
+    judge_slide(tiles, measures, tmp_path / "q.h5", thresholds=THRESHOLDS)
+    draw_overview(tiles, tmp_path / "q.h5", tmp_path / "q.png")
+    with open_store(tmp_path / "q.h5", "qc/1") as store:
+        assert h5py.check_enum_dtype(store["reason"].dtype) == REASONS
+        coords, reason = store["coords"][:], store["reason"][:]
+        assert store.attrs["min_sharpness"] == 0.45
+        assert {*NAMES, "unreadable", "stored"} < set(store)
+    x, y = coords.T
+    np.testing.assert_array_equal(reason == REASONS["pen"], (y == 64) & (x < 256))
+    np.testing.assert_array_equal(reason == REASONS["blurred"], y >= 320)
+    assert (reason[(y > 64) & (y < 320)] == REASONS["kept"]).all()
+    assert Image.open(tmp_path / "q.png").size[0] > 400
+
+
+def test_same_measures_same_bytes(tmp_path: Path):
+    tiles, measures = files_of(tmp_path, on_glass(512, 64, 64, 384, 384))
+    for name in ("a", "b"):
+        judge_slide(tiles, measures, tmp_path / f"{name}.h5", thresholds=THRESHOLDS)
+        draw_overview(tiles, tmp_path / f"{name}.h5", tmp_path / f"{name}.png")
+    for suffix in ("h5", "png"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("image", [None, np.full((512, 512, 3), 243, np.uint8)])
+def test_slide_without_patches_has_verdict_and_overview(tmp_path: Path, image: np.ndarray | None):
+    tiles, measures = files_of(tmp_path, image)
+    judge_slide(tiles, measures, tmp_path / "q.h5", thresholds=THRESHOLDS)
+    draw_overview(tiles, tmp_path / "q.h5", tmp_path / "q.png")
+    with open_store(tmp_path / "q.h5", "qc/1") as store:
+        assert len(store["reason"]) == len(store["coords"]) == 0
+        assert store.attrs["error"] != ""
+    Image.open(tmp_path / "q.png").verify()

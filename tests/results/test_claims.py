@@ -1,0 +1,156 @@
+"""The claims: what is read off the tables, and the verdict that follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.results import write_results
+
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.results.claims import (
+    ACCURACY,
+    BETTER_GENES,
+    IMPROVED,
+    RELATED,
+    judge_gain,
+    judge_level,
+    write_claims,
+)
+
+PAPER = {"genes": 60, "mutations": 10, "slides": 541, "patches": 7182, "repeats": 2}
+finite = st.floats(-1, 1)
+
+
+def claims_of(paths, folder, study="TCGA-LUAD", random_weights=False):
+    write_claims(
+        paths["comparison"],
+        paths["improved"],
+        paths["cohort"],
+        folder / "claims.tsv",
+        study=study,
+        random_weights=random_weights,
+    )
+    return read_table(folder / "claims.tsv")
+
+
+def planted(paths, folder, target, **values):
+    """Return the paths with the comparison's row of one target set to planted values."""
+    table = read_table(paths["comparison"])
+    for column, value in values.items():
+        table.loc[table["target"] == target, column] = value
+    write_table(table, folder / "planted.tsv")
+    return {**paths, "comparison": folder / "planted.tsv"}
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("paper"), **PAPER)
+
+
+def test_every_claim_of_the_abstract_has_a_row(paper, tmp_path):
+    claims = claims_of(paper, tmp_path)
+    text = " ".join(claims["claim"])
+    assert all(gene in text for gene in BETTER_GENES)
+    published = claims["published"].dropna().tolist()
+    for figure in (0.984, 0.964, 0.87, 0.94, 2.2e-6, 171, 0.813, 0.556):
+        assert figure in published
+    assert (RELATED, IMPROVED) == (171, 139)
+    assert round(100 * IMPROVED / RELATED) == 81
+    assert set(claims["verdict"]) <= {
+        "reproduced",
+        "not reproduced",
+        "inconclusive",
+        "not comparable",
+    }
+    assert claims["why"].notna().all()
+
+
+def test_a_study_with_the_published_numbers_reproduces_them(paper, tmp_path):
+    paths = planted(
+        paper, tmp_path, "all", baseline_mean=0.964, extractor_mean=0.984, delta=0.02,
+        ci_low=0.012, ci_high=0.028, p_corrected=2.2e-6,
+    )  # fmt: skip
+    claims = claims_of(paths, tmp_path)
+    tissue = claims[claims["claim"].str.startswith("tissue types")]
+    assert tissue["verdict"].tolist() == ["reproduced"] * 4
+    assert tissue["here"].tolist() == [0.964, 0.984, 0.02, 2.2e-6]
+
+
+def test_a_gain_that_is_not_there_is_not_reproduced_and_a_wide_interval_is_inconclusive(
+    paper, tmp_path
+):
+    row = "tissue types: fine-tuned features are more accurate"
+    for low, high, verdict in ((-0.004, 0.006, "not reproduced"), (-0.03, 0.04, "inconclusive")):
+        paths = planted(paper, tmp_path, "all", delta=0.001, ci_low=low, ci_high=high)
+        claims = claims_of(paths, tmp_path).set_index("claim")
+        assert claims.loc[row, "verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("study", "random_weights", "why"),
+    [
+        ("simulated", False, "simulated data"),
+        ("TCGA-LUAD", True, "random weights"),
+        ("my-cohort", False, r"other data \(my-cohort\)"),
+    ],
+)
+def test_other_data_or_weights_are_not_comparable(paper, tmp_path, study, random_weights, why):
+    claims = claims_of(paper, tmp_path, study, random_weights)
+    assert (claims["verdict"] == "not comparable").all()
+    assert claims["why"].str.contains(why).all()
+    assert claims["here"].notna().any()
+
+
+def test_partial_data_bar_only_the_claims_about_them(tmp_path):
+    paths = write_results(tmp_path, **{**PAPER, "slides": 100})
+    claims = claims_of(paths, tmp_path)
+    slides = claims["claim"].str.match("expression|mutation")
+    assert (claims.loc[slides, "verdict"] == "not comparable").all()
+    assert claims.loc[slides, "why"].str.contains("partial data").all()
+    assert not claims.loc[~slides, "why"].str.contains("partial data").any()
+
+
+def test_a_gene_that_is_absent_or_not_estimable_keeps_its_row(tmp_path):
+    paths = write_results(tmp_path, **{**PAPER, "mutations": 3})
+    claims = claims_of(paths, tmp_path).set_index("claim")
+    for gene in ("LRP1B", "FAT1"):  # the third is not estimable, the fifth is absent
+        row = claims.loc[f"mutation: {gene} is predicted better"]
+        assert np.isnan(row["here"])
+        assert (row["verdict"], row["why"]) == ("inconclusive", "not estimable here")
+
+
+def test_every_compared_extractor_is_judged(tmp_path):
+    names = ("IMGNET-2048", "FTX-2048", "OTHER")
+    claims = claims_of(write_results(tmp_path, extractors=names, **PAPER), tmp_path)
+    counts = claims["extractor"].value_counts()
+    assert counts["FTX-2048"] == counts["OTHER"]
+    assert counts["IMGNET-2048"] == len(ACCURACY)
+
+
+def test_an_empty_comparison_makes_an_empty_table(paper, tmp_path):
+    write_table(read_table(paper["comparison"]).iloc[:0], tmp_path / "none.tsv")
+    claims = claims_of({**paper, "comparison": tmp_path / "none.tsv"}, tmp_path)
+    assert claims.empty
+    assert "verdict" in claims
+
+
+@given(finite, finite, finite, st.floats(0, 0.1))
+def test_a_level_is_never_both_inside_and_outside(published, a, b, tolerance):
+    low, high = sorted((a, b))
+    verdict, _ = judge_level(published, low, high, tolerance)
+    if verdict == "reproduced":
+        assert abs(low - published) <= tolerance + 1e-12
+        assert abs(high - published) <= tolerance + 1e-12
+    if verdict == "not reproduced":
+        assert not low <= published <= high
+
+
+@given(finite, finite, st.floats(0.001, 1))
+def test_no_gain_is_reproduced_by_an_interval_that_holds_zero(a, b, published):
+    low, high = sorted((a, b))
+    verdict, _ = judge_gain(low, high, published=published)
+    assert (verdict == "reproduced") == (low > 0)
+    if low <= 0 <= high and low <= published <= high:
+        assert verdict == "inconclusive"

@@ -1,0 +1,329 @@
+"""The config and the slide sheet: what is right passes, what is wrong is named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.root import ROOT
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.study.config import (
+    check_config,
+    dataset_path,
+    is_fetched,
+    label_source,
+    missing_data,
+)
+from histotransfer.study.extractors import extractors
+from histotransfer.study.slide_sheet import missing_slides, read_slide_sheet
+
+CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
+SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"
+
+
+def load(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+def test_our_configs_are_right(name: str) -> None:
+    check_config(load(name), CONFIG)
+
+
+RIGHT = {
+    "expression": [
+        {"predictor": "pls", "grid": {"n_components": [2, 5]}},
+        {"predictor": "elastic_net", "grid": {"alpha": [0.1], "l1_ratio": [0.5, 0.9]}},
+        {"predictor": "random_forest", "grid": {"n_estimators": [100], "max_features": ["sqrt"]}},
+        {"predictor": "knn", "grid": {"n_neighbors": [5]}},
+    ],
+    "mutation": [{"predictor": "linear_svm", "grid": {"C": [0.01]}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "entry"), [(task, entry) for task, entries in RIGHT.items() for entry in entries]
+)
+def test_further_predictors_are_choices(task: str, entry: dict[str, Any]) -> None:
+    config = load("config.yaml")
+    for key in ("alphas", "inverse_penalties"):
+        config["tasks"][task].pop(key, None)
+    config["tasks"][task] |= entry
+    check_config(config, CONFIG)
+
+
+def test_labels_come_in_several_forms_and_missing_files_are_named() -> None:
+    config = load("config.yaml")
+    tasks = config["tasks"]
+    tasks["mutation"]["labels"] = {
+        "maf": "no/x.maf", "samples": "no/samples.tsv", "variant_classes": "non-silent"
+    }  # fmt: skip
+    tasks["expression"]["labels"] = {"star_counts": "no/gdc", "samples": "no/sheet.tsv"}
+    check_config(config, CONFIG)
+    missing = "\n".join(missing_data(config))
+    for path in ("no/x.maf", "no/samples.tsv", "no/gdc", "no/sheet.tsv"):
+        assert f"{path} (config key tasks." in missing
+    tasks["expression"] |= {
+        "labels": {"table": "no/z.csv.zip", "suffix": "_rnaseq"}, "transform": {"clip": 10}
+    }  # fmt: skip
+    check_config(config, CONFIG)
+    assert "tasks.expression.labels.table" in "\n".join(missing_data(config))
+
+
+def test_every_choice_of_the_published_study_is_marked() -> None:
+    text = (ROOT / "config/config.yaml").read_text()
+    for key in ("folds: 5 ", "repeats: 50 ", "imagenet", "finetuned"):
+        line = next(line for line in text.splitlines() if key in line + " ")
+        block = text[: text.index(line) + len(line)].splitlines()[-2:]
+        assert any("stated" in part for part in block), line
+    assert text.count("declared") >= 25
+
+
+WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
+    ("typo", lambda c: c.update(tilling={}), "tilling"),
+    ("nested typo", lambda c: c["tiling"].update(patch_size=3), "patch_size"),
+    ("missing key", lambda c: c["crossval"].pop("folds"), "folds"),
+    ("text for a number", lambda c: c["tiling"].update(patch_px="224"), "tiling.patch_px"),
+    ("negative mpp", lambda c: c["tiling"].update(target_mpp=-0.5), "tiling.target_mpp"),
+    ("no repeats", lambda c: c["crossval"].update(repeats=0), "crossval.repeats"),
+    ("one fold", lambda c: c["crossval"].update(folds=1), "crossval.folds"),
+    ("a patch too small for the network", lambda c: c["tiling"].update(patch_px=32), "patch_px"),
+    ("unknown stain method", lambda c: c["stain"].update(method="vahadane"), "stain.method"),
+    ("unknown dataset", lambda c: c["stain"].update(reference="NCT"), "stain.reference"),
+    (
+        "task on an unknown dataset",
+        lambda c: c["tasks"]["tissue"].update(dataset="CRC"),
+        "tasks.tissue.dataset",
+    ),
+    ("unknown kind", lambda c: c["tasks"]["tissue"].update(kind="tissues"), "tasks.tissue.kind"),
+    (
+        "another kind's key",
+        lambda c: c["tasks"]["mutation"].update(alphas=[1.0]),
+        "alphas",
+    ),
+    (
+        "a grid of another predictor",
+        lambda c: c["tasks"]["expression"].update(predictor="pls", grid={"n_neighbors": [3]}),
+        "tasks.expression",
+    ),
+    ("a grid for ridge", lambda c: c["tasks"]["expression"].update(grid={"alpha": [1]}), "grid"),
+    ("no grid", lambda c: c["tasks"]["mutation"].update(predictor="knn"), "tasks.mutation"),
+    (
+        "a classifier for expression",
+        lambda c: c["tasks"]["expression"].update(predictor="linear_svm"),
+        "tasks.expression",
+    ),
+    (
+        "a MAF without the variants that count",
+        lambda c: c["tasks"]["mutation"].update(labels={"maf": "x", "samples": "y"}),
+        "variant_classes",
+    ),
+    ("what to preserve", lambda c: c["crossval"].update(preserve="batch"), "crossval.preserve"),
+    ("one extractor", lambda c: c["extractors"].pop("FTX-2048"), "extractors"),
+    ("results outside", lambda c: c.update(results="../elsewhere"), "results"),
+    ("absolute results", lambda c: c.update(results="/elsewhere"), "results"),
+    (
+        "an extractor that leaves the folder",
+        lambda c: c["extractors"].update({"../x": {"source": "imagenet"}}),
+        "../x",
+    ),
+    ("unknown block", lambda c: c["finetune"]["step2"].update(unfreeze_from="block15"), "block15"),
+]
+
+
+WRONG += [
+    ("nowhere to fetch from", lambda c: c.pop("download"), "datasets.NCT-CRC-HE-100K.source"),
+    (
+        "an archive without its digest",
+        lambda c: c["datasets"]["NCT-CRC-HE-100K"].pop("md5"),
+        "datasets.NCT-CRC-HE-100K",
+    ),
+    (
+        "no address",
+        lambda c: c["download"].update(gdc="api.gdc.cancer.gov"),
+        "download.gdc",
+    ),
+    (
+        "STAR counts without their sheet",
+        lambda c: c["tasks"]["expression"].update(labels={"star_counts": "x"}),
+        "tasks.expression.labels",
+    ),
+    (
+        "mutations without the variants that count",
+        lambda c: c["tasks"]["mutation"].update(labels={"source": "download"}),
+        "variant_classes",
+    ),
+    (
+        "a table as the baseline of a tissue task",
+        lambda c: c.update(extractors={"A": {"source": {"table": "t.csv"}}} | c["extractors"]),
+        "extractors.A",
+    ),
+    (
+        "a table of another kind",
+        lambda c: c["extractors"].update(A={"source": {"table": "t.xlsx"}}),
+        "extractors.A.source",
+    ),
+    (
+        "an extractor with the name of another's seed",
+        lambda c: (
+            c["finetune"].update(seeds=[1, 7]),
+            c["extractors"].update({"FTX-2048-seed7": {"source": "imagenet"}}),
+        ),
+        "FTX-2048-seed7",
+    ),
+    (
+        "a cache of what is never the same",
+        lambda c: (
+            c["finetune"]["augment"].update(stain_jitter=0.05),
+            c["finetune"].update(cache=True),
+        ),
+        "finetune.cache",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+def test_a_wrong_config_is_refused_by_name(
+    change: Callable[[dict[str, Any]], Any], named: str
+) -> None:
+    config = copy.deepcopy(load("config.yaml"))
+    change(config)
+    with pytest.raises(HistotransferError) as caught:
+        check_config(config, CONFIG)
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_each_seed_of_fine_tuning_is_an_extractor():
+    config = load("config.yaml")
+    config["finetune"]["seeds"] = [3, 7]
+    config["extractors"] |= {
+        "UNI": {"source": {"features": "data/uni"}},
+        "M": {"source": "m.keras"},
+    }
+    found = extractors(config)
+    assert list(found) == ["IMGNET-2048", "FTX-2048", "FTX-2048-seed7", "UNI", "M"]
+    assert [extractor.seed for extractor in found.values()] == [None, 3, 7, None, None]
+    assert [extractor.is_network for extractor in found.values()] == [True, True, True, False, True]
+    assert (found["UNI"].kind, found["UNI"].path) == ("features", "data/uni")
+    check_config(config, CONFIG)
+
+
+def sheet(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "slides.tsv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_a_sheet_is_read_in_its_order(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "slide\tpatient\tpath\tmpp\nb\tP1\tb.svs\t0.25\na\tP1\ta b.svs\t\n")
+    slides = read_slide_sheet(path, SLIDES)
+    assert list(slides) == ["b", "a"]
+    assert slides["b"].mpp == 0.25
+    assert slides["a"].mpp is None
+    assert slides["a"].path == "a b.svs"
+
+
+def test_a_spreadsheets_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "slide\tpatient\tpath\r\n007\tP1\tb.svs\r\n", "utf-8-sig")
+    assert read_slide_sheet(path, SLIDES)["007"].patient == "P1"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("slide\tpatient\nS\tP\n", "path"),
+        ("slide\tpatient\tpath\tmmp\nS\tP\tx\t1\n", "mmp"),
+        ("slide\tpatient\tpath\n../S\tP\tx\n", "line 2"),
+        ("slide\tpatient\tpath\n/S\tP\tx\n", "line 2"),
+        ("slide\tpatient\tpath\nS;rm\tP\tx\n", "line 2"),
+        ("slide\tpatient\tpath\nS\tP\tx\nS\tP\ty\n", "line 3"),
+        ("slide\tpatient\tpath\nS\tP\t\n", "line 2"),
+        ("slide\tpatient\tpath\nS\tP\tx\ty\n", "beyond the last column"),
+        ("slide\tpatient\tpath\tmpp\nS\tP\tx\thalf\n", "half"),
+        ("slide\tpatient\tpath\tmpp\nS\tP\tx\t50\n", "mpp"),
+        ("slide\tpatient\tpath\nCRC\tP\tx\n", "dataset"),
+        ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\tf\t\t\n", "line 2"),
+        ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\t../f\t\t\n", "line 2"),
+        ("slide\tpatient\tpath\tfile_id\nS\tP\tx\tf\n", "line 2"),
+        ("slide\tpatient\tpath\tsize\nS\tP\tx\t1.5\n", "size '1.5'"),
+        ("slide\tpatient\tpath\n", "no slide"),
+        ("", "no slide"),
+    ],
+)
+def test_a_wrong_sheet_is_refused_by_line(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(HistotransferError, match=r"slides\.tsv") as caught:
+        read_slide_sheet(sheet(tmp_path, text), SLIDES, reserved=["CRC"])
+    assert named in str(caught.value)
+
+
+def test_a_sheet_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HistotransferError, match="UTF-8"):
+        read_slide_sheet(sheet(tmp_path, "slide\tpatient\tpath\nä\tP\tx\n", "latin-1"), SLIDES)
+
+
+def test_missing_data_are_named_with_their_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load("config.yaml")
+    missing = missing_data(config)
+    assert [line.split()[0] for line in missing] == [
+        "config/slides.tsv", "config/star_counts.tsv", "config/panels/immune.tsv",
+        "config/mutations.tsv",
+    ]  # fmt: skip
+    assert sum("make sheets" in line for line in missing) == 3
+    for name in ("slides", "star_counts", "mutations"):
+        Path(f"config/{name}.tsv").parent.mkdir(exist_ok=True)
+        Path(f"config/{name}.tsv").touch()
+    assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.tsv"]
+    assert missing_data(load("demo.yaml")) == []
+
+
+def test_a_path_in_the_place_of_a_download_turns_it_off() -> None:
+    config = load("config.yaml")
+    assert dataset_path(config, "CRC-VAL-HE-7K") == "data/CRC-VAL-HE-7K"
+    config["datasets"]["CRC-VAL-HE-7K"] |= {"path": "mine/crc"}  # as an amending config does
+    config["datasets"]["NCT-CRC-HE-100K"] |= {"path": "mine/nct"}
+    config["tasks"]["expression"]["labels"] |= {"star_counts": "mine/gdc", "samples": "mine/s.tsv"}
+    config["tasks"]["mutation"]["labels"] |= {"maf": ["mine/a.maf", "mine/b.maf"], "samples": "m"}
+    check_config(config, CONFIG)
+    assert dataset_path(config, "CRC-VAL-HE-7K") == "mine/crc"
+    missing = missing_data(config)
+    for path in ("mine/crc", "mine/nct", "mine/gdc", "mine/s.tsv", "mine/a.maf", "mine/b.maf"):
+        assert any(line.startswith(f"{path} (config key ") for line in missing), path
+    assert sum("zenodo.org/records/1214456" in line for line in missing) == 2
+    del config["download"]
+    check_config(config, CONFIG)
+
+
+def test_where_labels_are_fetched_to_and_what_lists_them() -> None:
+    config = load("config.yaml")
+    config |= {"slides": "sheets/luad/slides.tsv"}
+    config["download"]["folder"] = "/scratch/tcga"
+    check_config(config, CONFIG)
+    tasks = config["tasks"]
+    assert label_source(config, tasks["tissue"]) == {}
+    assert label_source(config, tasks["expression"]) == {
+        "star_counts": "/scratch/tcga/star_counts", "samples": "sheets/luad/star_counts.tsv"
+    }  # fmt: skip
+    assert label_source(config, tasks["mutation"]) == {
+        "maf": "/scratch/tcga/mutations", "samples": "sheets/luad/mutations.tsv",
+        "variant_classes": "non-silent",
+    }  # fmt: skip
+    assert label_source(config, {"labels": "x.tsv"}) == {"table": "x.tsv"}
+    assert is_fetched({"source": "download", "file": "x"})
+    assert not is_fetched("x.tsv")
+    assert not is_fetched(None)
+
+
+def test_missing_slides_are_listed(tmp_path: Path) -> None:
+    here = tmp_path / "here.svs"
+    here.touch()
+    path = sheet(tmp_path, f"slide\tpatient\tpath\nA\tP\t{here}\nB\tP\t{tmp_path}/gone.svs\n")
+    assert missing_slides(read_slide_sheet(path, SLIDES).values()) == [f"{tmp_path}/gone.svs"]

@@ -1,0 +1,73 @@
+"""A small study for the tests of cross-validation and comparison: features, labels, cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from histotransfer.core.hdf5 import create_store
+from histotransfer.core.tables import write_table
+
+ALPHAS = [1e1, 1e2, 1e3, 1e4, 1e5]
+INVERSE_PENALTIES = [1e-4, 1e-2, 1.0]
+
+
+def patients(n: int) -> list[str]:
+    return [f"SIM-{i:03d}" for i in range(n)]
+
+
+def write_pooled(path: Path, features: np.ndarray, names: list[str]) -> Path:
+    with create_store(path, "pooled/1", {}) as store:
+        store.create_dataset("features", data=features.astype("f4"))
+        store.create_dataset("patient", data=np.array(names, object), dtype=h5py.string_dtype())
+    return path
+
+
+def write_patch_features(path: Path, features: np.ndarray, codes: np.ndarray) -> Path:
+    classes = [f"CLASS{i}" for i in range(codes.max() + 1)]
+    names = [f"{classes[code]}/{i:04d}.tif" for i, code in enumerate(codes)]
+    with create_store(path, "features/1", {"classes": classes}) as store:
+        store.create_dataset("features", data=features.astype("f2"))
+        store.create_dataset("labels", data=codes.astype("i2"))
+        store.create_dataset("names", data=np.array(names, object), dtype=h5py.string_dtype())
+    return path
+
+
+def write_cohort(path: Path, names: list[str], without_patches: tuple[str, ...] = ()) -> Path:
+    everyone = [*names, *without_patches]
+    n_patches = [30] * len(names) + [0] * len(without_patches)
+    write_table(pd.DataFrame({"patient": everyone, "n_patches": n_patches}), path)
+    return path
+
+
+def write_patient_table(path: Path, values: dict[str, np.ndarray], names: list[str]) -> Path:
+    write_table(pd.DataFrame({"patient": names, **values}), path)
+    return path
+
+
+def expression_task(
+    labels: Path | str | dict[str, str] = "", **changes: object
+) -> dict[str, object]:
+    task = {
+        "kind": "expression",
+        "labels": labels if isinstance(labels, dict) else str(labels),
+        "transform": "none",
+        "targets": "all",
+    }
+    return {**task, "predictor": "ridge", "alphas": ALPHAS, **changes}
+
+
+def mutation_task(labels: Path | str | dict[str, str] = "", **changes: object) -> dict[str, object]:
+    task = {
+        "kind": "mutation",
+        "labels": labels if isinstance(labels, dict) else str(labels),
+        "targets": "all",
+        "predictor": "logistic",
+    }
+    return {**task, "inverse_penalties": INVERSE_PENALTIES, **changes}
+
+
+TISSUE_TASK = {"kind": "tissue", "predictor": "logistic", "inverse_penalty": 1.0}

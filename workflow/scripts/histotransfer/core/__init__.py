@@ -1,0 +1,1 @@
+"""What every room uses: errors, exclusions, files, random streams, logs, provenance."""

@@ -1,0 +1,175 @@
+"""Files between the stages: whole or not there, and checked against a digest when they are read.
+
+An HDF5 store begins with 512 bytes of text (the user block, which every reader of HDF5 skips) that
+hold the SHA-256 of all bytes after them. Of any other file, `written_with_digest` puts it into a
+hidden file beside it, in the form that ``sha256sum -c`` reads. So a file that was cut short or
+changed is found before anything is computed from it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from .errors import HistotransferError
+
+_UNWRITABLE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "it is larger than a file may be here",
+    errno.EROFS: "the file system is read-only",
+}
+_FORBIDDEN = {errno.EACCES: "permission denied", errno.EPERM: "not permitted"}
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path` and rename it to `path` if the block succeeds.
+
+    What a killed writer left behind is written over, so that a job that is run again leaves nothing
+    else in the folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name; its folder is made if needed.
+
+    Yields
+    ------
+    Path
+        The temporary name in the same folder, with the same suffix.
+
+    Raises
+    ------
+    HistotransferError
+        If the disk is full, the folder cannot be written to, or another process is writing `path`.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial, lock = _partial(path)
+    except OSError as error:
+        raise_if_unwritable(path, error, _UNWRITABLE | _FORBIDDEN)
+        raise
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # some of HDF5's are RuntimeErrors
+        raise_if_unwritable(path, error)
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+        lock.close()
+
+
+def _partial(path: Path) -> tuple[Path, IO[bytes]]:
+    """Open and lock the temporary file of `path`, whose last writer must be done or dead."""
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    while True:
+        lock = partial.open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise HistotransferError(
+                path,
+                "another process is writing it",
+                "Wait until that has ended, or end it, and run again",
+            ) from error
+        except OSError:  # no locks on this file system: a name of our own is as safe, if less tidy
+            lock.close()
+            partial.unlink(missing_ok=True)
+            partial = partial.with_stem(f"{partial.stem}.{secrets.token_hex(4)}")
+            return partial, partial.open("xb")
+        if partial.exists() and os.path.samestat(os.fstat(lock.fileno()), partial.stat()):
+            return partial, lock
+        lock.close()  # its writer renamed it between our opening and our locking
+
+
+def raise_if_unwritable(
+    path: Path, error: Exception, causes: Mapping[int, str] = _UNWRITABLE
+) -> None:
+    """Raise HistotransferError if an error says that the disk has no room or may not be written."""
+    code: int | None = getattr(error, "errno", None)
+    if code is None and (found := re.search(r"errno = (\d+)", str(error))):
+        code = int(found[1])
+    if code is not None and code in causes:
+        raise HistotransferError(
+            path,
+            f"cannot be written ({causes[code]})",
+            "Make room, or allow to write there, and run again: what is done is kept",
+        ) from error
+
+
+@contextmanager
+def written_with_digest(path: str | Path) -> Iterator[Path]:
+    """Do as `written_whole`, and write the file's SHA-256 beside it for `check_digest`."""
+    path = Path(path)
+    beside = _digest_beside(path)
+    with written_whole(path) as partial:
+        beside.unlink(missing_ok=True)  # so that no file is ever held against another's digest
+        yield partial
+        digest = file_digest(partial)
+    with written_whole(beside) as partial:
+        partial.write_text(f"{digest}  {path.name}\n", encoding="utf-8")
+
+
+def check_digest(path: str | Path) -> None:
+    """Check a file against the digest beside it; one that has none is not ours and is let pass.
+
+    Raises
+    ------
+    HistotransferError
+        If the file is missing, cannot be read, or is not as it was written.
+    """
+    path = Path(path)
+    beside = _digest_beside(path)
+    with readable(path):
+        if beside.exists() and not beside.read_bytes().startswith(file_digest(path).encode()):
+            raise HistotransferError(
+                path,
+                f"is not as it was written: it does not match its digest, {beside.name}",
+                remake(path),
+            )
+
+
+def _digest_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")
+
+
+def remake(path: str | Path) -> str:
+    """Say how a file of ours is made again."""
+    return f"Delete it and make it again: snakemake {path}"
+
+
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Turn what goes wrong in opening a file of ours into an error that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise HistotransferError(
+            path, "is missing", f"Make it by name: snakemake {path}"
+        ) from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise HistotransferError(
+            path, f"cannot be read ({error.strerror})", "Make it a file that may be read"
+        ) from error
+    except OSError as error:
+        raise HistotransferError(path, f"cannot be read ({error})", remake(path)) from error
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Splits, predictors, cross-validation, scores, statistics, comparison."""

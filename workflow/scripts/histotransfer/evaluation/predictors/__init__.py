@@ -1,0 +1,1 @@
+"""Predictors: one estimator a module, each with fit and predict."""

@@ -1,0 +1,1 @@
+"""From patch stores to features per patch and per patient."""

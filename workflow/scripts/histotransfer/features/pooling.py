@@ -1,0 +1,224 @@
+"""From patches to patients: quality control decides which patches count, then they are pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import HistotransferError
+from ..core.hdf5 import create_store, open_store
+
+SCHEMA = "pooled/1"
+
+
+def pool(
+    feature_paths: Mapping[str, Path],
+    qc_paths: Mapping[str, Path],
+    patients: Mapping[str, str],
+    out_path: str | Path,
+    *,
+    extractor: str,
+    patches: str,
+    slides: str,
+    apply_qc: bool,
+) -> None:
+    """Pool the patches of each slide, then the slides of each patient.
+
+    Parameters
+    ----------
+    feature_paths, qc_paths : mapping of str to Path
+        The ``features/1`` and the ``qc/1`` file of each slide.
+    patients : mapping of str to str
+        The patient of each slide.
+    out_path : str or Path
+        The ``pooled/1`` file: `features` (patients, d) float32, `patient`, `n_slides`, `n_patches`,
+        sorted by patient. A patient without a single patch is absent.
+    extractor : str
+        The extractor's name, noted in the file.
+    patches, slides : str
+        How to pool (see `pool_rows`) over a slide's patches and over a patient's slides.
+    apply_qc : bool
+        Whether only patches that quality control kept count.
+
+    Raises
+    ------
+    HistotransferError
+        If the files of a slide disagree, or slides have different numbers of features.
+    """
+    write_pooled(
+        (
+            (slide, kept_patches(feature_paths[slide], qc_paths[slide] if apply_qc else None)[0])
+            for slide in sorted(feature_paths)
+        ),
+        patients,
+        out_path,
+        extractor=extractor,
+        patches=patches,
+        slides=slides,
+        apply_qc=apply_qc,
+    )
+
+
+def write_pooled(
+    slide_features: Iterable[tuple[str, npt.NDArray[Any]]],
+    patients: Mapping[str, str],
+    out_path: str | Path,
+    *,
+    extractor: str,
+    patches: str,
+    slides: str,
+    apply_qc: bool,
+) -> None:
+    """Pool the rows (n, d) of each slide, then the slides of each patient, and write them.
+
+    Parameters and errors are those of `pool`; `slide_features` yields a slide's id and the features
+    of those of its patches that count, one slide at a time.
+    """
+    rows: dict[str, list[npt.NDArray[np.float32]]] = {}
+    n_patches: dict[str, int] = {}
+    for slide, features in slide_features:
+        if not len(features):
+            continue
+        patient = patients[slide]
+        rows.setdefault(patient, []).append(pool_rows(features, patches))
+        n_patches[patient] = n_patches.get(patient, 0) + len(features)
+    names = sorted(rows)
+    if len(widths := {len(row) for patient in names for row in rows[patient]}) > 1:
+        raise HistotransferError(
+            out_path,
+            f"the slides have {sorted(widths)} features",
+            "Give every slide features of the same extractor",
+        )
+    pooled = [pool_rows(np.stack(rows[patient]), slides) for patient in names]
+    attrs = {"extractor": extractor, "patches": patches, "slides": slides, "apply_qc": apply_qc}
+    write_patients(
+        out_path,
+        names,
+        np.stack(pooled) if names else np.empty((0, 0), dtype=np.float32),
+        n_slides=[len(rows[patient]) for patient in names],
+        n_patches=[n_patches[patient] for patient in names],
+        attrs=attrs,
+    )
+
+
+def write_patients(
+    path: str | Path,
+    patients: Sequence[str],
+    features: npt.NDArray[np.float32],
+    *,
+    n_slides: Sequence[int],
+    n_patches: Sequence[int],
+    attrs: Mapping[str, Any],
+) -> None:
+    """Write a ``pooled/1`` file: features (patients, d) float32 with the counts behind them."""
+    with create_store(path, SCHEMA, attrs) as store:
+        store["features"] = features
+        store.create_dataset("patient", data=list(patients), dtype=h5py.string_dtype())
+        store["n_slides"] = np.array(n_slides, dtype=np.int32)
+        store["n_patches"] = np.array(n_patches, dtype=np.int32)
+
+
+def pool_rows(rows: npt.NDArray[Any], how: str) -> npt.NDArray[np.float32]:
+    """Pool rows into one.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        At least one row, of any floating type; sums are taken in float64.
+    how : str
+        ``mean``, ``median``, ``max``, or ``mean+std``: the means and then the standard deviations
+        (of the rows themselves, n in the denominator), 2d values.
+
+    Returns
+    -------
+    ndarray of float32, shape (d,) or (2d,)
+        The pooled row.
+    """
+    exact = rows.astype(np.float64)
+    if how == "mean":
+        pooled = exact.mean(axis=0)
+    elif how == "median":
+        pooled = np.median(exact, axis=0)
+    elif how == "max":
+        pooled = exact.max(axis=0)
+    elif how == "mean+std":
+        pooled = np.concatenate([exact.mean(axis=0), exact.std(axis=0)])
+    else:
+        raise HistotransferError(
+            "pooling", f"{how!r} is not a way to pool", "Choose mean, median, max or mean+std"
+        )
+    return np.asarray(pooled, dtype=np.float32)
+
+
+def pooled_alone(features: npt.NDArray[Any], *hows: str) -> npt.NDArray[np.float32]:
+    """Pool each patch by itself, as though it were its patient's only one.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, d)
+    hows : str
+        How patches, then slides are pooled (see `pool_rows`).
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d) or wider
+    """
+    alone = features.astype(np.float32)
+    for how in hows:
+        if how == "mean+std":
+            alone = np.hstack([alone, np.zeros_like(alone)])
+    return alone
+
+
+def kept_patches(
+    features_path: Path, qc_path: Path | None
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    """Read the features of a slide's patches, of those that quality control kept if it is given.
+
+    Parameters
+    ----------
+    features_path : Path
+        ``features/1`` file of a slide.
+    qc_path : Path or None
+        ``qc/1`` file of the same slide; None keeps every patch.
+
+    Returns
+    -------
+    features : ndarray of shape (kept, d)
+        The rows, in the file's order.
+    coords : ndarray of int32, shape (kept, 2)
+        Their top-left corners, in level-0 px.
+
+    Raises
+    ------
+    HistotransferError
+        If a patch is not among the tiles that quality control judged.
+    """
+    with open_store(features_path, "features/1") as store:
+        features, coords = store["features"][:], store["coords"][:]
+    if qc_path is None or not len(features):
+        return features, coords
+    verdicts = kept_tiles(qc_path)
+    try:
+        mask = np.array([verdicts[x, y] for x, y in coords.tolist()])
+    except KeyError as error:
+        raise HistotransferError(
+            features_path,
+            f"has a patch at {error.args[0]} that {Path(qc_path).name} does not know",
+            "Delete both files and run the workflow again",
+        ) from error
+    return features[mask], coords[mask]
+
+
+def kept_tiles(qc_path: str | Path) -> dict[tuple[int, int], bool]:
+    """Tell of each tile of a slide, by its corner at level 0, whether quality control kept it."""
+    with open_store(qc_path, "qc/1") as store:
+        reason = store["reason"]
+        kept = reason[:] == h5py.check_enum_dtype(reason.dtype)["kept"]
+        corners = map(tuple, store["coords"][:].tolist())
+        return dict(zip(corners, kept.tolist(), strict=True))

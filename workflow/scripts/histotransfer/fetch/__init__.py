@@ -1,0 +1,1 @@
+"""What is downloaded: Zenodo archives, slides and labels of the GDC."""

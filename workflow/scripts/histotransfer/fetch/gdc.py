@@ -1,0 +1,217 @@
+"""The Genomic Data Commons: its search, its release, the addresses of its files.
+
+The protocol is that of the GDC API User's Guide (https://docs.gdc.cancer.gov/API/Users_Guide).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import requests
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from ..core.errors import HistotransferError
+from ..core.tables import read_table, write_table
+from .http import Patience, Remote, ask, download, download_all, open_session
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+MANIFEST = {"File ID": "id", "File Name": "filename", "md5": "md5", "size": "size"}
+"""Columns of a list of files, and what the GDC's manifests call them."""
+FORMS = {
+    "File ID": (r"[A-Za-z0-9-]+", "id of a file"),
+    "File Name": (r"[^./\\][^/\\]*", "file name"),
+    "md5": (r"[0-9a-f]{32}", "MD5"),
+    "size": (r"\d{1,15}", "number of bytes"),
+}
+"""What the cells of those columns must look like."""
+Hit = dict[str, Any]
+Filter = Mapping[str, str]
+
+
+class Gdc:
+    """A connection to the GDC's API.
+
+    Parameters
+    ----------
+    address : str
+        The API's address, such as ``https://api.gdc.cancer.gov``.
+    patience : Patience, optional
+        What is done about a server that fails.
+    """
+
+    def __init__(self, address: str, patience: Patience | None = None) -> None:
+        self.address = address.rstrip("/")
+        self.patience = patience or Patience()
+        self._session = open_session(self.patience)
+
+    def release(self) -> str:
+        """Return the data release that the API serves, such as ``Data Release 45.0 - …``."""
+        release = self._ask("GET", "status").get("data_release")
+        if not isinstance(release, str):
+            raise self._error("status", "names no data release")
+        return release
+
+    def search(
+        self,
+        endpoint: str,
+        where: Filter,
+        fields: Sequence[str],
+        form: Mapping[str, Any],
+        page: int = PAGE,
+    ) -> list[Hit]:
+        """Return everything that a search finds, page by page.
+
+        Parameters
+        ----------
+        endpoint : str
+            ``files`` or ``cases``.
+        where : mapping of str to str
+            The fields that must have these values, all of them.
+        fields : sequence of str
+            The fields to return.
+        form : mapping
+            The JSON schema of what is found.
+        page : int
+            Hits per request.
+
+        Returns
+        -------
+        list of dict
+            The hits, in the order of their ids.
+
+        Raises
+        ------
+        HistotransferError
+            If the API cannot be reached, does not answer as it should or with something of another
+            form, or its answer changes from page to page.
+        """
+        terms = [
+            {"op": "in", "content": {"field": field, "value": [value]}}
+            for field, value in where.items()
+        ]
+        identity = {"files": "file_id", "cases": "case_id"}[endpoint]
+        asked = {
+            "filters": {"op": "and", "content": terms},
+            "fields": ",".join([identity, *fields]),
+            "format": "JSON",
+            "sort": f"{identity}:asc",
+            "size": page,
+        }
+        found: dict[str, Hit] = {}
+        total: int | None = None
+        while total is None or len(found) < total:
+            answer = self._ask("POST", endpoint, asked | {"from": len(found)})
+            if answer.get("warnings"):
+                log.warning("%s/%s warns: %s", self.address, endpoint, answer["warnings"])
+            try:
+                hits, now = answer["data"]["hits"], int(answer["data"]["pagination"]["total"])
+                new = {hit[identity]: hit for hit in hits}
+            except (LookupError, TypeError, ValueError, OverflowError) as error:
+                raise self._error(endpoint, f"answered without {error}") from error
+            if (total is not None and now != total) or (not new and now) or new.keys() & found:
+                raise self._error(endpoint, "changed its answer from one page to the next")
+            total = now
+            found |= new
+            if fault := best_match(Draft202012Validator({"items": form}).iter_errors(hits)):
+                place = ".".join(map(str, fault.absolute_path))
+                raise self._error(endpoint, f"answered with {place} wrong: {fault.message}")
+        return list(found.values())
+
+    def _ask(
+        self, method: str, endpoint: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            return ask(self._session, method, f"{self.address}/{endpoint}", self.patience, body)
+        except requests.RequestException as error:
+            raise self._error(endpoint, f"did not answer the search ({error})") from error
+
+    def _error(self, endpoint: str, cause: str) -> HistotransferError:
+        return HistotransferError(
+            f"{self.address}/{endpoint}",
+            cause,
+            "Run again later; `download.gdc` in the config names the address",
+        )
+
+
+def fetch_file(
+    address: str,
+    file_id: str,
+    md5: str,
+    size: int,
+    out_path: str | Path,
+    patience: Patience | None = None,
+) -> None:
+    """Fetch one file and check it; the errors are those of `download`.
+
+    Parameters
+    ----------
+    address : str
+        The API's address.
+    file_id : str
+        The file's UUID.
+    md5, size : str, int
+        Its digest and its bytes, from the GDC's own list.
+    out_path : str or Path
+        The file to write.
+    patience : Patience, optional
+        What is done about a server that fails.
+    """
+    download(_remote(address, file_id, md5, size), out_path, patience)
+
+
+def fetch_files(
+    address: str,
+    sheet: str | Path,
+    manifest: str | Path,
+    connections: int,
+    patience: Patience | None = None,
+) -> None:
+    """Fetch all files of a sheet, a few at a time, and write which they are when all are there.
+
+    Parameters
+    ----------
+    address : str
+        The API's address.
+    sheet : str or Path
+        The table of `sheets.file_table`.
+    manifest : str or Path
+        To write: id, filename, md5, size, as in the manifests of the GDC's own client. The files
+        lie beside it; those there already are kept, and those that the sheet no longer names, too.
+    connections : int
+        Files at a time.
+    patience : Patience, optional
+        What is done about a server that fails.
+    """
+    files = _read_files(sheet)
+    folder = Path(manifest).parent
+    wanted = [
+        (_remote(address, file_id, md5, int(size)), folder / name)
+        for file_id, name, md5, size in files.itertuples(index=False, name=None)
+    ]
+    download_all(wanted, connections, patience)
+    write_table(files.rename(columns=MANIFEST), manifest)
+
+
+def _read_files(sheet: str | Path) -> pd.DataFrame:
+    """Read what is to be fetched from a sheet, which users may have edited."""
+    table = read_table(sheet, **dict.fromkeys(FORMS, "str"))
+    remedy = "Correct it, or make it anew: make sheets"
+    if missing := sorted(set(FORMS) - set(table)):
+        raise HistotransferError(sheet, f"has no column {missing[0]}", remedy)
+    for column, (form, name) in FORMS.items():
+        wrong = table.index[~table[column].fillna("").str.fullmatch(form)]
+        if len(wrong):
+            cell = table[column].fillna("")[wrong[0]]
+            raise HistotransferError(sheet, f"line {wrong[0] + 2}: {cell!r} is no {name}", remedy)
+    return table[list(FORMS)]
+
+
+def _remote(address: str, file_id: str, md5: str, size: int) -> Remote:
+    return Remote(f"{address.rstrip('/')}/data/{file_id}", f"md5:{md5}", size)

@@ -1,0 +1,234 @@
+"""The sheets of a project of the GDC: its diagnostic slides, patients, and files of labels.
+
+Only diagnostic slides (DX) and primary tumours are listed; whatever else the searches find is
+listed apart, with the reason why it is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..core.errors import HistotransferError
+from ..core.files import written_whole
+from .gdc import Gdc, Hit
+
+log = logging.getLogger(__name__)
+
+Schema = dict[str, Any]
+SEARCHES = {
+    "slides": {"data_type": "Slide Image"},
+    "star_counts": {
+        "data_type": "Gene Expression Quantification",
+        "analysis.workflow_type": "STAR - Counts",
+    },
+    "mutations": {"data_type": "Masked Somatic Mutation", "data_format": "MAF"},
+}
+"""What is looked for among a project's files."""
+FIELDS = (
+    *("file_name", "md5sum", "file_size", "access", "experimental_strategy"),
+    *("cases.submitter_id", "cases.samples.submitter_id", "cases.samples.sample_type"),
+    "associated_entities.entity_submitter_id",
+)
+DIAGNOSTIC, TUMOUR, SLIDE_SUFFIX = "Diagnostic Slide", "Primary Tumor", ".svs"
+SLIDE_COLUMNS = ["slide", "patient", "path", "file_id", "md5", "size"]
+#: The first four as in the sample sheets of the GDC's portal.
+FILE_COLUMNS = ["File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID", "md5", "size"]
+LEFT_OUT_COLUMNS = ["list", "file_id", "file_name", "patient", "reason"]
+
+
+def _object(required: Schema, **others: Schema) -> Schema:
+    return {"type": "object", "required": list(required), "properties": {**required, **others}}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+_TEXT: Schema = {"type": "string"}
+PATIENT = _object({"submitter_id": _TEXT})
+"""JSON schema of a patient, as the GDC answers."""
+FILE = _object(
+    {
+        **dict.fromkeys(("file_id", "file_name", "md5sum", "access"), _TEXT),
+        "file_size": {"type": "integer", "minimum": 0},
+    },
+    cases=_list(
+        _object({"submitter_id": _TEXT}, samples=_list(_object({"submitter_id": _TEXT}))),
+    ),
+    associated_entities=_list(_object({"entity_submitter_id": _TEXT})),
+)
+"""JSON schema of a file, as the GDC answers; it leaves out what is empty."""
+
+
+def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, str | Path]) -> None:
+    """Ask the GDC for a project's files and write the sheets that name them.
+
+    Parameters
+    ----------
+    gdc : Gdc
+        The connection.
+    project : str
+        Such as ``TCGA-LUAD``.
+    slide_folder : str
+        Where the slides will lie, for the slide sheet's paths.
+    out : mapping of str to path
+        The files to write: ``slides`` (the slide sheet), ``star_counts`` and ``mutations`` (one row
+        per file, with the sample it is of), ``patients`` (all of the project's, with their numbers
+        of files), ``left_out`` (file and reason), ``release`` (JSON: the data release, the numbers
+        and bytes of the files).
+
+    Raises
+    ------
+    HistotransferError
+        If the API does not answer, or knows no such project.
+    """
+    release = gdc.release()
+    cases = gdc.search("cases", {"project.project_id": project}, ["submitter_id"], PATIENT)
+    if not cases:
+        raise HistotransferError(
+            "config: download.project", f"{gdc.address} knows no patient of {project}", "Correct it"
+        )
+    used: dict[str, list[Hit]] = {}
+    left_out = []
+    for name, search in SEARCHES.items():
+        where = {"cases.project.project_id": project, **search}
+        used[name], others = sort_out(gdc.search("files", where, FIELDS, FILE), name)
+        left_out += others
+        log.info("%s: %d files used, %d left out", name, len(used[name]), len(others))
+    tables = {
+        "slides": slide_table(used["slides"], slide_folder),
+        "star_counts": file_table(used["star_counts"]),
+        "mutations": file_table(used["mutations"]),
+        "patients": patient_table([case["submitter_id"] for case in cases], used),
+        "left_out": pd.DataFrame(left_out, columns=LEFT_OUT_COLUMNS),
+    }
+    for name, table in tables.items():
+        with written_whole(out[name]) as partial:  # without a digest: they are the user's to edit
+            table.to_csv(partial, sep="\t", index=False, lineterminator="\n")
+    facts = {
+        "data_release": release,
+        "address": gdc.address,
+        "project": project,
+        "files": {name: len(hits) for name, hits in used.items()},
+        "bytes": {name: sum(int(hit["file_size"]) for hit in used[name]) for name in used},
+    }
+    with written_whole(out["release"]) as partial:
+        partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+
+def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[tuple[str, ...]]]:
+    """Tell the files that count from those that do not.
+
+    Parameters
+    ----------
+    hits : sequence of dict
+        What a search found, with `FIELDS`.
+    name : str
+        Which search, of `SEARCHES`.
+
+    Returns
+    -------
+    used : list of dict
+        The files that count, sorted by name; of a slide's several files the first by name.
+    left_out : list of tuple
+        One row of `LEFT_OUT_COLUMNS` for each of the others.
+    """
+    used: list[Hit] = []
+    left_out: list[tuple[str, ...]] = []
+    seen = set()
+    for hit in sorted(hits, key=lambda hit: (hit["file_name"], hit["file_id"])):
+        reason = _fault(hit, name)
+        if name == "slides" and not reason:
+            if slide_id(hit) in seen:
+                reason = "a further file of this slide: the first by name is used"
+            seen.add(slide_id(hit))
+        if reason:
+            patients = ", ".join(sorted(case["submitter_id"] for case in hit.get("cases", [])))
+            left_out.append((name, hit["file_id"], hit["file_name"], patients, reason))
+        else:
+            used.append(hit)
+    return used, left_out
+
+
+def _fault(hit: Hit, name: str) -> str:
+    """Say why a file does not count, if it does not."""
+    cases = hit.get("cases", [])
+    if hit["access"] != "open":
+        return "not open to everyone"
+    if len(cases) != 1:
+        return f"of {len(cases)} patients"
+    strategy = hit.get("experimental_strategy")
+    if name == "slides" and strategy != DIAGNOSTIC:
+        return f"no diagnostic slide: {strategy}"
+    if _tumour(hit) is None:
+        kinds = {str(sample.get("sample_type")) for sample in cases[0].get("samples", [])}
+        return f"no primary tumour: {', '.join(sorted(kinds))}"
+    if name == "slides" and not hit["file_name"].lower().endswith(SLIDE_SUFFIX):
+        return f"no {SLIDE_SUFFIX} file"
+    return ""
+
+
+def _tumour(hit: Hit) -> str | None:
+    """Return the primary tumour's sample; a mutation file is also of a normal one."""
+    samples = hit["cases"][0].get("samples", [])
+    tumours = (s["submitter_id"] for s in samples if s.get("sample_type") == TUMOUR)
+    return min(tumours, default=None)
+
+
+def slide_id(hit: Hit) -> str:
+    """Return a slide's barcode: its file's name is ``TCGA-05-4244-01Z-00-DX1.<uuid>.svs``."""
+    return str(hit["file_name"]).partition(".")[0]
+
+
+def slide_table(hits: Sequence[Hit], folder: str) -> pd.DataFrame:
+    """Return the slide sheet: one row per slide, sorted, with what fetching it takes."""
+    rows = [
+        {
+            "slide": slide_id(hit),
+            "patient": hit["cases"][0]["submitter_id"],
+            "path": f"{folder}/{slide_id(hit)}{SLIDE_SUFFIX}",
+            **_checks(hit, "file_id"),
+        }
+        for hit in hits
+    ]
+    return pd.DataFrame(rows, columns=SLIDE_COLUMNS).sort_values("slide", ignore_index=True)
+
+
+def file_table(hits: Sequence[Hit]) -> pd.DataFrame:
+    """Return one row per file with its tumour's sample, sorted by sample, aliquot and file."""
+    rows = []
+    for hit in hits:
+        sample = str(_tumour(hit))
+        entities = [e["entity_submitter_id"] for e in hit.get("associated_entities", [])]
+        rows.append(
+            {
+                "File Name": hit["file_name"],
+                "Case ID": hit["cases"][0]["submitter_id"],
+                "Sample ID": sample,
+                "Aliquot ID": min(
+                    (name for name in entities if name.startswith(sample)), default=""
+                ),
+                **_checks(hit, "File ID"),
+            }
+        )
+    table = pd.DataFrame(rows, columns=FILE_COLUMNS)
+    return table.sort_values(["Sample ID", "Aliquot ID", "File ID"], ignore_index=True)
+
+
+def _checks(hit: Hit, identity: str) -> dict[str, Any]:
+    return {identity: hit["file_id"], "md5": hit["md5sum"], "size": int(hit["file_size"])}
+
+
+def patient_table(patients: Sequence[str], used: Mapping[str, Sequence[Hit]]) -> pd.DataFrame:
+    """Return all patients of a project with their numbers of files, by search."""
+    table = pd.DataFrame({"patient": sorted(patients)})
+    for name, hits in used.items():
+        owners = pd.Series([hit["cases"][0]["submitter_id"] for hit in hits], dtype=str)
+        table[name] = table["patient"].map(owners.value_counts()).fillna(0).astype(int)
+    return table

@@ -1,0 +1,307 @@
+"""Files from the internet: taken up where they broke off, checked, whole or not at all.
+
+HTTP is requests', and urllib3's `Retry` decides which failed requests are repeated and when; what
+neither does is to take up a body that broke off (RFC 9110, section 14: range requests).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from ..core.errors import HistotransferError
+from ..core.files import raise_if_unwritable
+
+log = logging.getLogger(__name__)
+
+REPEATED = (408, 429, 500, 502, 503, 504)
+"""Status codes that another try may change."""
+_BLOCK = 1 << 16
+_LONGEST_WAIT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a server is dealt with that does not answer, or not rightly.
+
+    Attributes
+    ----------
+    timeout_s : float
+        Seconds without a byte after which a connection counts as lost.
+    retries : int
+        Failures in a row, none of which brought a byte, after which a file is given up.
+    backoff_s : float
+        Seconds before a second retry; they double with each further one. A server that says
+        itself when to come back (``Retry-After``) is obeyed.
+    """
+
+    timeout_s: float = 60.0
+    retries: int = 7
+    backoff_s: float = 1.0
+
+    def wait_s(self, failures: int) -> float:
+        """Return the seconds to wait after so many failures in a row."""
+        return min(self.backoff_s * 2 ** (failures - 1), _LONGEST_WAIT_S) if failures > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on a server.
+
+    Attributes
+    ----------
+    url : str
+        Its address.
+    digest : str
+        What its bytes must give, such as ``md5:0123…`` or ``sha256:0123…``.
+    size : int or None
+        Its bytes, where they are known.
+    """
+
+    url: str
+    digest: str
+    size: int | None = None
+
+
+class _BrokenOffError(Exception):
+    """A body that ended too soon, or does not go on where the last one ended."""
+
+
+def open_session(patience: Patience) -> requests.Session:
+    """Open a session that repeats requests which failed for the moment."""
+    policy = Retry(
+        total=patience.retries,
+        backoff_factor=patience.backoff_s,
+        backoff_max=_LONGEST_WAIT_S,
+        status_forcelist=REPEATED,
+        allowed_methods=None,  # a POST of the GDC's is a search: to repeat it changes nothing
+    )
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=policy))
+    return session
+
+
+def ask(
+    session: requests.Session,
+    method: str,
+    url: str,
+    patience: Patience,
+    body: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the JSON object that an address answers; an answer that breaks off is asked for again.
+
+    Raises
+    ------
+    requests.RequestException
+        If the server cannot be reached, goes on failing, or answers with something else than JSON.
+    """
+    failures = 0
+    while True:
+        try:
+            answer = session.request(method, url, json=body, timeout=patience.timeout_s)
+            answer.raise_for_status()
+            value = answer.json()
+        except requests.exceptions.ChunkedEncodingError as error:
+            failures += 1
+            if failures > patience.retries:
+                raise
+            log.warning("%s broke off (%s)", url, error)
+            time.sleep(patience.wait_s(failures))
+            continue
+        if not isinstance(value, dict):
+            raise requests.exceptions.InvalidJSONError(f"{url} answers with no JSON object")
+        return value
+
+
+def download(remote: Remote, path: str | Path, patience: Patience | None = None) -> None:
+    """Fetch one file.
+
+    What has come is kept beside `path` under the ending ``.part``, and a further call goes on from
+    there. Only a file with the right digest gets its name. Other bytes are fetched once more from
+    the start, in case the fault was an earlier part's.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file to fetch.
+    path : str or Path
+        The file to write; its folder is made if needed.
+    patience : Patience, optional
+        What is done about a server that fails.
+
+    Raises
+    ------
+    HistotransferError
+        If the server refuses the file or goes on failing, the disk has no room for it, or its
+        bytes are not those that the digest is of.
+    """
+    path, patience = Path(path), patience or Patience()
+    try:
+        _download(remote, path, patience)
+    except OSError as error:
+        raise_if_unwritable(path, error)
+        raise
+    log.info("%s: %d bytes, %s", path, path.stat().st_size, remote.digest)
+
+
+def _download(remote: Remote, path: Path, patience: Patience) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with open_session(patience) as session:
+        for _ in range(2):
+            _fill(session, remote, part, patience)
+            found = digest(part, remote.digest.partition(":")[0])
+            if found == remote.digest:
+                break
+            log.warning("%s: bytes of %s, expected %s", remote.url, found, remote.digest)
+            part.unlink()
+        else:
+            raise HistotransferError(
+                remote.url,
+                f"answered with other bytes ({found}, expected {remote.digest}), twice",
+                "See in a browser whether a log-in page or a proxy answers in its place; if the "
+                "file itself has changed, correct its digest",
+            )
+    part.replace(path)
+
+
+def download_all(
+    wanted: Iterable[tuple[Remote, Path]], connections: int, patience: Patience | None = None
+) -> None:
+    """Fetch many files, a few at a time.
+
+    A file that is there with the right number of bytes is not fetched again: it got its name when
+    its digest was right.
+
+    Parameters
+    ----------
+    wanted : iterable of (Remote, Path)
+        The files, with their sizes, and where to write them.
+    connections : int
+        Files at a time.
+    patience : Patience, optional
+        What is done about a server that fails.
+
+    Raises
+    ------
+    HistotransferError
+        If the disk has no room for all of them, or as `download` does: for the first that fails,
+        after which no further one is begun.
+    """
+    missing = [
+        (remote, path)
+        for remote, path in wanted
+        if not (path.exists() and path.stat().st_size == remote.size)
+    ]
+    if not missing:
+        return
+    check_space(missing[0][1].parent, sum(remote.size or 0 for remote, _ in missing))
+    with ThreadPoolExecutor(connections) as pool:
+        started = [pool.submit(download, remote, path, patience) for remote, path in missing]
+        try:
+            for job in started:
+                job.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def digest(path: str | Path, algorithm: str) -> str:
+    """Return a file's digest behind its algorithm's name, such as ``md5:0123…``."""
+    with Path(path).open("rb") as file:
+        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
+
+
+def check_space(folder: Path, size: int) -> None:
+    """Raise a HistotransferError if the disk of a folder, or of its parent, lacks `size` bytes."""
+    folder = next(place for place in (folder, *folder.parents) if place.is_dir())
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise HistotransferError(
+            folder,
+            f"has {free / 1e9:.2f} GB left, and {size / 1e9:.2f} GB are to be written",
+            "Free the room, or put `download.folder` on a larger disk",
+        )
+
+
+def _fill(session: requests.Session, remote: Remote, part: Path, patience: Patience) -> None:
+    """Fetch what `part` lacks, in as many requests as it takes."""
+    failures, furthest, now = 0, 0, part.stat().st_size if part.exists() else 0
+    while True:
+        furthest = max(furthest, now)
+        try:
+            return _append(session, remote, part, now, patience)
+        except (requests.RequestException, _BrokenOffError) as error:
+            now = part.stat().st_size if part.exists() else 0
+            failures = 0 if now > furthest else failures + 1
+            # A request that failed has been repeated by the session; a body has not.
+            final = not isinstance(error, _BrokenOffError) or failures > patience.retries
+            if final:
+                raise HistotransferError(
+                    remote.url,
+                    f"could not be fetched ({error})",
+                    f"Run again when the network is back: the {now} bytes that came are kept",
+                ) from error
+            log.warning("%s broke off at %d bytes (%s)", remote.url, now, error)
+            time.sleep(patience.wait_s(failures))
+
+
+def _append(
+    session: requests.Session, remote: Remote, part: Path, have: int, patience: Patience
+) -> None:
+    """Add one answer's bytes to a file that has so many."""
+    headers = {"Accept-Encoding": "identity"}  # the digest is of the file as it is stored
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with session.get(
+        remote.url, headers=headers, stream=True, timeout=patience.timeout_s
+    ) as answer:
+        if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
+            if answer.headers.get("Content-Range", "") == f"bytes */{have}":
+                return  # it was all there
+            part.unlink()
+            raise _BrokenOffError("the server has fewer bytes than came before")
+        if not answer.ok:
+            raise HistotransferError(
+                remote.url,
+                f"the server refuses it ({answer.status_code} {answer.reason})",
+                "Try the address in a browser; an old list of files is made anew by `make sheets`",
+            )
+        if answer.status_code != requests.codes.partial_content:
+            have = 0  # a server without ranges starts again
+        elif not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            part.unlink()
+            raise _BrokenOffError("the server goes on at another place")
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length is not None else remote.size
+        if remote.size is not None and total != remote.size:
+            raise HistotransferError(
+                remote.url,
+                f"has {total} bytes, expected {remote.size}",
+                "The file has changed, or a log-in page answers in its place; try it in a browser",
+            )
+        check_space(part.parent, (total or have) - have)
+        with part.open("ab" if have else "wb") as file:
+            try:
+                for block in answer.iter_content(_BLOCK):
+                    file.write(block)
+            except requests.RequestException as error:
+                raise _BrokenOffError(str(error)) from error
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+    if total is not None and size < total:
+        raise _BrokenOffError(f"{size} of {total} bytes")

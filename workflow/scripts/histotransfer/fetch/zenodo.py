@@ -1,0 +1,71 @@
+"""Records of Zenodo: which files they hold, and with which digests."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+
+from ..core.errors import HistotransferError
+from .http import Patience, Remote, ask, download, open_session
+
+log = logging.getLogger(__name__)
+
+
+def fetch(
+    record: str, file: str, md5: str, out_path: str | Path, patience: Patience | None = None
+) -> None:
+    """Fetch a file of a record.
+
+    The record itself is asked for the file's size and digest first. Where it answers, the digest
+    in the config must be the record's; where it does not, the config's alone decides.
+
+    Parameters
+    ----------
+    record : str
+        The record's address, such as ``https://zenodo.org/records/1214456``.
+    file : str
+        The file's name in the record.
+    md5 : str
+        The digest that the config gives.
+    out_path : str or Path
+        The file to write.
+    patience : Patience, optional
+        What is done about a server that fails.
+
+    Raises
+    ------
+    HistotransferError
+        If the record has no such file, or one with another digest, or as `download` does.
+    """
+    patience = patience or Patience()
+    md5, size = f"md5:{md5}", None
+    listed = _listed(record, patience)
+    if listed is not None:
+        if file not in listed:
+            raise HistotransferError(
+                record, f"has no file {file} ({', '.join(sorted(listed))})", "Correct `file`"
+            )
+        promised, size = listed[file]
+        if promised != md5:
+            raise HistotransferError(
+                f"{record}: {file}",
+                f"has the digest {promised}, and the config gives {md5}",
+                "Correct the dataset's `md5` in the config if you trust the record",
+            )
+    download(Remote(f"{record}/files/{quote(file)}?download=1", md5, size), out_path, patience)
+
+
+def _listed(record: str, patience: Patience) -> dict[str, tuple[str, int]] | None:
+    """Return digest and size of the record's files, or None where it does not say."""
+    address = record.replace("/records/", "/api/records/")
+    try:
+        with open_session(patience) as session:
+            files = ask(session, "GET", address, patience)["files"]
+        return {str(file["key"]): (file["checksum"], int(file["size"])) for file in files}
+    # Of an answer of another form, looking into it raises any of the others.
+    except (requests.RequestException, LookupError, TypeError, ValueError, OverflowError) as error:
+        log.warning("%s does not tell its digests (%s); the config's decides", address, error)
+        return None

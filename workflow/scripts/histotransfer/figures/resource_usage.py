@@ -1,0 +1,92 @@
+"""Costs: hours and memory of each rule, by stage."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from ..results.tables import Tables, unique
+from . import style
+from .nothing import NothingToDraw
+
+UNITS = {"h": 1.0, "min": 60.0, "s": 3600.0}
+"""How many of a unit make an hour."""
+SHOWN = 16
+"""How many rules have a row; the others are summed in the last."""
+
+
+def by_rule(tables: Tables, alpha: float) -> Figure:
+    """Draw CPU time and peak memory of each rule, in the order of the data."""
+    table = tables["costs"]
+    if table.empty:
+        raise NothingToDraw("No job was timed: there is no benchmark file.")
+    largest = table["cpu_hours"].nlargest(SHOWN).index
+    rest = table.drop(largest)
+    rows = table.loc[sorted(largest)]
+    labels = [f"{row['rule'].replace('_', ' ')}  n = {row['jobs']:,}" for _, row in rows.iterrows()]
+    hours, memory = rows["cpu_hours"].tolist(), (rows["max_rss_mb"] / 1024).tolist()
+    shades = _shades(unique(table["stage"]))
+    stages, colours = rows["stage"].tolist(), [shades[stage] for stage in rows["stage"]]
+    if len(rest):
+        labels.append(f"{len(rest)} other rules  n = {rest['jobs'].sum():,}")
+        hours.append(rest["cpu_hours"].sum())
+        memory.append(rest["max_rss_mb"].max() / 1024)
+        stages.append("")
+        colours.append(style.FAINT)
+    unit = _unit(max(hours))
+
+    figure = style.page(24 + 5 * len(labels))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.6, 1])
+    place = range(len(labels))
+    left.barh(place, [UNITS[unit] * value for value in hours], color=colours)
+    right.barh(place, memory, color=colours)
+    for number, (value, share) in enumerate(zip(hours, _shares(hours), strict=True)):
+        left.text(UNITS[unit] * value, number, f" {share}", va="center", fontsize=6)
+    for number, stage in enumerate(stages):
+        if stage and stage not in stages[:number]:
+            right.text(
+                1.01,
+                number,
+                stage,
+                transform=right.get_yaxis_transform(),
+                va="center",
+                color=shades[stage],
+                weight="bold",
+            )
+        if number and stage != stages[number - 1]:
+            for axes in (left, right):
+                axes.axhline(number - 0.5, color=style.FAINT, linewidth=0.6)
+    left.set_yticks(place, labels)
+    left.set_ylim(len(labels) - 0.4, -0.6)
+    left.margins(x=0.12)
+    left.set_xlabel(f"CPU time, all jobs of the rule ({unit}; share of the whole)")
+    right.set_xlabel("peak memory of a job (GB)")
+    for axes in (left, right):
+        style.grid(axes, "x")
+    style.headline(figure, _gist(table["cpu_hours"].sum(), table["gpu_hours"].sum()))
+    return figure
+
+
+def _shades(stages: list[str]) -> dict[str, str]:
+    """Give neighbouring stages different colours."""
+    colours = [style.OKABE_ITO[name] for name in ("blue", "vermillion", "green", "purple")]
+    return {stage: colours[i % len(colours)] for i, stage in enumerate(stages)}
+
+
+def _shares(values: list[float]) -> list[str]:
+    total = sum(values) or 1.0
+    return ["< 1 %" if value < 0.01 * total else f"{100 * value / total:.0f} %" for value in values]
+
+
+def _unit(hours: float) -> str:
+    """Choose the largest unit of which there is more than one."""
+    return next((unit for unit, many in UNITS.items() if many * hours >= 1), "s")
+
+
+def _amount(hours: float) -> str:
+    unit = _unit(hours)
+    return f"{UNITS[unit] * hours:,.1f} {unit}"
+
+
+def _gist(cpu_hours: float, gpu_hours: float) -> str:
+    gpu = f", {_amount(gpu_hours)} with a GPU" if gpu_hours else ", none with a GPU"
+    return f"The run took {_amount(cpu_hours)} of CPU time{gpu}"

@@ -1,0 +1,159 @@
+"""The one style of all figures: sizes, type, colours, marks, and how a figure is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
+
+from ..core.files import written_whole
+
+MM = 1 / 25.4
+COLUMN_MM, PAGE_MM = 85.0, 180.0
+"""Width of one column and of the page of a journal: figures are drawn at the size they are read."""
+
+OKABE_ITO = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+}
+"""Okabe & Ito, Color Universal Design, 2008: told apart with any colour vision."""
+
+INK, GREY, FAINT = "#222222", "#767676", "#D9D9D9"
+BASELINE = GREY
+COMPARED = [OKABE_ITO[name] for name in ("blue", "vermillion", "green", "purple", "orange")]
+MARKERS = ["o", "s", "D", "^", "v", "P"]
+
+RC: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 7,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(color=COMPARED),
+    "figure.titlesize": 9,
+    "figure.titleweight": "bold",
+    "figure.constrained_layout.h_pad": 0.05,
+    "figure.constrained_layout.w_pad": 0.05,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "pdf.fonttype": 42,  # text stays text, which journals ask for
+    "savefig.dpi": 300,
+}
+
+
+def page(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
+    """Return an empty figure of a given printed size."""
+    return Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Say above the panels, at the left, what the figure shows."""
+    figure.suptitle(text, x=0.01, horizontalalignment="left")
+
+
+def looks(extractors: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Give each extractor its colour and marker; the first, the baseline, is grey."""
+    colours = [BASELINE, *COMPARED]
+    return {
+        name: (colours[i % len(colours)], MARKERS[i % len(MARKERS)])
+        for i, name in enumerate(extractors)
+    }
+
+
+def grid(axes: Axes, axis: str) -> None:
+    """Draw a faint grid along one axis (``x`` or ``y``)."""
+    axes.grid(axis=axis)  # type: ignore[arg-type]
+    axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+
+
+def key(axes: Axes, marks: Mapping[str, tuple[str, str]]) -> None:
+    """Put the names of the extractors in one row above the panel."""
+    for name, (colour, marker) in marks.items():
+        axes.plot([], [], marker=marker, color=colour, linestyle="", label=name)
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=3,
+        borderaxespad=0.3,
+        borderpad=0.1,
+        handlelength=0.8,
+        columnspacing=1.2,
+        labelspacing=0.3,
+    )
+
+
+def label_edges(panels: npt.NDArray[Any], used: int, xlabel: str, ylabel: str) -> None:
+    """Label the outer panels of a grid with shared axes, and leave out those beyond `used`."""
+    columns = panels.shape[1]
+    for axes in panels.flat[used:]:
+        axes.set_axis_off()
+    for axes in panels[:, 0]:
+        axes.set_ylabel(ylabel)
+    for axes in panels.flat[max(0, used - columns) : used]:
+        axes.set_xlabel(xlabel)
+        axes.tick_params(labelbottom=True)
+
+
+def in_words(text: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    figure = page(40, COLUMN_MM)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=GREY, fontsize=8)
+    return figure
+
+
+def mark_simulated(figure: Figure) -> None:
+    """Say on the figure that the data are simulated."""
+    figure.supxlabel(
+        "simulated data", x=0.99, ha="right", fontsize=7, weight="bold", color="#D55E00"
+    )
+
+
+def save(figure: Figure, outputs: Iterable[str | Path]) -> None:
+    """Save a figure under each name, in the format of its suffix, without dates.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    outputs : iterable of str or Path
+        Names ending in ``.pdf`` or ``.png``.
+    """
+    undated: dict[str, dict[str, None]] = {".pdf": {"CreationDate": None}, ".png": {}}
+    for output in outputs:
+        suffix = Path(output).suffix
+        with written_whole(output) as partial:
+            figure.savefig(partial, format=suffix[1:], metadata=undated[suffix])

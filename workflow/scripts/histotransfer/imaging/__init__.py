@@ -1,0 +1,1 @@
+"""Pure functions on arrays: optical density, resampling, codecs, stain."""

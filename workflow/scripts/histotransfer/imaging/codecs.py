@@ -1,0 +1,41 @@
+"""Encoded images in HDF5: the pixels of a patch store."""
+
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import HistotransferError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_END, JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"
+
+
+def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDArray[np.uint8]:
+    """Encode an image (h, w, 3) as JPEG (chroma not subsampled) or PNG bytes (n,)."""
+    if codec == "jpeg":
+        encoded = imagecodecs.jpeg8_encode(rgb, level=jpeg_quality, subsampling="444")
+    elif codec == "png":
+        encoded = imagecodecs.png_encode(rgb)
+    else:
+        raise HistotransferError("patches: codec", f"{codec!r} is unknown", "Choose jpeg or png")
+    return np.frombuffer(encoded, np.uint8)
+
+
+def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Decode one stored image to (h, w, 3) uint8 RGB.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged.
+    """
+    encoded = buffer.tobytes()
+    is_png = encoded.startswith(PNG_SIGNATURE)
+    if (PNG_END if is_png else JPEG_END) not in encoded:
+        raise ValueError("it is cut short")  # of which a decoder would make grey pixels
+    try:
+        return np.asarray((imagecodecs.png_decode if is_png else imagecodecs.jpeg8_decode)(encoded))
+    except RuntimeError as error:  # of which the codecs' errors are kinds
+        raise ValueError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Labels: the forms in which they come, and those of a task."""

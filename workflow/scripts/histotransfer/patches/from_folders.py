@@ -1,0 +1,134 @@
+"""From a folder of labelled patches to a patch store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..core.errors import HistotransferError
+from ..imaging.codecs import decode, encode
+from .store import append_images, create_patch_store
+
+IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
+"""What is read, whatever a file's name ends in: Pillow would hand PostScript to Ghostscript."""
+
+
+MAX_IMAGE_PX = 2**24
+"""A patch with more pixels is none; it is refused before it is decoded."""
+
+
+IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
+PLAIN_MODES = {"1", "L", "P", "RGB", "CMYK", "YCbCr"}
+
+
+def pack_dataset(
+    folder: str | Path,
+    store_path: str | Path,
+    *,
+    dataset: str,
+    patch_px: int,
+    codec: str,
+    jpeg_quality: int,
+) -> None:
+    """Pack a folder of patches with one sub-folder per class into a patch store.
+
+    Images of another size are area-resampled, of another colour mode converted; both are counted in
+    the attributes `n_resized` and `n_converted`. A JPEG that needs neither is stored as it is when
+    the codec is JPEG: it is not compressed a second time.
+
+    Parameters
+    ----------
+    folder, store_path : str or Path
+        The folder; the file to write.
+    dataset : str
+        The dataset's id.
+    patch_px : int
+        Width and height of the stored patches, in px.
+    codec : {"jpeg", "png"}
+        How images are stored.
+    jpeg_quality : int
+        Quality of JPEG.
+
+    Raises
+    ------
+    HistotransferError
+        If the folder holds no classes, a class holds no images, or an image is broken.
+    """
+    folder = Path(folder)
+    remedy = "Give `datasets: path` a folder with one sub-folder of images per tissue class"
+    if not folder.is_dir():
+        raise HistotransferError(folder, "is not a folder", remedy)
+    classes = sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
+    if not classes:
+        raise HistotransferError(folder, "has no sub-folders", remedy)
+    if "all" in classes:
+        raise HistotransferError(
+            folder / "all", "is a name that stands for all classes", "Rename it"
+        )
+    files = []
+    for label, name in enumerate(classes):
+        images = sorted(
+            file for file in (folder / name).iterdir() if file.suffix.lower() in IMAGE_SUFFIXES
+        )
+        if not images:
+            raise HistotransferError(folder / name, "holds no image", remedy)
+        for image in images:
+            if not f"{name}/{image.name}".isprintable():
+                raise HistotransferError(
+                    folder / name,
+                    f"holds a file whose name has characters that are no text: {image.name!r}",
+                    "Rename it",
+                )
+        files += [(label, image) for image in images]
+    attrs = {"dataset": dataset, "classes": classes, "patch_px": patch_px, "codec": codec}
+    counts = {"n_resized": 0, "n_converted": 0}
+    with create_patch_store(store_path, attrs | {"jpeg_quality": jpeg_quality}) as store:
+
+        def stored() -> Iterator[npt.NDArray[np.uint8]]:
+            for _, file in files:
+                encoded, resized, converted = _load(file, patch_px, codec, jpeg_quality)
+                counts["n_resized"] += resized
+                counts["n_converted"] += converted
+                yield encoded
+
+        append_images(store, stored())
+        store["labels"] = np.array([label for label, _ in files], np.int16)
+        store["names"] = [f"{file.parent.name}/{file.name}" for _, file in files]
+        store.attrs.update(counts)
+
+
+def _load(
+    file: Path, patch_px: int, codec: str, jpeg_quality: int
+) -> tuple[npt.NDArray[np.uint8], bool, bool]:
+    try:
+        with Image.open(file, formats=IMAGE_FORMATS) as image:
+            mode, size = image.mode, image.size
+            if size[0] * size[1] > MAX_IMAGE_PX:
+                raise ValueError(f"{size[0]} × {size[1]} px are too many for a patch")
+            image.load()
+            resized, converted = size != (patch_px, patch_px), mode != "RGB"
+            if codec == "jpeg" and image.format == "JPEG" and not resized and not converted:
+                kept = np.frombuffer(file.read_bytes(), np.uint8)
+                decode(kept)
+                return kept, False, False
+            if mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+                rgba = image.convert("RGBA")
+                rgb = Image.new("RGB", size, (255, 255, 255))
+                rgb.paste(rgba, mask=rgba.getchannel("A"))
+            elif mode in PLAIN_MODES:
+                rgb = image.convert("RGB")
+            else:
+                raise ValueError(f"colour mode {mode} is not an 8-bit image")
+            if resized:
+                rgb = rgb.resize((patch_px, patch_px), Image.Resampling.BOX)
+            return encode(np.asarray(rgb), codec, jpeg_quality), resized, converted
+    except Exception as error:  # of a damaged image, Pillow's decoders raise errors of any kind
+        raise HistotransferError(
+            file, f"cannot be read as an image ({error})", "Replace or remove this file"
+        ) from error

@@ -1,0 +1,282 @@
+"""Patch stores: from folders of patches, and from slides in one pass over their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import SlideError
+from ..core.hdf5 import create_store, open_store
+from ..imaging import stain
+from ..imaging.codecs import encode
+from ..imaging.optical_density import optical_density
+from ..slides.reader import SlideReader, crashed, recorded
+from ..slides.resolution import Scale
+from . import metrics, stain_reference
+from .store import append_images, create_patch_store
+
+STAIN_TILES = 64
+"""Tiles on which a slide's stain is estimated; they are kept in memory, so that none is read
+twice."""
+
+
+def cut_patches(
+    slide_path: str | Path,
+    tiles_path: str | Path,
+    measures_path: str | Path,
+    patches_path: str | Path,
+    *,
+    reference_path: str | Path | None,
+    stain_method: str,
+    stain_fallback: str,
+    max_background_fraction: float,
+    max_unreadable_fraction: float,
+    codec: str,
+    jpeg_quality: int,
+    seed: int,
+    crash: str = "",
+) -> None:
+    """Read every candidate tile of a slide once: measure it, normalise its stain, and store it.
+
+    Memory does not grow with the slide. A slide that fails yields two valid files without rows
+    whose attribute `error` says why.
+
+    Parameters
+    ----------
+    slide_path : str or Path
+        The slide.
+    tiles_path : str or Path
+        Its candidate tiles (`tiles/1`).
+    measures_path, patches_path : str or Path
+        The files to write (`measures/1`, `patches/1`).
+    reference_path : str or Path or None
+        The reference stain; not read when `stain_method` is ``none``.
+    stain_method : {"slide", "patch", "none"}
+        What Macenko's stains are fitted to.
+    stain_fallback : {"none", "exclude"}
+        What becomes of a slide (or patch) whose fit is degenerate: left as it is, or left out.
+    max_background_fraction : float
+        A patch with more background is measured and not stored.
+    max_unreadable_fraction : float
+        A slide with more unreadable tiles is excluded.
+    codec, jpeg_quality : str, int
+        How patches are stored.
+    seed : int
+        Seed of the sample of pixels on which stains are fitted.
+    crash : str
+        The signal by which reading the slide has ended a process: it is not opened again.
+    """
+    with open_store(tiles_path, "tiles/1") as tiles:
+        coords = tiles["coords"][:]
+        tile_attrs = dict(tiles.attrs)
+    attrs: dict[str, Any] = {
+        name: tile_attrs.get(name, "")
+        for name in ("slide", "error", "mpp", "mpp_source", "effective_mpp", "patch_size_level0")
+    }
+    attrs |= {
+        "patch_px": tile_attrs["patch_size"],
+        "codec": codec,
+        "jpeg_quality": jpeg_quality,
+        "stain_method": stain_method,
+        "stain_fallback": stain_fallback,
+        "stain_status": "",
+        "stain_clipped_fraction": "",
+        "pixel_source": "",
+        "max_background_fraction": max_background_fraction,
+        "max_unreadable_fraction": max_unreadable_fraction,
+    }
+    if crash:
+        attrs["error"] = recorded(crashed(slide_path, crash))
+    if not attrs["error"]:
+        scale = Scale(
+            level=int(tile_attrs["read_level"]),
+            read_px=int(tile_attrs["read_px"]),
+            patch_px=int(tile_attrs["patch_size"]),
+            patch_size_level0=int(tile_attrs["patch_size_level0"]),
+            effective_mpp=float(tile_attrs["effective_mpp"]),
+        )
+        reference = (
+            None if stain_method == "none" else stain_reference.read_reference(reference_path or "")
+        )
+        try:
+            with SlideReader(slide_path, float(tile_attrs["mpp"])) as reader:
+                tiles_read = _Tiles(reader, coords, scale, max_unreadable_fraction)
+                normaliser = _Normaliser(stain_method, stain_fallback, reference)
+                normaliser.fit(tiles_read, seed)
+                _pixel_pass(tiles_read, normaliser, attrs, measures_path, patches_path)
+                return
+        except SlideError as error:
+            attrs["error"] = recorded(error)
+    with create_patch_store(patches_path, attrs) as store:
+        store["coords"] = np.empty((0, 2), np.int32)
+    _write_measures(measures_path, attrs, _Rows(0))
+
+
+class _Tiles:
+    """The candidate tiles of an open slide: each is read once, and failures are counted."""
+
+    def __init__(
+        self,
+        reader: SlideReader,
+        coords: npt.NDArray[np.int32],
+        scale: Scale,
+        max_unreadable_fraction: float,
+    ) -> None:
+        self.coords = coords
+        self.scale = scale
+        self.reader = reader
+        self.unreadable = 0
+        self._allowed = max_unreadable_fraction * len(coords)
+        self._held: dict[int, npt.NDArray[np.uint8] | None] = {}
+
+    def hold(self, index: int) -> npt.NDArray[np.uint8] | None:
+        """Read a tile ahead and keep it for `take`."""
+        self._held[index] = self.take(index)
+        return self._held[index]
+
+    def take(self, index: int) -> npt.NDArray[np.uint8] | None:
+        """Return a tile's pixels, or None where it cannot be read."""
+        if index in self._held:
+            return self._held.pop(index)
+        x, y = self.coords[index].tolist()
+        try:
+            return self.reader.read_patch(x, y, self.scale)
+        except SlideError as error:
+            self.unreadable += 1
+            if self.unreadable > self._allowed:
+                raise SlideError(
+                    error.subject,
+                    f"more than {self._allowed:g} of its {len(self.coords)} tiles cannot be read; "
+                    f"the last: {error.cause}",
+                    f"{error.remedy}, or raise `tiling: max_unreadable_fraction`",
+                ) from error
+            return None
+
+
+class _Normaliser:
+    """Brings patches to the reference stain, or leaves them as they are."""
+
+    def __init__(self, method: str, fallback: str, reference: stain.Stain | None) -> None:
+        self.method = method
+        self.fallback = fallback
+        self.reference = reference
+        self.attrs: dict[str, Any] = {"stain_status": "none", "stain_degenerate": 0}
+        self._matrix: npt.NDArray[np.float32] | None = None
+        self._clipped: list[float] = []
+
+    def fit(self, tiles: _Tiles, seed: int) -> None:
+        """Fit the slide's stain, where that is the method, on a sample of its tiles.
+
+        Raises
+        ------
+        SlideError
+            If the fit is degenerate and such slides are to be excluded.
+        """
+        if self.reference is None:
+            return
+        if self.method == "patch":
+            self.attrs["stain_status"] = "fitted per patch"
+            return
+        random = np.random.default_rng([seed, 1])
+        chosen = np.sort(random.permutation(len(tiles.coords))[:STAIN_TILES]).tolist()
+        pixels = [
+            stain.sample_pixels(image, random)
+            for image in map(tiles.hold, chosen)
+            if image is not None
+        ]
+        sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
+        try:
+            found = stain.fit(sample[~metrics.is_pen(optical_density(sample))])
+        except stain.DegenerateStain as error:
+            if self.fallback == "exclude":
+                raise SlideError(
+                    tiles.reader.path,
+                    f"its stain cannot be estimated: {error}",
+                    "Look at its overview, or set `stain: fallback: none` to use it as it is",
+                ) from error
+            self.attrs |= {"stain_status": f"left as it is: {error}", "stain_degenerate": 1}
+            return
+        self._matrix = stain.transform(found, self.reference)
+        self.attrs |= {
+            "stain_status": "fitted",
+            "stain_matrix": found.matrix,
+            "stain_max_concentrations": found.max_concentrations,
+            "stain_transform": self._matrix,
+        }
+
+    def apply(
+        self, image: npt.NDArray[np.uint8], od: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.uint8] | None:
+        """Return the patch of these densities as it is stored, or None if it is left out."""
+        matrix = self._matrix
+        if self.method == "patch" and self.reference is not None:
+            try:
+                found = stain.fit(image.reshape(-1, 3))
+            except stain.DegenerateStain:
+                self.attrs["stain_degenerate"] += 1
+                return None if self.fallback == "exclude" else image
+            matrix = stain.transform(found, self.reference)
+        if matrix is None:
+            return image
+        normalised, clipped = stain.normalise(od, matrix)
+        self._clipped.append(clipped)
+        return normalised
+
+    def final_attrs(self) -> dict[str, Any]:
+        """Return what is to be recorded after the last patch."""
+        clipped = float(np.mean(self._clipped)) if self._clipped else 0.0
+        return self.attrs | {"stain_clipped_fraction": clipped}
+
+
+class _Rows:
+    """What is measured of `count` tiles; NaN until it is."""
+
+    def __init__(self, count: int) -> None:
+        self.values = np.full((count, len(metrics.NAMES)), np.nan, np.float32)
+        self.unreadable = np.zeros(count, np.uint8)
+        self.stored = np.zeros(count, np.uint8)
+
+
+def _pixel_pass(
+    tiles: _Tiles,
+    normaliser: _Normaliser,
+    attrs: dict[str, Any],
+    measures_path: str | Path,
+    patches_path: str | Path,
+) -> None:
+    rows = _Rows(len(tiles.coords))
+
+    def stored() -> Iterator[npt.NDArray[np.uint8]]:
+        for index in range(len(tiles.coords)):
+            raw = tiles.take(index)
+            if raw is None:
+                rows.unreadable[index] = 1
+                continue
+            od = optical_density(raw)
+            rows.values[index] = metrics.measure(raw, od, tiles.scale.effective_mpp)
+            if rows.values[index, 0] > attrs["max_background_fraction"]:
+                continue
+            image = normaliser.apply(raw, od)
+            if image is not None:
+                rows.stored[index] = 1
+                yield encode(image, attrs["codec"], attrs["jpeg_quality"])
+
+    with create_patch_store(patches_path, attrs) as store:
+        append_images(store, stored())
+        store["coords"] = tiles.coords[rows.stored == 1]
+        attrs |= normaliser.final_attrs() | {"pixel_source": tiles.reader.pixel_source}
+        store.attrs.update(attrs)
+    _write_measures(measures_path, attrs, rows)
+
+
+def _write_measures(path: str | Path, attrs: dict[str, Any], rows: _Rows) -> None:
+    attrs = attrs | {"n_unreadable": int(rows.unreadable.sum())}
+    with create_store(path, "measures/1", attrs) as store:
+        for name, column in zip(metrics.NAMES, rows.values.T, strict=True):
+            store[name] = column
+        store["unreadable"] = rows.unreadable
+        store["stored"] = rows.stored

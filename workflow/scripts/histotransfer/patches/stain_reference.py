@@ -1,0 +1,98 @@
+"""The reference stain: that of a sample of a dataset's patches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..core.errors import HistotransferError
+from ..core.files import check_digest, written_with_digest
+from ..core.hdf5 import open_store
+from ..imaging.stain import DegenerateStain, Stain, fit, sample_pixels
+from .store import read_images
+
+SCHEMA = "stain/1"
+REFERENCE_PATCHES = 500
+
+
+def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int) -> None:
+    """Estimate the reference stain from a sample of a dataset's patches and write it as JSON.
+
+    Parameters
+    ----------
+    dataset_store : str or Path
+        Patch store (`patches/1`) of the dataset.
+    out_json : str or Path
+        The file to write.
+    seed : int
+        Seed of the sample.
+
+    Raises
+    ------
+    HistotransferError
+        If the patches do not show two stains.
+    """
+    random = np.random.default_rng([seed, 0])
+    with open_store(dataset_store, "patches/1") as store:
+        total = len(store["images"])
+        chosen = np.sort(random.permutation(total)[:REFERENCE_PATCHES])
+        sampled = [
+            sample_pixels(read_images(store, index, index + 1)[0], random)
+            for index in chosen.tolist()
+        ]
+        dataset = str(store.attrs["dataset"])
+    try:
+        stain = fit(np.concatenate(sampled) if sampled else np.empty((0, 3), np.uint8))
+    except DegenerateStain as error:
+        raise HistotransferError(
+            dataset_store,
+            f"its patches give no reference stain: {error}",
+            "Name an H&E dataset in `stain: reference`, or set `stain: method: none`",
+        ) from error
+    with written_with_digest(out_json) as partial:
+        partial.write_text(
+            json.dumps(
+                {
+                    "schema": SCHEMA,
+                    "histotransfer_version": __version__,
+                    "dataset": dataset,
+                    "patches": len(chosen),
+                    "patches_in_dataset": total,
+                    "seed": seed,
+                    "matrix": stain.matrix.tolist(),
+                    "max_concentrations": stain.max_concentrations.tolist(),
+                },
+                indent=1,
+            )
+            + "\n"
+        )
+
+
+def read_reference(path: str | Path) -> Stain:
+    """Read a reference stain.
+
+    Raises
+    ------
+    HistotransferError
+        If the file is missing, damaged or something else.
+    """
+    check_digest(path)
+    try:
+        contents = json.loads(Path(path).read_text())
+        if contents["schema"] != SCHEMA:
+            raise ValueError(f"holds {contents['schema']}")
+        stain = Stain(
+            np.array(contents["matrix"], float), np.array(contents["max_concentrations"], float)
+        )
+        if stain.matrix.shape != (3, 2) or stain.max_concentrations.shape != (2,):
+            raise ValueError("the matrix is not 3 × 2")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HistotransferError(
+            path,
+            f"is no stain reference ({error})",
+            "Delete this file and run the workflow again to make it anew",
+        ) from error
+    return stain

@@ -1,0 +1,65 @@
+"""Patch stores: encoded images in HDF5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import HistotransferError
+from ..core.hdf5 import create_store
+from ..imaging.codecs import decode
+
+CHUNK_ROWS = 256
+
+
+def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8]:
+    """Decode the images of rows `start` to `stop` of an open patch store.
+
+    Returns
+    -------
+    ndarray, (k, patch_px, patch_px, 3), uint8
+        RGB; k is smaller than asked for at the end of the store.
+
+    Raises
+    ------
+    HistotransferError
+        If an image is damaged.
+    """
+    encoded = store["images"][start:stop]
+    size = int(store.attrs["patch_px"])
+    images = np.empty((len(encoded), size, size, 3), np.uint8)
+    for row, buffer in enumerate(encoded):
+        try:
+            images[row] = decode(buffer)
+        except ValueError as error:
+            raise HistotransferError(
+                store.filename,
+                f"its image {start + row} cannot be decoded ({error})",
+                "Delete this file and run the workflow again to make it anew",
+            ) from error
+    return images
+
+
+@contextmanager
+def create_patch_store(path: str | Path, attrs: Mapping[str, Any]) -> Iterator[h5py.File]:
+    """Write a patch store (`patches/1`) without images yet; it appears at `path` when complete."""
+    with create_store(path, "patches/1", attrs) as store:
+        store.create_dataset(
+            "images", (0,), h5py.vlen_dtype(np.uint8), maxshape=(None,), chunks=(CHUNK_ROWS,)
+        )
+        yield store
+
+
+def append_images(store: h5py.File, encoded: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Append encoded images (n,) to a patch store that is being written, a chunk at a time."""
+    images, waiting = store["images"], iter(encoded)
+    while rows := list(islice(waiting, CHUNK_ROWS)):
+        images.resize((len(images) + len(rows),))
+        images[-len(rows) :] = rows

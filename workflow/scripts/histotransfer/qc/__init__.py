@@ -1,0 +1,1 @@
+"""Quality control: verdicts on patches, their pictures, the cohort, QuPath."""

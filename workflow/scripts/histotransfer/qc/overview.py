@@ -1,0 +1,136 @@
+"""The picture of a slide with its tissue and the verdict on each tile."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.files import written_whole
+from ..core.hdf5 import open_store
+from .verdicts import REASONS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+COLOURS = {
+    "kept": "#009E73",
+    "unreadable": "#D55E00",
+    "background": "#BBBBBB",
+    "pen": "#0072B2",
+    "dark": "#000000",
+    "blurred": "#E69F00",
+    "faint": "#F0E442",
+    "stain": "#CC79A7",
+}
+"""Okabe and Ito's colours, which differ for the colour-blind too."""
+
+
+PANEL_INCHES = 6.0
+OVERVIEW_PX = 1600
+"""The longer side of the thumbnail in the overview is reduced to this."""
+
+
+def draw_overview(tiles_path: str | Path, qc_path: str | Path, overview_path: str | Path) -> None:
+    """Draw a slide twice, with the outline of its tissue and with the verdict on each tile (PNG).
+
+    Parameters
+    ----------
+    tiles_path, qc_path : str or Path
+        The slide's `tiles/1` and `qc/1`.
+    overview_path : str or Path
+        The file to write. A slide without a thumbnail is told of in words.
+    """
+    # Imported here because cohort tables need this module's colours and no drawing.
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    with open_store(tiles_path, "tiles/1") as tiles, open_store(qc_path, "qc/1") as verdicts:
+        attrs = dict(tiles.attrs) | dict(verdicts.attrs)
+        thumbnail, mask = tiles["thumbnail"][:], tiles["tissue_mask"][:]
+        coords, reason = verdicts["coords"][:], verdicts["reason"][:]
+    counts = {name: int((reason == value).sum()) for name, value in REASONS.items()}
+    title = str(attrs["slide"])
+    if attrs.get("mpp", "") != "":
+        title += f"   {float(attrs['mpp']):.4g} µm/px ({attrs['mpp_source']})"
+    if not thumbnail.size:
+        figure = Figure(figsize=(7, 2), dpi=100)
+        figure.text(0.5, 0.7, title, ha="center", weight="bold")
+        figure.text(0.5, 0.35, textwrap.fill(attrs["error"], 80), ha="center", va="center", size=9)
+    else:
+        height, width = thumbnail.shape[:2]
+        inches = PANEL_INCHES / max(height, width)
+        size = (2 * max(inches * width, 2.5) + 0.4, inches * height + 1.2)
+        figure = Figure(figsize=size, dpi=120, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        step = max(1, -(-max(height, width) // OVERVIEW_PX))
+        for axes in (left, right):
+            axes.imshow(thumbnail[::step, ::step], extent=(0, width, height, 0))
+            axes.set_axis_off()
+        mpp = float(attrs["thumbnail_downsample"]) * float(attrs["mpp"])
+        _outline(left, mask, step)
+        _scale_bar(left, width, height, mpp)
+        _squares(right, coords, reason, attrs)
+        right.set(xlim=(0, width), ylim=(height, 0))
+        note = attrs["error"] or f"tissue (outlined) {float(attrs['tissue_mm2']):.3g} mm²"
+        figure.suptitle(f"{title}\n{textwrap.fill(note, int(14 * size[0]))}", size=9)
+        legend = [
+            Patch(facecolor=COLOURS[name], alpha=0.7, label=f"{name} {count}")
+            for name, count in counts.items()
+            if count
+        ]
+        if legend:
+            figure.legend(
+                handles=legend, loc="outside lower center", ncols=4, fontsize=8, frameon=False
+            )
+    with written_whole(overview_path) as partial:
+        figure.savefig(partial, metadata={"Software": None})
+
+
+def _outline(axes: Axes, mask: npt.NDArray[np.uint8], step: int) -> None:
+    if mask.min() < mask.max() and min(mask.shape) > step:
+        rows, columns = (np.arange(0, size, step) + 0.5 for size in mask.shape)
+        axes.contour(
+            columns, rows, mask[::step, ::step], levels=[0.5], colors="#0072B2", linewidths=0.8
+        )
+
+
+def _squares(
+    axes: Axes,
+    coords: npt.NDArray[np.int32],
+    reason: npt.NDArray[np.uint8],
+    attrs: Mapping[str, Any],
+) -> None:
+    from matplotlib.collections import PolyCollection
+
+    side = float(attrs["patch_size_level0"]) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    corners = (coords[:, None] - attrs["bounds"][:2] + side) / float(attrs["thumbnail_downsample"])
+    for name, value in REASONS.items():
+        axes.add_collection(
+            PolyCollection(
+                corners[reason == value],
+                facecolor=COLOURS[name],
+                edgecolor=COLOURS[name],
+                # What is kept shows its tissue, what is not shows its reason.
+                alpha=0.25 if name == "kept" else 0.6,
+                linewidth=0.4,
+            )
+        )
+
+
+def _scale_bar(axes: Axes, width: int, height: int, mpp: float) -> None:
+    """Draw a bar of a round length, at most a third of the picture's width."""
+    longest_mm = width * mpp / 3000
+    power = 10.0 ** np.floor(np.log10(longest_mm))
+    length_mm = power * max(step for step in (1, 2, 5) if step * power <= longest_mm)
+    length = length_mm * 1000 / mpp
+    x, y = 0.03 * width, 0.97 * height
+    axes.plot([x, x + length], [y, y], color="black", linewidth=3, solid_capstyle="butt")
+    axes.text(
+        x + length / 2, y - 0.01 * height, f"{length_mm:g} mm", ha="center", va="bottom", size=8
+    )

@@ -1,0 +1,1 @@
+"""From the comparison to the tables that figures and report are made of."""

@@ -1,0 +1,184 @@
+"""From a slide to the coordinates of its candidate tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import SlideError
+from ..core.hdf5 import create_store
+from .reader import SlideReader, crashed, recorded
+from .resolution import Scale
+from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
+
+STRIP_TILES = 16
+"""Tiles are listed in strips of this many columns, from top to bottom: whoever reads them in this
+order needs no more of the slide at a time than a strip is wide, however wide the slide."""
+
+
+def grid(
+    bounds: tuple[int, ...], stride_level0: float, downsample: float = 1.0
+) -> npt.NDArray[np.int32]:
+    """Lay out tiles over the scanned part of a slide, strip by strip.
+
+    The last tile of a row or column may overhang the edge: whether it is kept is for its tissue to
+    say, so no tissue at an edge is lost and a slide smaller than one patch can still give one.
+
+    Parameters
+    ----------
+    bounds : tuple of int
+        x, y, width, height in level-0 px.
+    stride_level0 : float
+        Distance between tiles in level-0 px; each tile's position is rounded by itself, so that
+        rounding does not add up.
+    downsample : float
+        That of the level to read, on whole pixels of which the tiles are laid.
+
+    Returns
+    -------
+    ndarray, (n, 2), int32
+        Top left corners (x, y) in level-0 px.
+    """
+    left, top, width, height = bounds
+    x = _on_pixels(left + np.arange(0, width, stride_level0), downsample)
+    y = _on_pixels(top + np.arange(0, height, stride_level0), downsample)
+    strips = np.split(x, range(STRIP_TILES, len(x), STRIP_TILES))
+    return np.concatenate([np.stack(np.meshgrid(strip, y), -1).reshape(-1, 2) for strip in strips])
+
+
+def _on_pixels(positions: npt.NDArray[np.float64], downsample: float) -> npt.NDArray[np.int32]:
+    return np.rint(np.rint(positions / downsample) * downsample).astype(np.int32)
+
+
+def tile_slide(
+    slide_path: str | Path,
+    tiles_path: str | Path,
+    *,
+    slide: str,
+    sheet_mpp: float | None,
+    patch_px: int,
+    stride_px: int,
+    target_mpp: float,
+    mpp_tolerance: float,
+    thumbnail_mpp: float,
+    min_tissue_fraction: float,
+    crash: str = "",
+) -> None:
+    """Find a slide's candidate tiles and write them as `tiles/1`.
+
+    A slide that cannot be used, or has no tissue, yields a valid file without tiles whose attribute
+    `error` says why.
+
+    Parameters
+    ----------
+    slide_path, tiles_path : str or Path
+        The slide; the file to write.
+    slide : str
+        The slide's id.
+    sheet_mpp : float or None
+        µm per level-0 px where the slide sheet gives it.
+    patch_px, stride_px : int
+        Width of and distance between patches, in px at `target_mpp`.
+    target_mpp, mpp_tolerance : float
+        Wanted µm/px, and the relative difference up to which a level is read as it is.
+    thumbnail_mpp : float
+        Scale of the tissue mask, in µm/px.
+    min_tissue_fraction : float
+        A tile with less tissue in the mask is not a candidate.
+    crash : str
+        The signal by which reading the slide has ended a process: it is not opened again.
+    """
+    attrs: dict[str, object] = {
+        "slide": slide,
+        "error": "",
+        "patch_size": patch_px,
+        "stride_px": stride_px,
+        "target_mpp": target_mpp,
+        "mpp_tolerance": mpp_tolerance,
+        "min_tissue_fraction": min_tissue_fraction,
+        "tissue_method": METHOD,
+    }
+    coords = np.empty((0, 2), np.int32)
+    conventions: dict[str, object] = {"name": slide}
+    fractions = np.empty(0, np.float32)
+    thumbnail = np.empty((0, 0, 3), np.uint8)
+    mask = np.empty((0, 0), bool)
+    try:
+        if crash:
+            raise crashed(slide_path, crash)
+        with SlideReader(slide_path, sheet_mpp) as reader:
+            attrs |= {
+                "mpp": reader.mpp,
+                "mpp_source": reader.mpp_source,
+                "level0_width": reader.width,
+                "level0_height": reader.height,
+                "bounds": reader.bounds,
+                "objective_power": reader.objective_power,
+                "vendor": reader.vendor,
+            }
+            scale = reader.scale(target_mpp=target_mpp, tolerance=mpp_tolerance, patch_px=patch_px)
+            attrs |= {
+                "effective_mpp": scale.effective_mpp,
+                "patch_size_level0": scale.patch_size_level0,
+                "read_level": scale.level,
+                "read_px": scale.read_px,
+            }
+            conventions |= clam_and_trident(reader, scale, stride_px)
+            thumbnail, readable = reader.thumbnail(thumbnail_mpp)
+            downsample = reader.thumbnail_downsample(thumbnail_mpp)
+            mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
+            attrs |= {
+                "thumbnail_downsample": downsample,
+                "thumbnail_unreadable_fraction": 1 - readable.mean(),
+                "tissue_threshold": threshold,
+                "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
+            }
+            stride_level0 = stride_px * scale.effective_mpp / reader.mpp
+            candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.level])
+            x, y = ((candidates - reader.bounds[:2]) / downsample).T
+            covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
+            enough = covered >= min_tissue_fraction
+            coords, fractions = candidates[enough], covered[enough]
+            if not len(coords):
+                raise SlideError(
+                    slide_path,
+                    f"no tile is tissue to at least {min_tissue_fraction:.0%} "
+                    f"(tissue on the slide: {attrs['tissue_mm2']:g} mm²)",
+                    "Look at its overview; if there is tissue, lower `tiling: min_tissue_fraction`",
+                )
+    except SlideError as error:
+        attrs["error"] = recorded(error)
+    with create_store(tiles_path, "tiles/1", attrs) as store:
+        store["coords"] = coords
+        store["coords"].attrs.update(conventions)
+        store["tissue_fraction"] = fractions
+        store.create_dataset("thumbnail", data=thumbnail, **_compression(thumbnail))
+        store.create_dataset("tissue_mask", data=mask.astype(np.uint8), **_compression(mask))
+
+
+def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[str, object]:
+    """Return the attributes of `coords` by which CLAM and TRIDENT read the same squares.
+
+    CLAM reads `patch_size` px of `patch_level`. TRIDENT reads `patch_size` px at
+    `target_magnification`, so that is given as the magnification of the same level, and both see
+    the pixels from which our patches are reduced. Of the magnifications, only the ratio counts.
+    """
+    downsample = reader.downsamples[scale.level]
+    stride_at_level = stride_px * scale.read_px / scale.patch_px
+    return {
+        "patch_level": scale.level,
+        "patch_size": scale.read_px,
+        "downsample": (downsample, downsample),
+        "patch_size_level0": scale.patch_size_level0,
+        "level0_magnification": 10 / reader.mpp,
+        "target_magnification": 10 / (reader.mpp * downsample),
+        "overlap": round(scale.read_px - stride_at_level),
+        "level0_width": reader.width,
+        "level0_height": reader.height,
+    }
+
+
+def _compression(array: npt.NDArray[np.generic]) -> dict[str, str]:
+    return {"compression": "gzip"} if array.size else {}

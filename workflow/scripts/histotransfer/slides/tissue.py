@@ -1,0 +1,169 @@
+"""Tissue on a thumbnail: where it is, and how much of a tile it covers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..imaging.optical_density import GREY_OD
+
+METHOD = "od-chroma-otsu/2"
+
+SMOOTHING_UM = 8.0
+CLOSING_UM = 24.0
+"""Gaps up to twice this are part of the tissue: fat cells, clefts."""
+
+MIN_AREA_MM2 = 0.01
+"""Smaller islands are debris, smaller holes are lumina and fat; a 100-µm square."""
+
+THRESHOLD_RANGE = (0.04, 0.05)
+"""Otsu's threshold is kept within this (OD), because a slide of glass or tissue alone has one
+class. The glass of real slides has up to 0.015, of tinted ones 0.02; pale mucus has 0.06."""
+
+_MILLI_OD = np.round(1000 * GREY_OD).astype(np.int16)
+
+
+class Tissue(NamedTuple):
+    """A tissue mask (h, w) and the threshold (OD) that made it, after its limits were applied."""
+
+    mask: npt.NDArray[np.bool_]
+    threshold: float
+
+
+def chroma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Spread of optical density between the channels, which dyes have and dust and shadow lack.
+
+    Parameters
+    ----------
+    rgb : ndarray, (h, w, 3), uint8
+        The picture.
+
+    Returns
+    -------
+    ndarray, (h, w), int16
+        Largest minus smallest decimal optical density, in thousandths.
+    """
+    red, green, blue = (_MILLI_OD[rgb[..., channel]] for channel in range(3))
+    low = np.minimum(np.minimum(red, green), blue)
+    np.maximum(red, green, out=red)
+    np.maximum(red, blue, out=red)
+    red -= low
+    return red
+
+
+def otsu(values: npt.NDArray[np.int16]) -> int:
+    """Otsu's threshold of small non-negative integers: values above it are the upper class.
+
+    Raises nothing: of constant values, the value itself.
+    """
+    counts = np.bincount(values.ravel()).astype(np.float64)
+    levels = np.arange(counts.size)
+    lower = np.cumsum(counts)
+    upper = lower[-1] - lower
+    sums = np.cumsum(counts * levels)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (sums[-1] * lower / lower[-1] - sums) ** 2 / (lower * upper)
+    return int(np.nanargmax(between)) if np.isfinite(between).any() else int(values.flat[0])
+
+
+def find_tissue(
+    thumbnail: npt.NDArray[np.uint8], mpp: float, readable: npt.NDArray[np.bool_] | None = None
+) -> Tissue:
+    """Find the tissue on a thumbnail.
+
+    The chroma (`chroma`), limited and smoothed, is thresholded by Otsu's method within
+    `THRESHOLD_RANGE`; small gaps are closed, small islands and holes removed. All lengths are in
+    µm, so the mask depends on neither the slide's levels nor the machine.
+
+    Parameters
+    ----------
+    thumbnail : ndarray, (h, w, 3), uint8
+        The slide.
+    mpp : float
+        µm per px of the thumbnail.
+    readable : ndarray, (h, w), bool, optional
+        False where the slide could not be read: there it counts as tissue, so that its tiles are
+        tried and the failures counted.
+
+    Returns
+    -------
+    Tissue
+        Mask and threshold.
+    """
+    low, high = (round(1000 * limit) for limit in THRESHOLD_RANGE)
+    # Cut at twice the threshold, strong stain crosses it where the tissue ends, not beyond.
+    smooth = ndimage.gaussian_filter(
+        np.minimum(chroma(thumbnail), 2 * high),
+        SMOOTHING_UM / mpp,
+        output=np.int16,
+        mode="nearest",
+        truncate=2,
+    )
+    threshold = min(max(otsu(smooth), low), high)
+    mask = smooth > threshold
+    radius = round(CLOSING_UM / mpp)
+    if radius > 0:
+        y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+        disk = x * x + y * y <= radius * radius
+        mask = ndimage.binary_closing(np.pad(mask, radius), disk)[radius:-radius, radius:-radius]
+    min_px = max(1, round(MIN_AREA_MM2 * 1e6 / mpp**2))
+    mask = ~_without_small(~_without_small(mask, min_px), min_px)
+    if readable is not None:
+        mask |= ~readable
+    return Tissue(mask, threshold / 1000)
+
+
+def _without_small(mask: npt.NDArray[np.bool_], min_px: int) -> npt.NDArray[np.bool_]:
+    labels, _ = ndimage.label(mask)
+    keep = np.bincount(labels.ravel()) >= min_px
+    keep[0] = False
+    kept: npt.NDArray[np.bool_] = keep[labels]
+    return kept
+
+
+def covered_fraction(
+    mask: npt.NDArray[np.bool_], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], size: float
+) -> npt.NDArray[np.float32]:
+    """Measure how much of each of many squares the mask covers; outside the mask there is none.
+
+    Parameters
+    ----------
+    mask : ndarray, (h, w), bool
+        The mask.
+    x, y : ndarray, (n,)
+        The squares' top left corners, in px of the mask (fractions allowed).
+    size : float
+        Their width, in px of the mask.
+
+    Returns
+    -------
+    ndarray, (n,), float32
+        Fractions of the squares' areas, exact for fractional edges.
+    """
+    height, width = mask.shape
+    # A summed-area table is bilinear between its nodes, so interpolating it is exact.
+    table = np.zeros((height + 1, width + 1), np.int32)
+    np.cumsum(np.cumsum(mask, axis=0, dtype=np.int32), axis=1, out=table[1:, 1:])
+
+    def area(
+        right: npt.NDArray[np.float64], bottom: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        right, bottom = np.clip(right, 0, width), np.clip(bottom, 0, height)
+        i = np.minimum(bottom.astype(np.intp), height - 1)
+        j = np.minimum(right.astype(np.intp), width - 1)
+        v, u = bottom - i, right - j
+        return np.asarray(
+            (1 - v) * ((1 - u) * table[i, j] + u * table[i, j + 1])
+            + v * ((1 - u) * table[i + 1, j] + u * table[i + 1, j + 1])
+        )
+
+    covered = area(x + size, y + size) - area(x, y + size) - area(x + size, y) + area(x, y)
+    return np.asarray(covered / size**2, np.float32)
+
+
+def area_mm2(mask: npt.NDArray[np.bool_], mpp: float) -> float:
+    """Area of a mask in mm², rounded to what a thumbnail can tell (0.0001 mm²)."""
+    return round(int(mask.sum()) * mpp**2 / 1e6, 4)

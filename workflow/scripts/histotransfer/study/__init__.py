@@ -1,0 +1,1 @@
+"""The study before the first job: config, slide sheet, extractors, tasks, plan."""

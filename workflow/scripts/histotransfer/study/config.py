@@ -1,0 +1,258 @@
+"""The config and the slide sheet, checked before the first job.
+
+Imported by the Snakefile, so only what Snakemake itself depends on may be imported here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import HistotransferError
+from .extractors import extractors
+from .schema import check, load_schema
+
+#: Where the published study's data come from, by the config key that names them.
+SOURCES = {
+    "NCT-CRC-HE-100K": "unpack NCT-CRC-HE-100K.zip of https://zenodo.org/records/1214456 there",
+    "CRC-VAL-HE-7K": "unpack CRC-VAL-HE-7K.zip of https://zenodo.org/records/1214456 there",
+    "dataset": "a folder with one sub-folder of patches per tissue class is expected there",
+    "slides": (
+        "list your slides there, tab-separated, with the columns slide, patient, path and, "
+        "optionally, mpp"
+    ),
+    "expression": "a table of expression, patients and genes in rows and columns",
+    "mutation": "a table of mutations, patients and genes in rows and columns",
+}
+SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
+#: The sheets that `make sheets` writes beside the slide sheet.
+SHEET_FILES = {
+    "patients": "patients.tsv",
+    "star_counts": "star_counts.tsv",
+    "mutations": "mutations.tsv",
+    "left_out": "left_out.tsv",
+    "release": "release.json",
+}
+
+
+def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
+    """Check a config against its schema, and its keys against each other.
+
+    Parameters
+    ----------
+    config : mapping
+        The config as read.
+    schema_path : str or Path
+        The JSON schema, in YAML.
+
+    Raises
+    ------
+    HistotransferError
+        At the first key that is wrong, naming it.
+    """
+    remedy = "Correct it in the config (config/README.md)"
+    if odd := _odd_value(config):
+        raise HistotransferError("config", odd, remedy)
+    check(config, load_schema(schema_path), "config", remedy)
+    datasets = set(config["datasets"])
+    named = {
+        "stain.reference": config["stain"]["reference"],
+        "finetune.dataset": config["finetune"]["dataset"],
+    }
+    named |= {
+        f"tasks.{name}.dataset": task["dataset"]
+        for name, task in config["tasks"].items()
+        if "dataset" in task
+    }
+    for key, dataset in named.items():
+        if dataset not in datasets:
+            raise HistotransferError(
+                f"config: {key}",
+                f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
+                "Add it to `datasets` or name one of these",
+            )
+    baseline = next(iter(config["extractors"]))
+    tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
+    if tissue and not extractors(config)[baseline].is_network:
+        raise HistotransferError(
+            f"config: extractors.{baseline}",
+            "features made elsewhere know no patches of a tissue dataset, so they cannot be the "
+            "baseline of a tissue task",
+            "Name a network first, or leave the tissue task out",
+        )
+    further = {
+        f"{name}-seed{seed}"
+        for name, entry in config["extractors"].items()
+        if entry["source"] == "finetuned"
+        for seed in config["finetune"]["seeds"][1:]
+    }
+    if taken := further & set(config["extractors"]):
+        raise HistotransferError(
+            f"config: extractors.{min(taken)}",
+            "this is the name of a fine-tuned extractor of one of finetune.seeds",
+            "Rename it",
+        )
+    if config["finetune"]["cache"] and config["finetune"]["augment"]["stain_jitter"]:
+        raise HistotransferError(
+            "config: finetune.cache",
+            "a changed stain is another in every epoch, so nothing can be kept",
+            "Set finetune.cache to false, or finetune.augment.stain_jitter to 0",
+        )
+    if "download" not in config and (fetched := _fetched(config)):
+        raise HistotransferError(
+            f"config: {fetched[0]}.source",
+            "the config has no key `download`, which says from where and to where",
+            "Add it (config/config.yaml), or give a path",
+        )
+    for key, path, _ in _named_files(config):
+        if "{" in path or "}" in path:
+            raise HistotransferError(
+                f"config: {key}",
+                f"'{path}' has braces, Snakemake's signs for wildcards",
+                "Rename it",
+            )
+    unpainted = datasets - set(config.get("simulate", {}).get("patches_per_class", datasets))
+    if unpainted:
+        raise HistotransferError(
+            "config: simulate.patches_per_class",
+            f"no number for {', '.join(sorted(unpainted))}",
+            "Give one for each dataset",
+        )
+
+
+def missing_data(config: Mapping[str, Any]) -> list[str]:
+    """List what a config names and nobody has put there, with where it comes from.
+
+    Parameters
+    ----------
+    config : mapping
+        A checked config. A simulated study makes its own data, and misses none.
+
+    Returns
+    -------
+    list of str
+        One line for each missing folder or file; slides are looked for where the sheet exists.
+    """
+    if "simulate" in config:
+        return []
+    return [
+        f"{path} (config key {key}): {source}"
+        for key, path, source in _named_files(config)
+        if not Path(path).exists()
+    ]
+
+
+def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """List the files and folders that a config names: key, path and where it comes from."""
+    by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
+    wanted = [("slides", config["slides"], by_sheets)]
+    for name, dataset in config["datasets"].items():
+        if "path" in dataset:
+            source = SOURCES.get(name, SOURCES["dataset"])
+            wanted.append((f"datasets.{name}.path", dataset["path"], source))
+    for name, task in config["tasks"].items():
+        labels = label_source(config, task)
+        if is_fetched(task.get("labels")):
+            wanted.append((f"tasks.{name}.labels.source", labels["samples"], SHEETS))
+        else:
+            for key, path in label_files(labels):
+                key = "labels" if isinstance(task["labels"], str) else key
+                wanted.append((f"tasks.{name}.{key}", path, SOURCES[task["kind"]]))
+        if isinstance(task.get("targets"), str) and task["targets"] != "all":
+            wanted.append((f"tasks.{name}.targets", task["targets"], "a file of one symbol a line"))
+    if config["network"]["weights"] not in ("auto", "random"):
+        wanted.append(("network.weights", config["network"]["weights"], "or write `auto`"))
+    sources = {
+        "model": "a Keras model",
+        "features": "a folder with one HDF5 file of features per slide",
+        "table": "a table of patients × features",
+    }
+    for name, extractor in extractors(config).items():
+        if extractor.path:
+            wanted.append((f"extractors.{name}.source", extractor.path, sources[extractor.kind]))
+    return wanted
+
+
+def is_fetched(entry: object) -> bool:
+    """Tell whether a config's entry is fetched: it says so, and gives no place of its own."""
+    places = {"path", "table", "star_counts", "maf"}
+    return isinstance(entry, Mapping) and "source" in entry and not places & entry.keys()
+
+
+def dataset_path(config: Mapping[str, Any], name: str) -> str:
+    """Return the folder of a dataset's patches."""
+    entry: Mapping[str, str] = config["datasets"][name]
+    return f"{config['download']['folder']}/{name}" if is_fetched(entry) else entry["path"]
+
+
+def sheet_files(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the files that `make sheets` writes: the slide sheet, and others beside it."""
+    folder = Path(config["slides"]).parent
+    return {"slides": config["slides"]} | {
+        name: str(folder / file) for name, file in SHEET_FILES.items()
+    }
+
+
+def label_source(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a task's labels are read from; nothing for tissue.
+
+    Parameters
+    ----------
+    config : mapping
+        A config that fits the schema.
+    task : mapping
+        One of its tasks.
+
+    Returns
+    -------
+    dict
+        ``table`` (and ``suffix``), or ``star_counts`` and ``samples``, or ``maf``, ``samples`` and
+        ``variant_classes``. What is fetched is given by the place where it will be.
+    """
+    labels = task.get("labels", {})
+    if isinstance(labels, str):
+        return {"table": labels}
+    source = {key: value for key, value in labels.items() if key != "source"}
+    if is_fetched(labels):
+        kind, files = {
+            "expression": ("star_counts", "star_counts"), "mutation": ("maf", "mutations")
+        }[task["kind"]]  # fmt: skip
+        source[kind] = f"{config['download']['folder']}/{files}"
+        source["samples"] = sheet_files(config)[files]
+    return source
+
+
+def label_files(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the paths that labels are read from, each with its key in the config."""
+    files = []
+    for key in ("table", "star_counts", "maf", "samples"):
+        paths = source.get(key, [])
+        paths = [paths] if isinstance(paths, str) else paths
+        files += [(f"labels.{key}", path) for path in paths]
+    return files
+
+
+def _fetched(config: Mapping[str, Any]) -> list[str]:
+    """Name the entries of a config that are fetched."""
+    entries = {f"datasets.{name}": entry for name, entry in config["datasets"].items()}
+    entries |= {f"tasks.{name}.labels": t.get("labels") for name, t in config["tasks"].items()}
+    return [name for name, entry in entries.items() if is_fetched(entry)]
+
+
+def _odd_value(value: object, key: str = "") -> str:
+    """Say what no schema refuses: keys that are no text, numbers that are none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{key}: {value} is not a finite number"
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                return f"{key or 'config'}: the key {name!r} is not text; write it in quotes"
+            if odd := _odd_value(inner, f"{key}.{name}" if key else name):
+                return odd
+    elif isinstance(value, list):
+        for inner in value:
+            if odd := _odd_value(inner, key):
+                return odd
+    return ""

@@ -1,0 +1,148 @@
+"""The slide sheet, checked before the first job."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import HistotransferError
+from .schema import check, load_schema
+
+COLUMNS = ("slide", "patient", "path")
+"""What every slide sheet has."""
+
+
+_DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A row of the slide sheet.
+
+    `mpp` is None where the sheet leaves it to the slide's header; `file_id`, `md5` and `size` are
+    set where the slide is one of the GDC's.
+    """
+
+    slide: str
+    patient: str
+    path: str
+    mpp: float | None = None
+    file_id: str = ""
+    md5: str = ""
+    size: int | None = None
+
+
+def read_slide_sheet(
+    path: str | Path, schema_path: str | Path, reserved: Iterable[str] = ()
+) -> dict[str, Slide]:
+    """Read the slide sheet.
+
+    Parameters
+    ----------
+    path : str or Path
+        A tab-separated table with the columns slide, patient, path and, optionally, mpp.
+    schema_path : str or Path
+        The JSON schema of a row, in YAML.
+    reserved : iterable of str
+        Ids that no slide may have: the datasets', whose files lie beside the slides'.
+
+    Returns
+    -------
+    dict of str to Slide
+        By slide id, in the order of the sheet.
+
+    Raises
+    ------
+    HistotransferError
+        At the first wrong row, naming its line.
+    """
+    schema = load_schema(schema_path)
+    reserved = set(reserved)
+    slides: dict[str, Slide] = {}
+    seen_in_lower_case: dict[str, str] = {}
+    for line, cells in _rows(path):
+        where = f"{path}, line {line}"
+        row: dict[str, Any] = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in cells.items()
+            if value is not None
+        }
+        for name, kind in (("mpp", float), ("size", int)):
+            if name in row:
+                row[name] = _number(row[name], kind, where, name)
+        check(row, schema, where, "Correct the sheet (config/README.md)")
+        slide = Slide(**row)
+        if slide.slide in slides:
+            raise HistotransferError(
+                where, f"slide '{slide.slide}' is listed twice", "Keep one of the rows"
+            )
+        alike = seen_in_lower_case.setdefault(slide.slide.lower(), slide.slide)
+        if alike != slide.slide:
+            raise HistotransferError(
+                where,
+                f"slide '{slide.slide}' differs from '{alike}' in capitals alone, which some file "
+                "systems do not tell apart",
+                "Rename one of the two",
+            )
+        if slide.slide in reserved:
+            raise HistotransferError(
+                where, f"slide '{slide.slide}' has the name of a dataset", "Rename one of the two"
+            )
+        slides[slide.slide] = slide
+    if not slides:
+        raise HistotransferError(
+            path, "lists no slide", "Write one row per slide below the header slide, patient, path"
+        )
+    return slides
+
+
+def missing_slides(slides: Iterable[Slide]) -> list[str]:
+    """List the paths of the sheet's slides at which there is nothing."""
+    return [slide.path for slide in slides if not Path(slide.path).exists()]
+
+
+def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """Yield the line and the cells of each row of the sheet, blank lines left out."""
+    remedy = (
+        "Save it as tab-separated UTF-8 text with the header slide, patient, path and, optionally, "
+        "mpp (config/README.md)"
+    )
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistotransferError(path, f"cannot be read as UTF-8 text ({error})", remedy) from error
+    reader = csv.DictReader(
+        io.StringIO(text, newline=None), delimiter="\t", restkey="beyond the last column"
+    )
+    try:
+        header = [name.strip() for name in reader.fieldnames or []]
+        for name in header:
+            if header.count(name) > 1:
+                raise HistotransferError(path, f"has two columns '{name}'", remedy)
+        if len(header) == 1:
+            raise HistotransferError(path, f"has one column, '{header[0][:60]}'", remedy)
+        if header and (lacking := [name for name in COLUMNS if name not in header]):
+            cause = f"its first line names no column {', '.join(lacking)}: {' '.join(header)[:60]}"
+            raise HistotransferError(path, cause, remedy)
+        reader.fieldnames = header
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise HistotransferError(path, f"is no table ({error})", remedy) from error
+
+
+def _number(cell: object, kind: type[int] | type[float], where: str, name: str) -> float | None:
+    if cell == "":
+        return None
+    if not isinstance(cell, str) or not re.fullmatch(_DECIMAL if kind is float else "[0-9]+", cell):
+        raise HistotransferError(
+            where,
+            f"{name} {cell!r} is not a number",
+            "Write µm per pixel, such as 0.2525, or the bytes of the file; or leave it empty",
+        )
+    return kind(cell)
