@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .exclusions import Reason
+
+MAX_CAUSE_LENGTH = 850
+"""A longer cause, such as a library's, is shortened in the middle."""
+
+
+def one_line(text: str) -> str:
+    """Put a message of any length and any number of lines on one line that can be read."""
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_CAUSE_LENGTH else f"{text[:400]} … {text[-400:]}"
+
 
 class HistotransferError(Exception):
     """An error in the user's data, config or machine.
@@ -19,14 +30,23 @@ class HistotransferError(Exception):
     """
 
     def __init__(self, subject: str | Path, cause: str, remedy: str) -> None:
-        cause = " ".join(cause.split())  # what a library says may have many lines
-        if len(cause) > 850:
-            cause = f"{cause[:400]} … {cause[-400:]}"
-        super().__init__(f"{subject}: {cause}. {remedy}.")
         self.subject = str(subject)
-        self.cause = cause
+        self.cause = one_line(cause)
         self.remedy = remedy
+        super().__init__(f"{subject}: {self.cause}. {remedy}.")
 
 
 class SlideError(HistotransferError):
-    """A slide that cannot be used: it is excluded by name, and the study goes on without it."""
+    """A slide that cannot be used: it is excluded by name, and the study goes on without it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The slide.
+    reason : Reason
+        Why it cannot be used; recorded in the slide's files.
+    """
+
+    def __init__(self, path: str | Path, reason: Reason) -> None:
+        self.reason = Reason(reason.code, one_line(reason.detail), reason.remedy)
+        super().__init__(path, self.reason.cause, reason.remedy)

@@ -55,8 +55,8 @@ def create_store(path: str | Path, schema: str, attrs: Mapping[str, Any]) -> Ite
 
 
 @contextmanager
-def open_store(path: str | Path, schema: str) -> Iterator[h5py.File]:
-    """Open an HDF5 file of ours for reading and check what it is, and that it is whole.
+def open_store(path: str | Path, schema: str, **identity: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file of ours for reading and check what it is, whose, and that it is whole.
 
     Parameters
     ----------
@@ -64,6 +64,9 @@ def open_store(path: str | Path, schema: str) -> Iterator[h5py.File]:
         The file to read.
     schema : str
         The schema that the caller understands, such as ``"tiles/1"``.
+    **identity
+        Root attributes that say whose file it is, and what is expected there, such as
+        ``slide="S1"``.
 
     Yields
     ------
@@ -73,7 +76,7 @@ def open_store(path: str | Path, schema: str) -> Iterator[h5py.File]:
     Raises
     ------
     HistotransferError
-        If the file is missing, damaged or of another schema.
+        If the file is missing, damaged, of another schema, or of something else than expected.
     """
     with readable(path):
         if store_digest(path) != _digest_after_seal(path):
@@ -85,6 +88,11 @@ def open_store(path: str | Path, schema: str) -> Iterator[h5py.File]:
         found = store.attrs.get("schema", "no schema")
         if found != schema:
             raise HistotransferError(path, f"holds {found}, expected {schema}", remake(path))
+        for name, expected in identity.items():
+            if (actual := store.attrs.get(name)) != expected:
+                raise HistotransferError(
+                    path, f"is of {name} {actual}, expected {expected}", remake(path)
+                )
         yield store
 
 

@@ -1,4 +1,4 @@
-"""Tables: TSV files between the stages and of the results."""
+"""Tables: TSV files between the stages and of the results, each with columns declared once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import lzma
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .errors import HistotransferError
 from .files import check_digest, readable, remake, written_with_digest
@@ -15,7 +17,6 @@ from .files import check_digest, readable, remake, written_with_digest
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What opening and parsing a text table, compressed or not, can raise when it is something else.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -27,23 +28,70 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+"""What opening and parsing a text table, compressed or not, can raise when it is something else."""
+
+ColumnType = Literal["text", "integer", "number", "flag"]
+_DTYPES: Mapping[ColumnType, str] = {
+    "text": "str",
+    "integer": "Int64",
+    "number": "float64",
+    "flag": "boolean",
+}
 
 
-def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a tidy table as TSV, whole or not at all; missing values are empty cells."""
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns of a table.
+
+    Attributes
+    ----------
+    name : str
+        Of the table, such as ``comparison``.
+    columns : mapping of str to {"text", "integer", "number", "flag"}
+        In order. Ids are text, whatever they look like; a number or flag may be missing.
+    """
+
+    name: str
+    columns: Mapping[str, ColumnType]
+
+    def empty(self) -> pd.DataFrame:
+        """Return a table without rows."""
+        import pandas as pd
+
+        return pd.DataFrame({name: [] for name in self.columns})
+
+
+def write_table(table: pd.DataFrame, path: str | Path, schema: TableSchema | None = None) -> None:
+    """Write a tidy table as TSV, whole or not at all; missing values are empty cells.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        At least the schema's columns, in any order; no others are written.
+    path : str or Path
+        The file to write.
+    schema : TableSchema, optional
+        None where the columns depend on the data.
+    """
+    if schema is not None:
+        table = table[list(schema.columns)]
     with written_with_digest(path) as partial:
         table.to_csv(partial, sep="\t", index=False, lineterminator="\n")
 
 
-def read_table(path: str | Path, /, **types: str) -> pd.DataFrame:
+def read_table(
+    path: str | Path, schema: TableSchema | None = None, /, **identity: str
+) -> pd.DataFrame:
     """Read a TSV table of ours.
 
     Parameters
     ----------
     path : str or Path
         The table.
-    **types
-        dtypes by column, so that ids such as ``007`` stay text.
+    schema : TableSchema, optional
+        Its columns; None leaves the types to pandas.
+    **identity
+        Columns that say whose table it is, and what is expected there, such as ``task="tissue"``.
 
     Returns
     -------
@@ -53,13 +101,25 @@ def read_table(path: str | Path, /, **types: str) -> pd.DataFrame:
     Raises
     ------
     HistotransferError
-        If the table is missing or damaged.
+        If the table is missing, damaged, of other columns, or of something else than expected.
     """
     import pandas as pd  # here, since most jobs of a slide read and write no table
 
+    columns = {} if schema is None else schema.columns
+    dtype = {name: _DTYPES[kind] for name, kind in columns.items()}
+    if schema is None:  # TODO: remove once every caller has a schema
+        dtype, identity = identity, {}
     check_digest(path)
     try:
         with readable(path):
-            return pd.read_csv(path, sep="\t", dtype=types, keep_default_na=False, na_values=[""])
+            table = pd.read_csv(path, sep="\t", dtype=dtype, keep_default_na=False, na_values=[""])
     except ValueError as error:
-        raise HistotransferError(path, f"is no table of ours ({error})", remake(path)) from error
+        raise HistotransferError(path, f"is not a table of ours ({error})", remake(path)) from error
+    if lacking := [name for name in columns if name not in table]:
+        raise HistotransferError(path, f"has no column {', '.join(lacking)}", remake(path))
+    for name, expected in identity.items():
+        if other := sorted(set(table[name].dropna()) - {expected}):
+            raise HistotransferError(
+                path, f"is of {name} {other[0]}, expected {expected}", remake(path)
+            )
+    return table

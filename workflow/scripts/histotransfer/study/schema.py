@@ -1,4 +1,4 @@
-"""JSON schemas, and the first thing that does not fit one, in words."""
+"""JSON schemas of config and slide sheet, and errors that name the key that does not fit."""
 
 from __future__ import annotations
 

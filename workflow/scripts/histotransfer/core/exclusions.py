@@ -1,0 +1,118 @@
+"""Why something is left out: a code, what was found, and what to do about it.
+
+Reasons travel through HDF5 and TSV files as data. They become sentences only where a person reads
+them (`Reason.sentence`); nothing parses a sentence back. docs/exclusions.md lists the codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CODES: Mapping[str, str] = {
+    # a slide
+    "slide_missing": "does not exist",
+    "slide_not_a_file": "is not a file",
+    "slide_empty": "is an empty file",
+    "slide_unreadable": "cannot be opened as a slide",
+    "slide_crashes_reader": "crashes OpenSlide or a decoder",
+    "slide_region_unreadable": "has a region that cannot be read",
+    "too_many_unreadable_tiles": "has too many tiles that cannot be read",
+    "no_mpp": "has no scale",
+    "mpp_implausible": "has an implausible scale",
+    "pixels_not_square": "has pixels that are not square",
+    "too_coarse": "is scanned at a coarser scale than the target",
+    "too_large": "claims to be larger than a glass slide",
+    "no_tissue": "has no tile with enough tissue",
+    "stain_not_estimable": "has a stain that cannot be estimated",
+    "no_patch_passes_qc": "has no patch that passes quality control",
+    # a patient or patch of a task
+    "no_usable_patch": "has no usable patch",
+    "no_features": "has no features",
+    "no_label_row": "has no row in the labels table",
+    "no_label_file": "has no file in the labels folder",
+    "no_label_value": "has no value for any target",
+    # a row, column or variant of a labels table
+    "normal_sample": "is a normal sample",
+    "not_in_cohort": "belongs to no patient of the cohort",
+    "further_row": "is a further row of its patient",
+    "repeated_column": "repeats the name of another column",
+    "other_sample": "belongs to a sample that is not used",
+    "class_not_counted": "has a variant class that does not count",
+    # a target
+    "not_in_labels": "is not in the labels table",
+    "no_number": "has no number in its column",
+    "no_variance": "has the same value for every patient",
+    # a target that is kept, and what was done to it
+    "earlier_symbol": "is listed under an earlier symbol",
+    "rows_summed": "has several rows, which are summed",
+    "values_clipped": "has values beyond the limit, which are clipped",
+    # external features
+    "no_feature_file": "has no feature file",
+    "no_feature_row": "has no row in the feature table",
+    "no_feature_dataset": "has a file without a dataset of features",
+    "features_unreadable": "has a feature file that cannot be read",
+    "features_wrong_type": "has features of the wrong type or shape",
+    "features_elsewhere": "has features that are stored in another file",
+    "features_empty": "has a file without patches",
+    "features_not_finite": "has features that are not finite numbers",
+    "coords_wrong": "has coordinates that do not fit its patches",
+}
+"""What each code says of the item that it stands beside."""
+
+COLUMNS = ("code", "detail", "remedy")
+"""The columns of a table, or the attributes of a store, that hold a reason."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an item is left out, or what was done to it.
+
+    Attributes
+    ----------
+    code : str
+        A key of `CODES`.
+    detail : str
+        What was found, such as a number or a library's message; may be empty.
+    remedy : str
+        What the user can do about it, as an imperative without a full stop; may be empty.
+    """
+
+    code: str
+    detail: str = ""
+    remedy: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise KeyError(f"{self.code} is not in CODES")
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any]) -> Reason | None:
+        """Read a reason from a table's row or a store's attributes; None where there is none."""
+        code, detail, remedy = (
+            value if isinstance(value := row.get(name, ""), str) else "" for name in COLUMNS
+        )
+        return cls(code, detail, remedy) if code else None
+
+    @property
+    def words(self) -> str:
+        """What the code says, such as ``cannot be opened as a slide``."""
+        return CODES[self.code]
+
+    @property
+    def cause(self) -> str:
+        """The code's words with the detail in brackets."""
+        return f"{self.words} ({self.detail})" if self.detail else self.words
+
+    def sentence(self) -> str:
+        """Return cause and remedy, such as ``is an empty file. Copy the slide again.``."""
+        return f"{self.cause}. {self.remedy}." if self.remedy else f"{self.cause}."
+
+    def as_row(self) -> dict[str, str]:
+        """Return the reason by `COLUMNS`."""
+        return {"code": self.code, "detail": self.detail, "remedy": self.remedy}
+
+
+NOT_EXCLUDED = dict.fromkeys(COLUMNS, "")
+"""The columns of an item that is not left out."""
