@@ -10,13 +10,17 @@ if "study" not in config:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/tiling.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/slides.smk"
+include: "workflow/rules/patches.smk"
 include: "workflow/rules/qc.smk"
-include: "workflow/rules/finetune.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/features.smk"
-include: "workflow/rules/pooling.smk"
-include: "workflow/rules/crossval.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/results.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -24,7 +28,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    write_ledger(BATCHES, BATCHES_LEDGER)
+    write_ledger(PLAN.batches, PLAN.ledger)
 
 
 onsuccess:
@@ -41,28 +45,28 @@ rule all:
 
 rule tiles:
     input:
-        expand("<results>/tiles/{slide}.h5", slide=SLIDES),
+        expand("<results>/tiles/{slide}.h5", slide=PLAN.slides),
 
 
 rule qc:
     input:
-        expand("<results>/qc/{slide}.{kind}", slide=SLIDES, kind=["h5", "png"]),
+        expand("<results>/qc/{slide}.{kind}", slide=PLAN.slides, kind=["h5", "png"]),
 
 
 rule features:
     input:
         expand(
             "<results>/features/{extractor}/batches/{batch}.tsv",
-            extractor=NETWORKS,
-            batch=BATCHES,
+            extractor=PLAN.networks,
+            batch=PLAN.batches,
         ),
         expand(
             "<results>/features/{extractor}/{dataset}.h5",
-            extractor=NETWORKS,
-            dataset=TISSUE_DATASETS,
+            extractor=PLAN.networks,
+            dataset=PLAN.evaluated_datasets,
         ),
 
 
 rule crossval:
     input:
-        of_all_tasks("<results>/scores/{task}/{extractor}.tsv"),
+        leaves(PLAN.in_each_comparison("scores/{task}/{extractor}.tsv")),

@@ -20,9 +20,10 @@ sys.path.insert(0, str(SCRIPTS))
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.provenance import code_digest
-from histotransfer.study.config import check_config, sheet_files
+from histotransfer.study.config import check_config, complete, sheet_files
 
 try:
+    config.update(complete(config, WORKFLOW / "defaults.yaml"))
     check_config(config, WORKFLOW / "schemas/config.schema.yaml")
 except HistotransferError as error:
     raise WorkflowError(str(error))

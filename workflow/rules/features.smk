@@ -1,4 +1,4 @@
-# Patch stores become feature files: one per slide or dataset, and extractor.
+# Patch stores become features per patch, then per patient; verdicts are applied in pooling.
 
 
 rule extract_features:
@@ -17,26 +17,25 @@ rule extract_features:
         NETWORK_ENV
     threads: NETWORK_THREADS
     resources:
-        mem_mb=grows(8000),
-        runtime=grows(240),
-        gpu=1 if GPU else 0,
+        **needs(mem_mb=8000, minutes=240),
+        gpu=int(PLAN.uses_gpu),
     params:
+        **PLAN.extraction.as_params(),
         features=lambda w, output: output.features,
-        batch_size=config["network"]["batch_size"],
-        dtype=config["features"]["dtype"],
-        mixed_precision=GPU,
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
 
 
-# The whole study goes through batches, since the network's start would take longer than a slide.
-# A batch's feature files appear one by one, those that are whole and current are not made again,
+# The whole study goes through batches, because starting the network takes longer than a slide.
+# A batch's feature files appear one by one, those that are whole and up to date are kept,
 # and the batch's manifest, written last, says that all are there.
 rule extract_batch:
     input:
         model="<results>/models/{extractor}.keras",
-        patches=lambda w: expand("<results>/patches/{slide}.h5", slide=BATCHES[w.batch]),
+        patches=lambda w: expand(
+            "<results>/patches/{slide}.h5", slide=PLAN.batches[w.batch]
+        ),
     output:
         manifest="<results>/features/{extractor}/batches/{batch}.tsv",
     log:
@@ -47,17 +46,76 @@ rule extract_batch:
         NETWORK_ENV
     threads: NETWORK_THREADS
     resources:
-        mem_mb=grows(8000),
-        runtime=grows(480),
-        gpu=1 if GPU else 0,
+        **needs(mem_mb=8000, minutes=480),
+        gpu=int(PLAN.uses_gpu),
     params:
+        **PLAN.extraction.as_params(),
         features=lambda w: [
-            f"{config['results']}/features/{w.extractor}/{slide}.h5"
-            for slide in BATCHES[w.batch]
+            f"{PLAN.results}/features/{w.extractor}/{slide}.h5"
+            for slide in PLAN.batches[w.batch]
         ],
-        batch_size=config["network"]["batch_size"],
-        dtype=config["features"]["dtype"],
-        mixed_precision=GPU,
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
+
+
+rule pool_features:
+    input:
+        qc=expand("<results>/qc/{slide}.h5", slide=PLAN.slides),
+        batches=expand(
+            "<results>/features/{{extractor}}/batches/{batch}.tsv", batch=PLAN.batches
+        ),
+    output:
+        pooled="<results>/pooled/{extractor}.h5",
+    log:
+        "<logs>/pool_features/{extractor}.log",
+    benchmark:
+        "<benchmarks>/pool_features/{extractor}.tsv"
+    wildcard_constraints:
+        extractor=any_of(PLAN.networks),
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=60),
+    params:
+        **PLAN.pooling.as_params(),
+        patients=PLAN.patients,
+        features=lambda w: f"{PLAN.results}/features/{w.extractor}",
+        verdicts=f"{PLAN.results}/qc",
+        code=code("pool_features.py"),
+    script:
+        "../scripts/pool_features.py"
+
+
+# External features come as they are; a table lists what could be used of them.
+rule pool_external:
+    input:
+        source=lambda w: PLAN.extractors[w.extractor].path,
+        qc=lambda w: (
+            expand("<results>/qc/{slide}.h5", slide=PLAN.slides)
+            if PLAN.extractors[w.extractor].kind == "features"
+            else []
+        ),
+    output:
+        pooled="<results>/pooled/{extractor}.h5",
+        used="<results>/pooled/{extractor}.used.tsv",
+    log:
+        "<logs>/pool_external/{extractor}.log",
+    benchmark:
+        "<benchmarks>/pool_external/{extractor}.tsv"
+    wildcard_constraints:
+        extractor=any_of(PLAN.extractors_of("features", "table")),
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=60),
+    params:
+        **PLAN.pooling.as_params(),
+        kind=lambda w: PLAN.extractors[w.extractor].kind,
+        patients=PLAN.patients,
+        verdicts=f"{PLAN.results}/qc",
+        code=code("pool_external.py"),
+    script:
+        "../scripts/pool_external.py"

@@ -6,9 +6,11 @@ Imported by the Snakefile, so only what Snakemake itself depends on may be impor
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ..core.errors import HistotransferError
 from .extractors import extractors
@@ -37,6 +39,44 @@ SHEET_FILES = {
 }
 
 
+RENAMED = {
+    "crossval.preserve": ("group_by", "`none` is now `patient`"),
+    "finetune.augment.flips_and_turns": ("flips_and_rotations", ""),
+    "finetune.step1.decay": ("lr_schedule", ""),
+    "finetune.step2.decay": ("lr_schedule", ""),
+    "tasks.*.inverse_penalty": ("C", ""),
+    "tasks.*.inverse_penalties": ("C", ""),
+}
+"""Keys of earlier versions, with their new names and what else has changed."""
+
+
+def complete(config: Mapping[str, Any], defaults_path: str | Path) -> dict[str, Any]:
+    """Fill in the keys that a config leaves to the defaults.
+
+    Parameters
+    ----------
+    config : mapping
+        A config as the user wrote it.
+    defaults_path : str or Path
+        The defaults, in YAML.
+
+    Returns
+    -------
+    dict
+        The config's own keys come first, in its order.
+    """
+    defaults = yaml.safe_load(Path(defaults_path).read_text(encoding="utf-8"))
+    return _merged(config, defaults)
+
+
+def _merged(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**own, **{key: value for key, value in defaults.items() if key not in own}}
+    for key in own.keys() & defaults.keys():
+        if isinstance(own[key], Mapping) and isinstance(defaults[key], Mapping):
+            merged[key] = _merged(own[key], defaults[key])
+    return merged
+
+
 def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     """Check a config against its schema, and its keys against each other.
 
@@ -55,6 +95,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     remedy = "Correct it in the config (config/README.md)"
     if odd := _odd_value(config):
         raise HistotransferError("config", odd, remedy)
+    _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
     datasets = set(config["datasets"])
     named = {
@@ -122,6 +163,29 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         )
 
 
+def _refuse_renamed(config: Mapping[str, Any]) -> None:
+    """Raise an error that names the new name of a key of an earlier version."""
+    for pattern, (name, change) in RENAMED.items():
+        *folders, old = pattern.split(".")
+        for path, section in _sections(config, folders):
+            if isinstance(section, Mapping) and old in section:
+                raise HistotransferError(
+                    f"config: {'.'.join((*path, old))}",
+                    f"the key is now called `{name}`" + (f"; {change}" if change else ""),
+                    "Rename it in the config",
+                )
+
+
+def _sections(value: object, folders: list[str]) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield the sections of a config at a path, where ``*`` stands for every key."""
+    if not folders:
+        yield (), value
+    elif isinstance(value, Mapping):
+        for name in value if folders[0] == "*" else [folders[0]]:
+            for path, section in _sections(value.get(name), folders[1:]):
+                yield (str(name), *path), section
+
+
 def missing_data(config: Mapping[str, Any]) -> list[str]:
     """List what a config names and nobody has put there, with where it comes from.
 
@@ -179,12 +243,6 @@ def is_fetched(entry: object) -> bool:
     """Tell whether a config's entry is fetched: it says so, and gives no place of its own."""
     places = {"path", "table", "star_counts", "maf"}
     return isinstance(entry, Mapping) and "source" in entry and not places & entry.keys()
-
-
-def dataset_path(config: Mapping[str, Any], name: str) -> str:
-    """Return the folder of a dataset's patches."""
-    entry: Mapping[str, str] = config["datasets"][name]
-    return f"{config['download']['folder']}/{name}" if is_fetched(entry) else entry["path"]
 
 
 def sheet_files(config: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,25 @@
-# Extractors: ImageNet's network off the shelf, and fine-tuned on tissue patches in two steps.
+# Networks: ImageNet's off the shelf, and fine-tuned on tissue patches in two steps.
+
+
+rule fetch_weights:
+    output:
+        weights=f"<resources>/xception_{'random' if PLAN.has_random_weights else 'imagenet'}.h5",
+    log:
+        "<logs>/fetch_weights.log",
+    benchmark:
+        "<benchmarks>/fetch_weights.tsv"
+    conda:
+        NETWORK_ENV
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=30),
+    params:
+        source=config["network"]["weights"],
+        # ImageNet's weights do not depend on the seed, and must not be fetched for another one.
+        seed=config["seed"] if PLAN.has_random_weights else 0,
+        code=code("fetch_weights.py"),
+    script:
+        "../scripts/fetch_weights.py"
 
 
 rule build_imagenet:
@@ -11,15 +32,14 @@ rule build_imagenet:
     benchmark:
         "<benchmarks>/build_imagenet/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(of_kind("imagenet")),
+        extractor=any_of(PLAN.extractors_of("imagenet")),
     conda:
         NETWORK_ENV
     threads: 1
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(20),
+        **needs(mem_mb=4000, minutes=20),
     params:
-        input_px=config["tiling"]["patch_px"],
+        input_px=PLAN.tiling.patch_px,
         code=code("build_imagenet.py"),
     script:
         "../scripts/build_imagenet.py"
@@ -39,24 +59,20 @@ rule fine_tune:
     benchmark:
         "<benchmarks>/fine_tune/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(of_kind("finetuned")),
+        extractor=any_of(PLAN.extractors_of("finetuned")),
     conda:
         NETWORK_ENV
     threads: 8
     resources:
-        mem_mb=grows(16000),
-        runtime=grows(1440),
-        gpu=1 if GPU else 0,
+        **needs(mem_mb=16000, minutes=1440),
+        gpu=int(PLAN.uses_gpu),
     params:
-        # A further seed must not train the first one's extractor again.
-        finetune={
-            key: value for key, value in config["finetune"].items() if key != "seeds"
-        },
-        input_px=config["tiling"]["patch_px"],
-        mixed_precision=GPU,
-        seed=lambda w: EXTRACTORS[w.extractor].seed,
-        simulated=SIMULATED,
-        checkpoints=lambda w: f"{config['results']}/models/{w.extractor}.checkpoints",
+        **PLAN.fine_tuning.as_params(),
+        input_px=PLAN.tiling.patch_px,
+        mixed_precision=PLAN.uses_gpu,
+        seed=lambda w: PLAN.extractors[w.extractor].seed,
+        simulated=PLAN.is_simulated,
+        checkpoints=lambda w: f"{PLAN.results}/models/{w.extractor}.checkpoints",
         code=code("fine_tune.py"),
     script:
         "../scripts/fine_tune.py"
@@ -64,7 +80,7 @@ rule fine_tune:
 
 rule admit_model:
     input:
-        model=lambda w: EXTRACTORS[w.extractor].path,
+        model=lambda w: PLAN.extractors[w.extractor].path,
     output:
         model="<results>/models/{extractor}.keras",
     log:
@@ -72,15 +88,14 @@ rule admit_model:
     benchmark:
         "<benchmarks>/admit_model/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(of_kind("model")),
+        extractor=any_of(PLAN.extractors_of("model")),
     conda:
         NETWORK_ENV
     threads: 1
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(20),
+        **needs(mem_mb=4000, minutes=20),
     params:
-        input_px=config["tiling"]["patch_px"],
+        input_px=PLAN.tiling.patch_px,
         code=code("admit_model.py"),
     script:
         "../scripts/admit_model.py"

@@ -1,0 +1,111 @@
+# Features meet labels: splits, out-of-fold predictions, scores, and the comparison.
+
+
+COMPARED = [
+    "comparison",
+    "related_genes",
+    "improved",
+    "confusion",
+    "mutation",
+    "roc",
+    "metrics",
+]
+
+
+rule draw_splits:
+    input:
+        labels="<results>/labels/{task}.tsv",
+    output:
+        splits="<results>/splits/{task}.tsv",
+    log:
+        "<logs>/draw_splits/{task}.log",
+    benchmark:
+        "<benchmarks>/draw_splits/{task}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=60),
+    params:
+        **PLAN.splits.as_params(),
+        kind=lambda w: PLAN.tasks[w.task].kind,
+        code=code("draw_splits.py"),
+    script:
+        "../scripts/draw_splits.py"
+
+
+rule cross_validate:
+    input:
+        features=lambda w: PLAN.features_of(w.task, w.extractor),
+        labels="<results>/labels/{task}.tsv",
+        # A repeat's split follows from the labels, the seed, the number of folds and how they are
+        # grouped, which are an input and parameters here: more repeats leave finished blocks alone.
+        splits=ancient("<results>/splits/{task}.tsv"),
+    output:
+        predictions="<results>/cv/{task}/{extractor}/{block}.h5",
+    log:
+        "<logs>/cross_validate/{task}/{extractor}/{block}.log",
+    benchmark:
+        "<benchmarks>/cross_validate/{task}/{extractor}/{block}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=120),
+    params:
+        task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
+        repeats=lambda w: PLAN.blocks[w.block],
+        folds=PLAN.splits.folds,
+        group_by=PLAN.splits.group_by,
+        seed=PLAN.splits.seed,
+        code=[code("cross_validate.py"), code("draw_splits.py")],
+    script:
+        "../scripts/cross_validate.py"
+
+
+rule score_predictions:
+    input:
+        labels="<results>/labels/{task}.tsv",
+        splits="<results>/splits/{task}.tsv",
+        predictions=expand(
+            "<results>/cv/{{task}}/{{extractor}}/{block}.h5", block=PLAN.blocks
+        ),
+    output:
+        scores="<results>/scores/{task}/{extractor}.tsv",
+    log:
+        "<logs>/score_predictions/{task}/{extractor}.log",
+    benchmark:
+        "<benchmarks>/score_predictions/{task}/{extractor}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=60),
+    params:
+        kind=lambda w: PLAN.tasks[w.task].kind,
+        code=code("score_predictions.py"),
+    script:
+        "../scripts/score_predictions.py"
+
+
+rule compare_extractors:
+    input:
+        leaves(PLAN.comparison_files()),
+    output:
+        **{name: reported_table(name) for name in COMPARED},
+    log:
+        "<logs>/compare_extractors.log",
+    benchmark:
+        "<benchmarks>/compare_extractors.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=120),
+    params:
+        **PLAN.statistics.as_params(),
+        files=PLAN.comparison_files(),
+        kinds=PLAN.kinds,
+        code=code("compare_extractors.py"),
+    script:
+        "../scripts/compare_extractors.py"

@@ -1,0 +1,106 @@
+# What the study downloads: archives of patches, slides, labels.
+
+
+rule fetch_dataset:
+    output:
+        archive=temp("<data>/{dataset}.zip"),
+    log:
+        "<logs>/fetch_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/fetch_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(PLAN.fetched_datasets),
+    conda:
+        "../../envs/download.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=500, minutes=720),
+        downloads=1,
+    params:
+        record=lambda w: config["download"]["zenodo"],
+        file=lambda w: config["datasets"][w.dataset]["file"],
+        md5=lambda w: config["datasets"][w.dataset]["md5"],
+        code=code("fetch_dataset.py"),
+    script:
+        "../scripts/fetch_dataset.py"
+
+
+rule unpack_dataset:
+    input:
+        archive="<data>/{dataset}.zip",
+    output:
+        folder=directory("<data>/{dataset}"),
+    log:
+        "<logs>/unpack_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/unpack_dataset/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=any_of(PLAN.fetched_datasets),
+    conda:
+        "../../envs/download.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=120),
+    params:
+        code=code("unpack_dataset.py"),
+    script:
+        "../scripts/unpack_dataset.py"
+
+
+# Slides come one by one, as many at a time as the profile's `downloads`. What is deleted once its
+# patches are cut is fetched before what is waiting for that, since both schedulers prefer jobs that
+# free temporary files: so only a few slides are on the disk at once.
+rule fetch_slide:
+    output:
+        slide=(
+            "<data>/slides/{slide}.svs"
+            if config.get("download", {}).get("keep_slides")
+            else temp("<data>/slides/{slide}.svs")
+        ),
+    log:
+        "<logs>/fetch_slide/{slide}.log",
+    benchmark:
+        "<benchmarks>/fetch_slide/{slide}.tsv"
+    wildcard_constraints:
+        slide=any_of(sorted(PLAN.fetched_slides)),
+    conda:
+        "../../envs/download.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=500, minutes=240),
+        downloads=1,
+    params:
+        address=lambda w: config["download"]["gdc"],
+        file_id=lambda w: PLAN.slide(w.slide).file_id,
+        md5=lambda w: PLAN.slide(w.slide).md5,
+        size=lambda w: PLAN.slide(w.slide).size,
+        code=code("fetch_slide.py"),
+    script:
+        "../scripts/fetch_slide.py"
+
+
+# Hundreds of small files: one job. They lie beside the manifest, which is written when all are
+# there; those that are there are not fetched again.
+rule fetch_labels:
+    input:
+        sheet=lambda w: PLAN.sheets[w.files],
+    output:
+        manifest="<data>/{files}/MANIFEST.txt",
+    log:
+        "<logs>/fetch_labels/{files}.log",
+    benchmark:
+        "<benchmarks>/fetch_labels/{files}.tsv"
+    wildcard_constraints:
+        files="star_counts|mutations",
+    conda:
+        "../../envs/download.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=500, minutes=240),
+        downloads=1,
+    params:
+        address=lambda w: config["download"]["gdc"],
+        connections=lambda w: config["download"]["connections"],
+        code=code("fetch_labels.py"),
+    script:
+        "../scripts/fetch_labels.py"

@@ -1,0 +1,32 @@
+# Figures, each drawn from tables alone.
+
+
+for figure in PLAN.figures:
+
+    rule:
+        name:
+            f"draw_{figure}"
+        input:
+            leaves(PLAN.figure_tables(figure)),
+        output:
+            pdf=f"<results>/figures/{figure}.pdf",
+            png=reported(
+                f"<results>/figures/{figure}.png", FIGURES[figure], caption=figure
+            ),
+        log:
+            f"<logs>/draw_{figure}.log",
+        benchmark:
+            f"<benchmarks>/draw_{figure}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=1000, minutes=10),
+        params:
+            figure=figure,
+            tables=PLAN.figure_tables(figure),
+            study=config["study"],
+            alpha=PLAN.statistics.alpha,
+            code=code("draw_figure.py"),
+        script:
+            "../scripts/draw_figure.py"

@@ -1,0 +1,25 @@
+# Labels of a task, and the list of what was left out of them.
+
+
+rule read_labels:
+    input:
+        unpack(lambda w: PLAN.label_inputs(w.task)),
+    output:
+        labels="<results>/labels/{task}.tsv",
+        excluded="<results>/labels/{task}.excluded.tsv",
+        flow="<results>/labels/{task}.flow.tsv",
+    log:
+        "<logs>/read_labels/{task}.log",
+    benchmark:
+        "<benchmarks>/read_labels/{task}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=20),
+    params:
+        # What is predicted, not by what: another predictor reads no labels.
+        task=lambda w: PLAN.tasks[w.task].labels.as_params(),
+        code=code("read_labels.py"),
+    script:
+        "../scripts/read_labels.py"

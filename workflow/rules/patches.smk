@@ -1,0 +1,78 @@
+# Tiles and patch folders become patch stores.
+
+
+rule pack_dataset:
+    input:
+        folder=lambda w: PLAN.dataset_folder(w.dataset),
+    output:
+        patches="<results>/patches/{dataset}.h5",
+    log:
+        "<logs>/pack_dataset/{dataset}.log",
+    benchmark:
+        "<benchmarks>/pack_dataset/{dataset}.tsv"
+    conda:
+        "../../envs/slides.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=120),
+    params:
+        **PLAN.encoding.as_params(),
+        patch_px=PLAN.tiling.patch_px,
+        code=code("pack_dataset.py"),
+    script:
+        "../scripts/pack_dataset.py"
+
+
+rule fit_stain:
+    input:
+        patches=f"<results>/patches/{config['stain']['reference']}.h5",
+    output:
+        reference="<results>/stain/reference.json",
+    log:
+        "<logs>/fit_stain.log",
+    benchmark:
+        "<benchmarks>/fit_stain.tsv"
+    conda:
+        "../../envs/slides.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=30),
+    params:
+        seed=config["seed"],
+        code=code("fit_stain.py"),
+    script:
+        "../scripts/fit_stain.py"
+
+
+rule extract_patches:
+    input:
+        slide=lambda w: PLAN.slide_made_by_a_rule(w.slide),
+        tiles="<results>/tiles/{slide}.h5",
+        reference=(
+            []
+            if PLAN.patches.stain_method == "none"
+            else rules.fit_stain.output.reference
+        ),
+    output:
+        metrics="<results>/metrics/{slide}.h5",
+        patches=(
+            "<results>/patches/{slide}.h5"
+            if config["patches"]["keep"]
+            else temp("<results>/patches/{slide}.h5")
+        ),
+    log:
+        "<logs>/extract_patches/{slide}.log",
+    benchmark:
+        "<benchmarks>/extract_patches/{slide}.tsv"
+    conda:
+        "../../envs/slides.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=120),
+    params:
+        **PLAN.patches.as_params(),
+        slide=lambda w: PLAN.slide(w.slide).path,
+        slide_state=lambda w: PLAN.slide_state(w.slide),
+        code=code("extract_patches.py"),
+    script:
+        "../scripts/extract_patches.py"

@@ -1,0 +1,232 @@
+# Tables that figures and report are made of.
+
+
+rule check_claims:
+    input:
+        comparison=table("comparison"),
+        improved=table("improved"),
+        cohort=table("cohort"),
+    output:
+        claims=reported_table("claims"),
+    log:
+        "<logs>/check_claims.log",
+    benchmark:
+        "<benchmarks>/check_claims.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=10),
+    params:
+        study=config["study"],
+        random_weights=PLAN.has_random_weights,
+        code=code("check_claims.py"),
+    script:
+        "../scripts/check_claims.py"
+
+
+if PLAN.is_simulated:
+
+    rule check_truth:
+        input:
+            truth="<results>/simulated/truth.tsv",
+            related_genes=table("related_genes"),
+            mutation=table("mutation"),
+        output:
+            truth=reported_table("truth"),
+        log:
+            "<logs>/check_truth.log",
+        benchmark:
+            "<benchmarks>/check_truth.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=1000, minutes=10),
+        params:
+            alpha=PLAN.statistics.alpha,
+            code=code("check_truth.py"),
+        script:
+            "../scripts/check_truth.py"
+
+
+rule embed_patches:
+    input:
+        leaves(PLAN.embedding_files()),
+    output:
+        embedding=reported_table("embedding"),
+    log:
+        "<logs>/embed_patches.log",
+    benchmark:
+        "<benchmarks>/embed_patches.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=60),
+    params:
+        files=PLAN.embedding_files(),
+        seed=config["seed"],
+        code=code("embed_patches.py"),
+    script:
+        "../scripts/embed_patches.py"
+
+
+# Where a network was fine-tuned, its own classifier is tried on the tissue datasets.
+if PLAN.classified:
+
+    rule classify:
+        input:
+            leaves(PLAN.classifier_files()),
+            trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+        output:
+            classifier=reported_table("classifier"),
+        log:
+            "<logs>/classify.log",
+        benchmark:
+            "<benchmarks>/classify.tsv"
+        conda:
+            NETWORK_ENV
+        threads: 1
+        resources:
+            **needs(mem_mb=4000, minutes=20),
+        params:
+            files=PLAN.classifier_files(),
+            code=code("classify.py"),
+        script:
+            "../scripts/classify.py"
+
+
+rule pick_patches:
+    input:
+        leaves(PLAN.gallery_files()),
+        related_genes=table("related_genes"),
+        mutation=table("mutation"),
+        qc=table("qc"),
+    output:
+        gallery=reported_table("gallery"),
+    log:
+        "<logs>/pick_patches.log",
+    benchmark:
+        "<benchmarks>/pick_patches.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=240),
+    params:
+        **PLAN.pooling.as_params(),
+        files=PLAN.gallery_files(),
+        features=f"{PLAN.results}/features",
+        verdicts=f"{PLAN.results}/qc",
+        tasks={
+            name: PLAN.tasks[name].predictor.as_params() for name in PLAN.patient_tasks
+        },
+        patients=PLAN.patients,
+        alpha=PLAN.statistics.alpha,
+        seed=config["seed"],
+        code=code("pick_patches.py"),
+    script:
+        "../scripts/pick_patches.py"
+
+
+rule read_gallery:
+    input:
+        gallery=table("gallery"),
+    output:
+        images="<results>/gallery/patches.h5",
+    log:
+        "<logs>/read_gallery.log",
+    benchmark:
+        "<benchmarks>/read_gallery.tsv"
+    conda:
+        "../../envs/slides.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=30),
+    params:
+        slides={name: (slide.path, slide.mpp) for name, slide in PLAN.slides.items()},
+        patches=f"{PLAN.results}/patches",
+        target_mpp=PLAN.tiling.target_mpp,
+        mpp_tolerance=PLAN.tiling.mpp_tolerance,
+        patch_px=PLAN.tiling.patch_px,
+        code=code("read_gallery.py"),
+    script:
+        "../scripts/read_gallery.py"
+
+
+rule tabulate_flow:
+    input:
+        qc=table("qc"),
+        excluded=table("excluded_slides"),
+        cohort=table("cohort"),
+        labels_flow=expand("<results>/labels/{task}.flow.tsv", task=PLAN.tasks),
+    output:
+        flow=reported_table("cohort_flow"),
+    log:
+        "<logs>/tabulate_flow.log",
+    benchmark:
+        "<benchmarks>/tabulate_flow.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=10),
+    params:
+        labels_flow={
+            name: f"{PLAN.results}/labels/{name}.flow.tsv" for name in PLAN.tasks
+        },
+        kinds=PLAN.kinds,
+        apply_qc=PLAN.pooling.apply_qc,
+        code=code("tabulate_flow.py"),
+    script:
+        "../scripts/tabulate_flow.py"
+
+
+# What the machine did, not what was found: it differs from run to run.
+rule tabulate_slide_costs:
+    input:
+        qc=expand("<results>/qc/{slide}.h5", slide=PLAN.slides),
+    output:
+        costs=reported_table("slide_costs"),
+    log:
+        "<logs>/tabulate_slide_costs.log",
+    benchmark:
+        "<benchmarks>/tabulate_slide_costs.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=30),
+    params:
+        slides=list(PLAN.slides),
+        verdicts=f"{PLAN.results}/qc",
+        benchmarks=f"{PLAN.results}/benchmarks",
+        code=code("tabulate_slide_costs.py"),
+    script:
+        "../scripts/tabulate_slide_costs.py"
+
+
+# Like `slide_costs`, it differs from run to run. It runs after everything that is worth counting.
+rule tabulate_costs:
+    input:
+        [table(name) for name in PLAN.tables if name != "costs"],
+    output:
+        costs=reported_table("costs"),
+    log:
+        "<logs>/tabulate_costs.log",
+    benchmark:
+        "<benchmarks>/tabulate_costs.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=10),
+    params:
+        benchmarks=f"{PLAN.results}/benchmarks",
+        on_gpu=(
+            ["fine_tune", "extract_features", "extract_batch"] if PLAN.uses_gpu else []
+        ),
+        code=code("tabulate_costs.py"),
+    script:
+        "../scripts/tabulate_costs.py"
