@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -41,7 +42,11 @@ class TaskLabels:
 
 def write_labels_file(labels: TaskLabels, path: str | Path) -> None:
     """Write labels as TSV: `sample`, `group`, then the targets; empty where a label is missing."""
-    columns = [labels.group.index.to_series(), labels.group, labels.values]
+    columns: list[pd.Series[Any] | pd.DataFrame] = [
+        labels.group.index.to_series(),
+        labels.group,
+        labels.values,
+    ]
     table = pd.concat(columns, axis=1)
     with written_with_digest(path) as partial:
         table.to_csv(
