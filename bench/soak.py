@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import psutil
 from matplotlib.axes import Axes
-from support.slides import tissue, write_slide
 
 from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.features.external import pool_folder
@@ -30,6 +29,7 @@ from histotransfer.qc.overview import draw_overview
 from histotransfer.qc.verdicts import judge_slide
 from histotransfer.slides.tiles import tile_slide
 from ratios import report
+from support.slides import tissue, write_slide
 
 PICTURES = 8
 PATCH_PX = 64

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
 from support.root import ROOT
 
 # No example is failed for the time it takes; continuous integration tries the same ones each time.

@@ -14,10 +14,10 @@ import yaml
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from rattler.exceptions import InvalidMatchSpecError
-from support.conda_stand_in import ENVS, PYPI, install_conda, matched
-from support.root import ROOT
 
 from histotransfer.core import provenance
+from support.conda_stand_in import ENVS, PYPI, install_conda, matched
+from support.root import ROOT
 
 SCRIPTS = ROOT / "workflow/scripts"
 

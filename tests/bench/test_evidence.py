@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from support.root import ROOT
 
 import evidence
 from histotransfer.models import initial_weights
+from support.root import ROOT
 
 
 @pytest.mark.long

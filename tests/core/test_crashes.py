@@ -15,16 +15,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.errors import assert_clear
-from support.parameters import CUT
-from support.root import ROOT
-from support.slides import write_crashing_slide
 
 from histotransfer.core.crashes import CRASHES, crash_of
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.patches.from_tiles import cut_patches
 from histotransfer.slides.tiles import tile_slide
+from support.errors import assert_clear
+from support.parameters import CUT
+from support.root import ROOT
+from support.slides import write_crashing_slide
 
 
 @pytest.fixture(autouse=True)

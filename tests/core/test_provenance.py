@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.root import ROOT
 
 from histotransfer.core import provenance
+from support.root import ROOT
 
 SCRIPTS = ROOT / "workflow/scripts"
 MODULES = {

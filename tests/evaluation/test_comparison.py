@@ -7,6 +7,14 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.evaluation import comparison
+from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.scores import write_scores
+from histotransfer.evaluation.splits import write_splits
+from histotransfer.labels.task_labels import write_labels
+from histotransfer.results import planted_truth
 from support.tasks import (
     TISSUE_TASK,
     expression_task,
@@ -17,14 +25,6 @@ from support.tasks import (
     write_patient_table,
     write_pooled,
 )
-
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation import comparison
-from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import write_scores
-from histotransfer.evaluation.splits import write_splits
-from histotransfer.labels.task_labels import write_labels
-from histotransfer.results import planted_truth
 
 NOISY, CLEAN, COPY = "NOISY-9", "CLEAN-9", "COPY-9"
 TABLES = ["comparison", "related_genes", "improved", "confusion", "mutation", "roc", "metrics"]

@@ -12,6 +12,13 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import open_store
+from histotransfer.core.tables import read_table, write_table
+from histotransfer.evaluation.cross_validation import inner_folds, run_block
+from histotransfer.evaluation.scores import auroc, pearson
+from histotransfer.evaluation.splits import write_splits
 from support.tasks import (
     ALPHAS,
     TISSUE_TASK,
@@ -21,13 +28,6 @@ from support.tasks import (
     write_patch_features,
     write_pooled,
 )
-
-from histotransfer.core.errors import HistotransferError
-from histotransfer.core.hdf5 import open_store
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation.cross_validation import inner_folds, run_block
-from histotransfer.evaluation.scores import auroc, pearson
-from histotransfer.evaluation.splits import write_splits
 
 N, D, REPEATS = 60, 150, 4
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
-from support.tasks import expression_task, mutation_task, patients, write_pooled
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation import statistics as st
 from histotransfer.evaluation.cross_validation import run_block
 from histotransfer.evaluation.scores import POOLED, PRIMARY, write_scores
 from histotransfer.evaluation.splits import write_splits
+from support.tasks import expression_task, mutation_task, patients, write_pooled
 
 pytestmark = pytest.mark.slow
 

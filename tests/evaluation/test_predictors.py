@@ -11,13 +11,6 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from support.tasks import (
-    expression_task,
-    mutation_task,
-    patients,
-    write_patch_features,
-    write_pooled,
-)
 
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table, write_table
@@ -25,6 +18,13 @@ from histotransfer.evaluation.cross_validation import inner_folds, run_block
 from histotransfer.evaluation.predictors.scikit_learn import fit_predict, settings
 from histotransfer.evaluation.scores import auroc, pearson
 from histotransfer.evaluation.splits import STREAM, write_splits
+from support.tasks import (
+    expression_task,
+    mutation_task,
+    patients,
+    write_patch_features,
+    write_pooled,
+)
 
 N, D = 80, 30
 GRIDS = {

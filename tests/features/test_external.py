@@ -7,12 +7,12 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from support.features import write_slide
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.features import external
+from support.features import write_slide
 
 RANDOM = np.random.default_rng(3)
 PATIENTS = {"s1": "P1", "s2": "P1", "s3": "P2"}

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from support.features import write_slide
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.features import pooling
 from histotransfer.qc.verdicts import REASONS
+from support.features import write_slide
 
 
 def pool(folder, patients, *, patches="mean", slides="mean", apply_qc=True, order=None):

@@ -13,6 +13,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.tables import read_table
+from histotransfer.fetch.gdc import Gdc, fetch_file, fetch_files
+from histotransfer.fetch.gdc_sheets import LEFT_OUT_COLUMNS, SEARCHES, write_sheets
+from histotransfer.labels.task_labels import write_labels
+from histotransfer.qc.cohort import summarise
+from histotransfer.study.slide_sheet import read_slide_sheet
 from support.errors import JSON, assert_clear
 from support.gdc import (
     MAF,
@@ -32,14 +40,6 @@ from support.parameters import QUICK
 from support.qc import write_qc
 from support.root import ROOT
 from support.tasks import expression_task, mutation_task, write_cohort
-
-from histotransfer.core.errors import HistotransferError
-from histotransfer.core.tables import read_table
-from histotransfer.fetch.gdc import Gdc, fetch_file, fetch_files
-from histotransfer.fetch.gdc_sheets import LEFT_OUT_COLUMNS, SEARCHES, write_sheets
-from histotransfer.labels.task_labels import write_labels
-from histotransfer.qc.cohort import summarise
-from histotransfer.study.slide_sheet import read_slide_sheet
 
 
 def sheets_of(archive: Archive, folder: Path, slide_folder: str = "data/slides") -> dict[str, Path]:

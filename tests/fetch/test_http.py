@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.disks import small_files
-from support.loopback import RECORD, Archive, md5, serving
-from support.parameters import QUICK
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.fetch import http as module
 from histotransfer.fetch import zenodo
 from histotransfer.fetch.archives import unpack
 from histotransfer.fetch.http import Patience, Remote, download, download_all
+from support.disks import small_files
+from support.loopback import RECORD, Archive, md5, serving
+from support.parameters import QUICK
 
 CONTENT = np.random.default_rng(0).bytes(500_000)
 PATH = "/data/x"

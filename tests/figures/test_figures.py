@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 from scipy.stats import binomtest
-from support.results import GENES, write_results
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table, write_table
@@ -22,6 +21,7 @@ from histotransfer.evaluation.intervals import wilson
 from histotransfer.figures import style
 from histotransfer.figures.draw import FIGURES, draw
 from histotransfer.results.tables import read_tables
+from support.results import GENES, write_results
 
 FIVE = ("IMGNET-2048", "FTX-2048", "FTX-ALL-2048", "PHIKON-768", "UNI-1024")
 

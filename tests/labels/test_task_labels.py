@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from support.root import ROOT
-from support.tasks import expression_task, mutation_task, write_cohort, write_patch_features
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table
 from histotransfer.labels.forms import Excluded, star_tpm
 from histotransfer.labels.task_labels import write_labels
+from support.root import ROOT
+from support.tasks import expression_task, mutation_task, write_cohort, write_patch_features
 
 
 def flow_of(folder):

@@ -12,12 +12,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from support.errors import assert_clear
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.features import extraction
 from histotransfer.models import initial_weights, keras_files, xception
 from histotransfer.models.backend import keras
+from support.errors import assert_clear
 
 PX = xception.MIN_INPUT_PX
 Members = dict[str, bytes]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from support.slides import GLASS, stained, tissue
 
 from histotransfer.imaging.optical_density import optical_density
 from histotransfer.patches.metrics import NAMES, is_pen, measure
+from support.slides import GLASS, stained, tissue
 
 
 def measured(rgb: np.ndarray, mpp: float = 0.5) -> dict[str, float]:

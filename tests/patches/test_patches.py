@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.parameters import CUT, PACK
-from support.slides import GLASS, damage, on_glass, stained, tissue, write_slide
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
@@ -21,6 +19,8 @@ from histotransfer.patches.from_tiles import cut_patches
 from histotransfer.patches.metrics import NAMES, measure
 from histotransfer.patches.store import read_images
 from histotransfer.slides.tiles import tile_slide
+from support.parameters import CUT, PACK
+from support.slides import GLASS, damage, on_glass, stained, tissue, write_slide
 
 
 def folder_of(tmp_path: Path, **images: Image.Image) -> Path:

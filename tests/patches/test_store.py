@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support.slides import tissue
 
 from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging.codecs import decode, encode
 from histotransfer.patches.store import CHUNK_ROWS, append_images, create_patch_store
+from support.slides import tissue
 
 
 def test_png_is_lossless_and_jpeg_is_what_pillow_makes_of_it():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.qc import judged_cohort
 
 from histotransfer.core.tables import read_table
 from histotransfer.qc.cohort import summarise
 from histotransfer.qc.verdicts import REASONS
+from support.qc import judged_cohort
 
 
 @pytest.fixture

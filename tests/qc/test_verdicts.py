@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from support.slides import on_glass, write_slide
 
 from histotransfer.core.hdf5 import open_store
 from histotransfer.patches.from_tiles import cut_patches
@@ -21,6 +20,7 @@ from histotransfer.patches.metrics import NAMES
 from histotransfer.qc.overview import draw_overview
 from histotransfer.qc.verdicts import REASONS, judge, judge_slide
 from histotransfer.slides.tiles import tile_slide
+from support.slides import on_glass, write_slide
 
 THRESHOLDS = {
     "max_pen_fraction": 0.05,

@@ -29,7 +29,6 @@ with atheris.instrument_imports(include=["histotransfer", "tifffile", "PIL"]):
     import numpy as np
     import pandas as pd
     from PIL import Image
-    from support.slides import stained, write_slide
 
     from histotransfer.core.crashes import crash_of
     from histotransfer.core.errors import HistotransferError
@@ -41,6 +40,7 @@ with atheris.instrument_imports(include=["histotransfer", "tifffile", "PIL"]):
     from histotransfer.patches import from_folders, from_tiles
     from histotransfer.slides import reader
     from histotransfer.study import slide_sheet
+    from support.slides import stained, write_slide
 
 Read = Callable[[Path, bytes], None]
 PX = xception.MIN_INPUT_PX

@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.root import ROOT
-from support.tiny_study import Tiny
-from support.wholeness import check, files_of
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.files import written_with_digest
 from histotransfer.core.hdf5 import create_store, open_store, store_digest
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.patches import stain_reference
+from support.root import ROOT
+from support.tiny_study import Tiny
+from support.wholeness import check, files_of
 
 LIBRARY = ROOT / "workflow/scripts/histotransfer"
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from support.study import Study
 from support.tiny_study import Tiny
 

@@ -14,10 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from support.disks import small_files
-from support.parameters import CUT, PACK
-from support.slides import tissue, write_slide
-from support.tiny_study import RESULTS, Tiny
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.files import written_whole
@@ -27,6 +23,10 @@ from histotransfer.core.tables import write_table
 from histotransfer.patches.from_folders import pack_dataset
 from histotransfer.patches.from_tiles import cut_patches
 from histotransfer.slides.tiles import tile_slide
+from support.disks import small_files
+from support.parameters import CUT, PACK
+from support.slides import tissue, write_slide
+from support.tiny_study import RESULTS, Tiny
 
 
 @contextmanager

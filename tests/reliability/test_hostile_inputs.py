@@ -26,18 +26,6 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from support.errors import JSON, assert_clear
-from support.hdf5 import write_hdf5
-from support.root import ROOT
-from support.slides import on_glass, tissue, write_slide
-from support.tasks import (
-    expression_task,
-    mutation_task,
-    patients,
-    write_cohort,
-    write_patch_features,
-    write_pooled,
-)
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
@@ -52,6 +40,18 @@ from histotransfer.patches.from_folders import MAX_IMAGE_PX, pack_dataset
 from histotransfer.slides.tiles import tile_slide
 from histotransfer.study.config import check_config
 from histotransfer.study.slide_sheet import read_slide_sheet
+from support.errors import JSON, assert_clear
+from support.hdf5 import write_hdf5
+from support.root import ROOT
+from support.slides import on_glass, tissue, write_slide
+from support.tasks import (
+    expression_task,
+    mutation_task,
+    patients,
+    write_cohort,
+    write_patch_features,
+    write_pooled,
+)
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
 SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from support.tiny_study import RESULTS, Tiny
-from support.wholeness import check, files_of
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.core.tables import read_table, write_table
+from support.tiny_study import RESULTS, Tiny
+from support.wholeness import check, files_of
 
 KILLS = 30
 SEED = int(os.environ.get("HISTOTRANSFER_KILL_SEED", "20261125"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from support.slides import tissue
 from support.tiny_study import RESULTS, Tiny
 

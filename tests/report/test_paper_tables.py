@@ -5,10 +5,10 @@ from __future__ import annotations
 import openpyxl
 import pandas as pd
 import pytest
-from support.results import write_results
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.report.paper_tables import SHOWN, write_paper_tables
+from support.results import write_results
 
 NAMES = ("paper.md", "paper.tex", "paper.xlsx")
 

@@ -13,13 +13,13 @@ import pytest
 import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
-from support.results import write_results
-from support.root import ROOT
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.figures.draw import FIGURES
 from histotransfer.report.summary import TABLES, methods, taken_on_trust, write_summary
 from histotransfer.results.claims import write_claims
+from support.results import write_results
+from support.root import ROOT
 
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 

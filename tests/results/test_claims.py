@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.results import write_results
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.results.claims import (
@@ -18,6 +17,7 @@ from histotransfer.results.claims import (
     judge_level,
     write_claims,
 )
+from support.results import write_results
 
 PAPER = {"genes": 60, "mutations": 10, "slides": 541, "patches": 7182, "repeats": 2}
 finite = st.floats(-1, 1)

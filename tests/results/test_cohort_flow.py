@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from support.qc import judged_cohort
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.qc.cohort import summarise
 from histotransfer.results.cohort_flow import cause, write_flow
+from support.qc import judged_cohort
 
 
 @pytest.mark.parametrize("apply_qc", [True, False])

@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from support.tasks import write_patch_features
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.results.embedding import draw_patches, embed, write_embedding
 from histotransfer.results.tables import unique
+from support.tasks import write_patch_features
 
 
 def blobs(n: int, d: int = 30, apart: float = 8.0):

@@ -8,15 +8,6 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from support.slides import write_slide as write_slide_image
-from support.tasks import (
-    expression_task,
-    mutation_task,
-    patients,
-    write_cohort,
-    write_patient_table,
-    write_pooled,
-)
 
 from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.core.tables import read_table, write_table
@@ -29,6 +20,15 @@ from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.gallery import PATCHES, TARGETS, Slide, best_targets, pick_patches
 from histotransfer.results.gallery_images import write_images
+from support.slides import write_slide as write_slide_image
+from support.tasks import (
+    expression_task,
+    mutation_task,
+    patients,
+    write_cohort,
+    write_patient_table,
+    write_pooled,
+)
 
 N, D, SEED = 60, 12, 7
 CHOSEN = pd.DataFrame(

@@ -9,12 +9,12 @@ import openslide
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.slides import block_means, damage, on_glass, tissue, write_scn, write_slide
 
 from histotransfer.core.errors import SlideError
 from histotransfer.slides import reader as reader_module
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.resolution import choose_level, resolve_mpp
+from support.slides import block_means, damage, on_glass, tissue, write_scn, write_slide
 
 HEADER = {"openslide.mpp-x": "0.25", "openslide.mpp-y": "0.252", "openslide.vendor": "aperio"}
 TAGS = {

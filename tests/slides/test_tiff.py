@@ -10,12 +10,12 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.slides import block_means, damage, tissue, write_slide
 
 from histotransfer.core.errors import SlideError
 from histotransfer.slides import tiff
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiff import TiffTiles, Undecodable
+from support.slides import block_means, damage, tissue, write_slide
 
 COMPRESSIONS = ["none", "zlib", "lzw", "jpeg"]
 WIDTH, HEIGHT = 704, 448

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.slides import GLASS, on_glass, tissue, write_scn, write_slide
 
 from histotransfer.core.hdf5 import open_store
 from histotransfer.slides.tiles import STRIP_TILES, grid, tile_slide
+from support.slides import GLASS, on_glass, tissue, write_scn, write_slide
 
 SETTINGS: dict[str, Any] = {
     "slide": "a",

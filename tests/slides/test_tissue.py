@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from support.slides import GLASS, stained
 
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tissue import area_mm2, covered_fraction, find_tissue, otsu
+from support.slides import GLASS, stained
 
 
 def glass(size: int, noise: float = 2.0) -> np.ndarray:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from support.root import ROOT
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.study.config import (
@@ -21,6 +20,7 @@ from histotransfer.study.config import (
 )
 from histotransfer.study.extractors import extractors
 from histotransfer.study.slide_sheet import missing_slides, read_slide_sheet
+from support.root import ROOT
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
 SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+
 from support.root import ROOT
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
+
 from support.slides import tissue, write_slide
 from support.study import Study
 

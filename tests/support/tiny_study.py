@@ -14,10 +14,10 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
-from support.slides import tissue, write_slide
-from support.study import Study
 
 from histotransfer.core.tables import write_table
+from support.slides import tissue, write_slide
+from support.study import Study
 
 RESULTS = "results/tiny"
 PATIENTS = 6

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.slides import damage, on_glass, tissue, write_crashing_slide, write_slide
-from support.study import Study
 
 from histotransfer.core.tables import read_table
+from support.slides import damage, on_glass, tissue, write_crashing_slide, write_slide
+from support.study import Study
 
 GOOD = ["good_1", "good_2", "damaged_in_one_tile"]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from histotransfer.core.tables import read_table
+from histotransfer.simulate.slides import write_patches, write_slide
 from support.gdc import MAF, STAR, add_expression, add_mutations, add_patients, add_slide, row
 from support.loopback import RECORD, Archive, md5, serving
 from support.root import ROOT
 from support.study import Study
-
-from histotransfer.core.tables import read_table
-from histotransfer.simulate.slides import write_patches, write_slide
 
 pytestmark = pytest.mark.slow
 

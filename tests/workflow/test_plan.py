@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import rulegraph
+
 from support.root import ROOT
 from support.study import Study
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.study import Study
 
 from histotransfer.core.tables import read_table
+from support.study import Study
 
 pytestmark = pytest.mark.slow
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
 from support.conda_stand_in import install_conda
 from support.one_node_slurm import cancel, describe_jobs, one_node_slurm, squeue, why_not
 from support.root import ROOT
