@@ -12,22 +12,22 @@ import yaml
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.study.config import (
+    RENAMED,
     check_config,
-    dataset_path,
+    complete,
     is_fetched,
     label_source,
     missing_data,
 )
 from histotransfer.study.extractors import extractors
-from histotransfer.study.slide_sheet import missing_slides, read_slide_sheet
 from support.root import ROOT
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
-SLIDES = ROOT / "workflow/schemas/slides.schema.yaml"
+DEFAULTS = ROOT / "workflow/defaults.yaml"
 
 
 def load(name: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "config" / name).read_text())
+    return complete(yaml.safe_load((ROOT / "config" / name).read_text()), DEFAULTS)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
@@ -51,7 +51,7 @@ RIGHT = {
 )
 def test_further_predictors_are_choices(task: str, entry: dict[str, Any]) -> None:
     config = load("config.yaml")
-    for key in ("alphas", "inverse_penalties"):
+    for key in ("alphas", "C"):
         config["tasks"][task].pop(key, None)
     config["tasks"][task] |= entry
     check_config(config, CONFIG)
@@ -123,10 +123,10 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
         lambda c: c["tasks"]["mutation"].update(labels={"maf": "x", "samples": "y"}),
         "variant_classes",
     ),
-    ("what to preserve", lambda c: c["crossval"].update(preserve="batch"), "crossval.preserve"),
+    ("an unknown group", lambda c: c["crossval"].update(group_by="batch"), "crossval.group_by"),
     ("one extractor", lambda c: c["extractors"].pop("FTX-2048"), "extractors"),
-    ("results outside", lambda c: c.update(results="../elsewhere"), "results"),
-    ("absolute results", lambda c: c.update(results="/elsewhere"), "results"),
+    ("results outside", lambda c: c.update(results="../outside"), "results"),
+    ("absolute results", lambda c: c.update(results="/outside"), "results"),
     (
         "an extractor that leaves the folder",
         lambda c: c["extractors"].update({"../x": {"source": "imagenet"}}),
@@ -199,6 +199,36 @@ def test_a_wrong_config_is_refused_by_name(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("pattern", RENAMED)
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(pattern: str) -> None:
+    config = load("config.yaml")
+    *folders, old = pattern.split(".")
+    section = config
+    for name in folders:
+        section = section["mutation" if name == "*" else name]
+    section[old] = "x"
+    with pytest.raises(HistotransferError) as caught:
+        check_config(config, CONFIG)
+    assert caught.value.subject == f"config: {pattern.replace('*', 'mutation')}"
+    assert f"now called `{RENAMED[pattern][0]}`" in caught.value.cause
+
+
+def test_a_config_is_completed_by_the_defaults_and_its_own_keys_win() -> None:
+    own = {"seed": 3, "tiling": {"patch_px": 96}, "finetune": {"step2": {"epochs": 1}}}
+    config = complete(own, DEFAULTS)
+    assert list(config)[:3] == list(own)
+    assert (config["tiling"]["patch_px"], config["tiling"]["target_mpp"]) == (96, 0.5)
+    assert config["finetune"]["step2"] == {
+        "unfreeze_from": "block13",
+        "epochs": 1,
+        "learning_rate": 3e-4,
+        "lr_schedule": "cosine",
+        "patience": 5,
+    }
+    assert complete(config, DEFAULTS) == config
+    assert own == {"seed": 3, "tiling": {"patch_px": 96}, "finetune": {"step2": {"epochs": 1}}}
+
+
 def test_each_seed_of_fine_tuning_is_an_extractor():
     config = load("config.yaml")
     config["finetune"]["seeds"] = [3, 7]
@@ -212,59 +242,6 @@ def test_each_seed_of_fine_tuning_is_an_extractor():
     assert [extractor.is_network for extractor in found.values()] == [True, True, True, False, True]
     assert (found["UNI"].kind, found["UNI"].path) == ("features", "data/uni")
     check_config(config, CONFIG)
-
-
-def sheet(folder: Path, text: str, encoding: str = "utf-8") -> Path:
-    path = folder / "slides.tsv"
-    path.write_bytes(text.encode(encoding))
-    return path
-
-
-def test_a_sheet_is_read_in_its_order(tmp_path: Path) -> None:
-    path = sheet(tmp_path, "slide\tpatient\tpath\tmpp\nb\tP1\tb.svs\t0.25\na\tP1\ta b.svs\t\n")
-    slides = read_slide_sheet(path, SLIDES)
-    assert list(slides) == ["b", "a"]
-    assert slides["b"].mpp == 0.25
-    assert slides["a"].mpp is None
-    assert slides["a"].path == "a b.svs"
-
-
-def test_a_spreadsheets_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Path) -> None:
-    path = sheet(tmp_path, "slide\tpatient\tpath\r\n007\tP1\tb.svs\r\n", "utf-8-sig")
-    assert read_slide_sheet(path, SLIDES)["007"].patient == "P1"
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("slide\tpatient\nS\tP\n", "path"),
-        ("slide\tpatient\tpath\tmmp\nS\tP\tx\t1\n", "mmp"),
-        ("slide\tpatient\tpath\n../S\tP\tx\n", "line 2"),
-        ("slide\tpatient\tpath\n/S\tP\tx\n", "line 2"),
-        ("slide\tpatient\tpath\nS;rm\tP\tx\n", "line 2"),
-        ("slide\tpatient\tpath\nS\tP\tx\nS\tP\ty\n", "line 3"),
-        ("slide\tpatient\tpath\nS\tP\t\n", "line 2"),
-        ("slide\tpatient\tpath\nS\tP\tx\ty\n", "beyond the last column"),
-        ("slide\tpatient\tpath\tmpp\nS\tP\tx\thalf\n", "half"),
-        ("slide\tpatient\tpath\tmpp\nS\tP\tx\t50\n", "mpp"),
-        ("slide\tpatient\tpath\nCRC\tP\tx\n", "dataset"),
-        ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\tf\t\t\n", "line 2"),
-        ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\t../f\t\t\n", "line 2"),
-        ("slide\tpatient\tpath\tfile_id\nS\tP\tx\tf\n", "line 2"),
-        ("slide\tpatient\tpath\tsize\nS\tP\tx\t1.5\n", "size '1.5'"),
-        ("slide\tpatient\tpath\n", "no slide"),
-        ("", "no slide"),
-    ],
-)
-def test_a_wrong_sheet_is_refused_by_line(tmp_path: Path, text: str, named: str) -> None:
-    with pytest.raises(HistotransferError, match=r"slides\.tsv") as caught:
-        read_slide_sheet(sheet(tmp_path, text), SLIDES, reserved=["CRC"])
-    assert named in str(caught.value)
-
-
-def test_a_sheet_in_another_encoding_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(HistotransferError, match="UTF-8"):
-        read_slide_sheet(sheet(tmp_path, "slide\tpatient\tpath\nä\tP\tx\n", "latin-1"), SLIDES)
 
 
 def test_missing_data_are_named_with_their_source(
@@ -287,13 +264,11 @@ def test_missing_data_are_named_with_their_source(
 
 def test_a_path_in_the_place_of_a_download_turns_it_off() -> None:
     config = load("config.yaml")
-    assert dataset_path(config, "CRC-VAL-HE-7K") == "data/CRC-VAL-HE-7K"
     config["datasets"]["CRC-VAL-HE-7K"] |= {"path": "mine/crc"}  # as an amending config does
     config["datasets"]["NCT-CRC-HE-100K"] |= {"path": "mine/nct"}
     config["tasks"]["expression"]["labels"] |= {"star_counts": "mine/gdc", "samples": "mine/s.tsv"}
     config["tasks"]["mutation"]["labels"] |= {"maf": ["mine/a.maf", "mine/b.maf"], "samples": "m"}
     check_config(config, CONFIG)
-    assert dataset_path(config, "CRC-VAL-HE-7K") == "mine/crc"
     missing = missing_data(config)
     for path in ("mine/crc", "mine/nct", "mine/gdc", "mine/s.tsv", "mine/a.maf", "mine/b.maf"):
         assert any(line.startswith(f"{path} (config key ") for line in missing), path
@@ -320,10 +295,3 @@ def test_where_labels_are_fetched_to_and_what_lists_them() -> None:
     assert is_fetched({"source": "download", "file": "x"})
     assert not is_fetched("x.tsv")
     assert not is_fetched(None)
-
-
-def test_missing_slides_are_listed(tmp_path: Path) -> None:
-    here = tmp_path / "here.svs"
-    here.touch()
-    path = sheet(tmp_path, f"slide\tpatient\tpath\nA\tP\t{here}\nB\tP\t{tmp_path}/gone.svs\n")
-    assert missing_slides(read_slide_sheet(path, SLIDES).values()) == [f"{tmp_path}/gone.svs"]

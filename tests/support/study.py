@@ -15,6 +15,8 @@ import yaml
 
 from support.root import ROOT
 
+from histotransfer.study.config import complete
+
 
 class Study:
     """A folder with a copy of config/, in which the workflow is run."""
@@ -71,8 +73,9 @@ class Study:
         return str(path)
 
     def config(self, name: str) -> dict[str, Any]:
-        """Read a config below config/."""
-        return yaml.safe_load((self.folder / "config" / name).read_text())
+        """Read a config below config/ and complete it, so that any key can be changed."""
+        config = yaml.safe_load((self.folder / "config" / name).read_text())
+        return complete(config, ROOT / "workflow/defaults.yaml")
 
     def config_of_own_slides(self, results: str) -> dict[str, Any]:
         """Return the demo's config for slides, and patches to train and evaluate on, of our own."""

@@ -1,6 +1,6 @@
 """The smallest study that goes through nearly all of the real workflow: no network, no TensorFlow.
 
-Slides of 256 × 256 px are tiled, cut and judged; features made elsewhere, a folder and a table, are
+Slides of 256 × 256 px are tiled, extracted and judged; external features, a folder and a table, are
 pooled and compared on expression and mutation.
 """
 
@@ -86,7 +86,7 @@ class Tiny(Study):
         config["tiling"] |= {"patch_px": 96, "stride_px": 96, "target_mpp": 0.5}
         config["crossval"] |= {"folds": 2, "repeats": 2, "repeats_per_job": 1}
         config["statistics"]["bootstrap"] = 20
-        for name, key in (("expression", "alphas"), ("mutation", "inverse_penalties")):
+        for name, key in (("expression", "alphas"), ("mutation", "C")):
             config["tasks"][name] |= {"labels": f"data/{name}.tsv", key: [1.0, 100.0]}
         return config
 

@@ -153,7 +153,7 @@ def test_a_threshold_reads_no_slide_and_runs_no_network(demo: Study) -> None:
     jobs = demo.plan("--configfile", demo.configure("threshold.yaml", config))
     assert jobs["judge_patches"] == 54
     assert jobs["pool_features"] == 2
-    for rule in ("tile_slide", "cut_patches", "extract_batch", "extract_features", "fine_tune"):
+    for rule in ("tile_slide", "extract_patches", "extract_batch", "extract_features", "fine_tune"):
         assert rule not in jobs
 
 
@@ -161,7 +161,7 @@ def test_another_stain_tiles_nothing_and_trains_no_network(demo: Study) -> None:
     config = demo.config("demo.yaml")
     config["stain"]["method"] = "none"
     jobs = demo.plan("--configfile", demo.configure("stain.yaml", config))
-    assert jobs["cut_patches"] == 54
+    assert jobs["extract_patches"] == 54
     assert jobs["extract_batch"] == 2 * 6
     assert not {"tile_slide", "pack_dataset", "fine_tune", "extract_features"} & set(jobs)
     assert jobs["cross_validate"] == 2 * 2 * 2  # two tasks on patients; the tissue types stand
@@ -182,7 +182,7 @@ def test_a_new_extractor_cuts_nothing_anew(demo: Study) -> None:
     jobs = demo.plan("--configfile", demo.configure("third.yaml", config))
     assert jobs["admit_model"] == 1
     assert jobs["extract_batch"] == 6
-    assert not {"tile_slide", "cut_patches", "pack_dataset", "fine_tune"} & set(jobs)
+    assert not {"tile_slide", "extract_patches", "pack_dataset", "fine_tune"} & set(jobs)
 
 
 def test_a_further_seed_trains_one_further_network(demo: Study) -> None:
@@ -216,16 +216,16 @@ def test_the_report_holds_the_answer_and_needs_no_network(demo: Study, tmp_path:
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']https?://", text)
 
 
-def test_features_made_elsewhere_are_compared_on_the_patients_that_all_share(demo: Study) -> None:
-    """FTX-2048's own features, less a patient, as if made elsewhere, give FTX-2048's numbers."""
-    folder = demo.folder / "data/elsewhere"
+def test_external_features_are_compared_on_the_patients_that_all_share(demo: Study) -> None:
+    """FTX-2048's own features, less a patient, as if another tool had made them, give FTX-2048's numbers."""
+    folder = demo.folder / "data/external"
     folder.mkdir(parents=True)
     for path in (demo.folder / "results/demo/features/FTX-2048").glob("SIM-*.h5"):
         if not path.stem.startswith("SIM-01-0001"):
             (folder / path.name).symlink_to(path)
     config = demo.config("demo.yaml")
-    config["extractors"]["ELSEWHERE"] = {"source": {"features": "data/elsewhere"}}
-    path = demo.configure("elsewhere.yaml", config)
+    config["extractors"]["EXTERNAL"] = {"source": {"features": "data/external"}}
+    path = demo.configure("external.yaml", config)
     comparison, summary = "results/demo/tables/comparison.tsv", "results/demo/summary.html"
     demo.run(comparison, summary, "--configfile", path, "--quiet", "rules")
     rows = table(demo, "comparison")
@@ -234,7 +234,7 @@ def test_features_made_elsewhere_are_compared_on_the_patients_that_all_share(dem
         rows[(rows["task"] != "tissue") & (rows["extractor"] == name)]
         .drop(columns="extractor")
         .reset_index(drop=True)
-        for name in ("FTX-2048", "ELSEWHERE")
+        for name in ("FTX-2048", "EXTERNAL")
     )
     pd.testing.assert_frame_equal(ours, theirs)
     used = read_table(demo.folder / "results/demo/pooled/ELSEWHERE.used.tsv")

@@ -127,7 +127,7 @@ def test_from_nothing_to_tiles_and_labels(study: Study, archive: Archive) -> Non
     asked = len(archive.asked)
     # A slide that is needed again comes again.
     jobs = study.plan(f"results/patches/{SLIDES[0]}.h5", *config)
-    assert jobs == {"fetch_slide": 1, "tile_slide": 1, "cut_patches": 1}
+    assert jobs == {"fetch_slide": 1, "tile_slide": 1, "extract_patches": 1}
     assert len(archive.asked) == asked
 
 

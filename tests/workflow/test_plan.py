@@ -52,7 +52,7 @@ def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
 def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     lay_out_the_published_study(study, 541)
     jobs = study.plan()
-    assert jobs["tile_slide"] == jobs["cut_patches"] == jobs["judge_patches"] == 541
+    assert jobs["tile_slide"] == jobs["extract_patches"] == jobs["judge_patches"] == 541
     assert jobs["extract_batch"] == 2 * 17  # 541 slides in batches of 32, two extractors
     assert jobs["extract_features"] == 2  # CRC-VAL-HE-7K under both
     assert jobs["pack_dataset"] == 2
@@ -86,7 +86,7 @@ def test_one_feature_file_asks_only_for_what_it_needs(study: Study) -> None:
         "fine_tune": 1,
         "simulate_slide": 1,
         "tile_slide": 1,
-        "cut_patches": 1,
+        "extract_patches": 1,
         "extract_features": 1,
     }
 
@@ -124,7 +124,7 @@ def test_a_wrong_config_stops_before_the_first_job(study: Study) -> None:
     assert not (study.folder / "results").exists()
 
 
-def test_features_made_elsewhere_are_pooled_and_compared_where_they_can_be(study: Study) -> None:
+def test_external_features_are_pooled_and_compared_where_they_can_be(study: Study) -> None:
     lay_out_the_published_study(study, 4)
     (study.folder / "data/uni").mkdir()
     (study.folder / "data/clinical.csv").touch()
@@ -138,7 +138,7 @@ def test_features_made_elsewhere_are_pooled_and_compared_where_they_can_be(study
     amended = {"extractors": more, "finetune": {"seeds": [1, 2]}}
     jobs = study.plan("--configfile", study.configure("more.yaml", amended))
     assert jobs["fine_tune"] == 2
-    assert jobs["pool_elsewhere"] == 2
+    assert jobs["pool_external"] == 2
     assert jobs["pool_features"] == 3
     assert jobs["extract_features"] == 3
     assert jobs["cross_validate"] == 5 * (3 + 2 * 5)  # tissue under the networks alone

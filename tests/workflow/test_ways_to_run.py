@@ -77,13 +77,13 @@ ANSWER = dict.fromkeys(
 FLOW = {"tabulate_flow": 1}
 TASKS = {"read_labels": 2, "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **FLOW}
 COHORT = {"pool_features": 1, "summarise_cohort": 1, "tabulate_slide_costs": 1}
-ONE_SLIDE = {"tile_slide": 1, "cut_patches": 1, "judge_patches": 1, "extract_batch": 1}
-CUT = {"cut_patches": 4, "judge_patches": 4, "extract_batch": 2}
+ONE_SLIDE = {"tile_slide": 1, "extract_patches": 1, "judge_patches": 1, "extract_batch": 1}
+CUT = {"extract_patches": 4, "judge_patches": 4, "extract_batch": 2}
 ONE_TASK = {"cross_validate": 2, "score_predictions": 2}
 RERUNS: dict[str, dict[str, int]] = {
     "nothing": {},
     "a slide added, anywhere in the sheet": {
-        **ONE_SLIDE, "pool_elsewhere": 1, **COHORT, **TASKS, **ANSWER
+        **ONE_SLIDE, "pool_external": 1, **COHORT, **TASKS, **ANSWER
     },
     "a slide's file touched": {**ONE_SLIDE, **COHORT, **TASKS, **ANSWER},
     "a QC threshold": {"judge_patches": 4, **COHORT, **TASKS, **ANSWER},
@@ -97,7 +97,7 @@ RERUNS: dict[str, dict[str, int]] = {
         "fine_tune": 1, "extract_batch": 2, "pool_features": 1, **ONE_TASK, **ANSWER
     },
     "a new table of features": {
-        "pool_elsewhere": 1, **TASKS, "cross_validate": 6, "score_predictions": 6, **ANSWER
+        "pool_external": 1, **TASKS, "cross_validate": 6, "score_predictions": 6, **ANSWER
     },
     "the seed": {
         "fetch_weights": 1, "build_imagenet": 1,  # random weights only
@@ -110,7 +110,7 @@ RERUNS: dict[str, dict[str, int]] = {
         "cross_validate": 4, "score_predictions": 4, "embed_patches": 1, **ANSWER
     },
     "an environment file (`envs/stats.yaml`), with conda": {
-        "pool_elsewhere": 1, **COHORT, **TASKS, "embed_patches": 1, **ANSWER
+        "pool_external": 1, **COHORT, **TASKS, "embed_patches": 1, **ANSWER
     },
 }  # fmt: skip
 IN_CONFIG: dict[str, dict[str, Any]] = {
@@ -118,7 +118,7 @@ IN_CONFIG: dict[str, dict[str, Any]] = {
     "the stain choice": {"stain.method": "none"},
     "one gene more": {"tasks.expression.targets": GENES},
     "more repeats": {"crossval.repeats": 6},
-    "another predictor or its grid": {"tasks.mutation.inverse_penalties": [0.1]},
+    "another predictor or its grid": {"tasks.mutation.C": [0.1]},
     "a new extractor that is a network": {"extractors.FTX-2048": {"source": "finetuned"}},
     "a new table of features": {"extractors.GENES": {"source": {"table": "data/expression.tsv"}}},
     "the seed": {"seed": 1},
@@ -204,7 +204,7 @@ def edited(
     return plan_with
 
 
-SCRIPT = "workflow/scripts/cut_patches.py"
+SCRIPT = "workflow/scripts/extract_patches.py"
 MODULE = "workflow/scripts/histotransfer/linear.py"
 
 

@@ -1,9 +1,9 @@
-"""Files between the stages: whole or not there, and checked against a digest when they are read.
+"""Files between the stages: each appears whole or not at all, and reading one checks its digest.
 
-An HDF5 store begins with 512 bytes of text (the user block, which every reader of HDF5 skips) that
-hold the SHA-256 of all bytes after them. Of any other file, `written_with_digest` puts it into a
-hidden file beside it, in the form that ``sha256sum -c`` reads. So a file that was cut short or
-changed is found before anything is computed from it.
+An HDF5 store begins with 512 bytes of text (the user block, which every HDF5 reader skips). They
+hold the SHA-256 of all bytes that follow. For any other file, `written_with_digest` writes the
+SHA-256 to a hidden file beside it, in the form that ``sha256sum -c`` reads. A file that was cut
+short or changed is found before anything is computed from it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ from .errors import HistotransferError
 
 _UNWRITABLE = {
     errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the quota is used up",
-    errno.EFBIG: "it is larger than a file may be here",
+    errno.EDQUOT: "the quota is exhausted",
+    errno.EFBIG: "it exceeds the largest file size allowed here",
     errno.EROFS: "the file system is read-only",
 }
 _FORBIDDEN = {errno.EACCES: "permission denied", errno.EPERM: "not permitted"}
+_READ_ONLY = {errno.EROFS, *_FORBIDDEN}
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path` and rename it to `path` if the block succeeds.
 
-    What a killed writer left behind is written over, so that a job that is run again leaves nothing
-    else in the folder.
+    What a killed writer left behind is overwritten, so running a job again leaves no other files in
+    the folder.
 
     Parameters
     ----------
@@ -84,9 +85,9 @@ def _partial(path: Path) -> tuple[Path, IO[bytes]]:
             raise HistotransferError(
                 path,
                 "another process is writing it",
-                "Wait until that has ended, or end it, and run again",
+                "Wait until it has finished, or stop it, and run again",
             ) from error
-        except OSError:  # no locks on this file system: a name of our own is as safe, if less tidy
+        except OSError:  # a file system without locks: a random name is as safe, if less tidy
             lock.close()
             partial.unlink(missing_ok=True)
             partial = partial.with_stem(f"{partial.stem}.{secrets.token_hex(4)}")
@@ -99,15 +100,17 @@ def _partial(path: Path) -> tuple[Path, IO[bytes]]:
 def raise_if_unwritable(
     path: Path, error: Exception, causes: Mapping[int, str] = _UNWRITABLE
 ) -> None:
-    """Raise HistotransferError if an error says that the disk has no room or may not be written."""
+    """Raise HistotransferError if an error says that the disk is full or cannot be written to."""
     code: int | None = getattr(error, "errno", None)
     if code is None and (found := re.search(r"errno = (\d+)", str(error))):
         code = int(found[1])
     if code is not None and code in causes:
+        what = "Make the folder writable" if code in _READ_ONLY else "Free some space"
+        remedy = f"{what} and run again; finished files are kept"
         raise HistotransferError(
             path,
             f"cannot be written ({causes[code]})",
-            "Make room, or allow to write there, and run again: what is done is kept",
+            remedy,
         ) from error
 
 
@@ -117,7 +120,7 @@ def written_with_digest(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     beside = _digest_beside(path)
     with written_whole(path) as partial:
-        beside.unlink(missing_ok=True)  # so that no file is ever held against another's digest
+        beside.unlink(missing_ok=True)  # so that no file is ever compared with another's digest
         yield partial
         digest = file_digest(partial)
     with written_whole(beside) as partial:
@@ -125,12 +128,12 @@ def written_with_digest(path: str | Path) -> Iterator[Path]:
 
 
 def check_digest(path: str | Path) -> None:
-    """Check a file against the digest beside it; one that has none is not ours and is let pass.
+    """Check a file against the digest beside it; a file without one is not ours and passes.
 
     Raises
     ------
     HistotransferError
-        If the file is missing, cannot be read, or is not as it was written.
+        If the file is missing, cannot be read, or has changed since it was written.
     """
     path = Path(path)
     beside = _digest_beside(path)
@@ -138,7 +141,7 @@ def check_digest(path: str | Path) -> None:
         if beside.exists() and not beside.read_bytes().startswith(file_digest(path).encode()):
             raise HistotransferError(
                 path,
-                f"is not as it was written: it does not match its digest, {beside.name}",
+                f"has changed since it was written: it does not match its digest, {beside.name}",
                 remake(path),
             )
 
@@ -154,16 +157,14 @@ def remake(path: str | Path) -> str:
 
 @contextmanager
 def readable(path: str | Path) -> Iterator[None]:
-    """Turn what goes wrong in opening a file of ours into an error that names it."""
+    """Turn a failure to open a file of ours into an error that names it."""
     try:
         yield
     except FileNotFoundError as error:
-        raise HistotransferError(
-            path, "is missing", f"Make it by name: snakemake {path}"
-        ) from error
+        raise HistotransferError(path, "is missing", f"Make it: snakemake {path}") from error
     except (PermissionError, IsADirectoryError) as error:
         raise HistotransferError(
-            path, f"cannot be read ({error.strerror})", "Make it a file that may be read"
+            path, f"cannot be read ({error.strerror})", "Make it a readable file"
         ) from error
     except OSError as error:
         raise HistotransferError(path, f"cannot be read ({error})", remake(path)) from error

@@ -81,7 +81,7 @@ def open_store(path: str | Path, schema: str, **identity: str) -> Iterator[h5py.
     with readable(path):
         if store_digest(path) != _digest_after_seal(path):
             raise HistotransferError(
-                path, "is not as it was written: it does not match its digest", remake(path)
+                path, "has changed since it was written: it does not match its digest", remake(path)
             )
         store = h5py.File(path, "r")
     with store:
@@ -123,7 +123,7 @@ def store_digest(path: str | Path) -> str:
         seal = file.read(SEAL_BYTES)
     if not seal.startswith(start):
         raise HistotransferError(
-            path, "is damaged, or not a file that this version wrote", remake(path)
+            path, "is damaged, or was not written by this version", remake(path)
         )
     return seal[len(start) :].split(b"\n")[0].decode("ascii", "replace")
 

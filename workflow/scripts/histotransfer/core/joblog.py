@@ -1,4 +1,4 @@
-"""The log of a job: progress to a file and the terminal, a user's error in one line."""
+"""The log of a job; an error that the user can mend is one line in it and on the terminal."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def derived_seed(seed: int, purpose: str, *place: int | str) -> int:
 
 
 def _entropy(seed: int, purpose: str, place: tuple[int | str, ...]) -> list[int]:
-    numbers = [part for part in place if isinstance(part, int)]
+    numbers = [int(part) for part in place if not isinstance(part, str)]
     names = [part for part in place if isinstance(part, str)]
     if names:
         digest = hashlib.sha256("\0".join(names).encode()).digest()

@@ -1,4 +1,4 @@
-"""Which slides share one start of the network, and go on sharing it when the sheet grows.
+"""Batches: slides that share one start of the network, also after the sheet has grown.
 
 Imported by the Snakefile, so only what Snakemake itself depends on may be imported here.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def assign_batches(slides: Iterable[str], size: int, ledger: str | Path) -> dict[str, list[str]]:
-    """Assign slides to batches; those that the ledger knows stay in theirs.
+    """Assign slides to batches; slides in the ledger stay in theirs.
 
     A batch cut from the sheet by position would have other members as soon as a slide is added
     above it, and all its slides would be read again.
@@ -45,7 +45,7 @@ def assign_batches(slides: Iterable[str], size: int, ledger: str | Path) -> dict
 
 
 def write_ledger(batches: dict[str, list[str]], ledger: str | Path) -> None:
-    """Remember the slides' batches, those of slides that have left the sheet too.
+    """Remember the slides' batches, also of slides that have left the sheet.
 
     Parameters
     ----------

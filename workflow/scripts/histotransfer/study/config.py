@@ -1,4 +1,4 @@
-"""The config and the slide sheet, checked before the first job.
+"""The config: completed by defaults, and checked before the first job.
 
 Imported by the Snakefile, so only what Snakemake itself depends on may be imported here.
 """
@@ -20,13 +20,13 @@ from .schema import check, load_schema
 SOURCES = {
     "NCT-CRC-HE-100K": "unpack NCT-CRC-HE-100K.zip of https://zenodo.org/records/1214456 there",
     "CRC-VAL-HE-7K": "unpack CRC-VAL-HE-7K.zip of https://zenodo.org/records/1214456 there",
-    "dataset": "a folder with one sub-folder of patches per tissue class is expected there",
+    "dataset": "expected is a folder with one sub-folder of patches per tissue class",
     "slides": (
         "list your slides there, tab-separated, with the columns slide, patient, path and, "
         "optionally, mpp"
     ),
-    "expression": "a table of expression, patients and genes in rows and columns",
-    "mutation": "a table of mutations, patients and genes in rows and columns",
+    "expression": "a table of expression: patients in rows and genes in columns, or the other way round",
+    "mutation": "a table of mutations: patients in rows and genes in columns, or the other way round",
 }
 SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
 #: The sheets that `make sheets` writes beside the slide sheet.
@@ -111,7 +111,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         if dataset not in datasets:
             raise HistotransferError(
                 f"config: {key}",
-                f"'{dataset}' is not among the datasets ({', '.join(sorted(datasets))})",
+                f"'{dataset}' is not one of the datasets ({', '.join(sorted(datasets))})",
                 "Add it to `datasets` or name one of these",
             )
     baseline = next(iter(config["extractors"]))
@@ -119,8 +119,8 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     if tissue and not extractors(config)[baseline].is_network:
         raise HistotransferError(
             f"config: extractors.{baseline}",
-            "features made elsewhere know no patches of a tissue dataset, so they cannot be the "
-            "baseline of a tissue task",
+            "external features do not cover the patches of a tissue dataset, so they cannot be "
+            "the baseline of a tissue task",
             "Name a network first, or leave the tissue task out",
         )
     further = {
@@ -132,33 +132,33 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     if taken := further & set(config["extractors"]):
         raise HistotransferError(
             f"config: extractors.{min(taken)}",
-            "this is the name of a fine-tuned extractor of one of finetune.seeds",
+            "finetune.seeds gives a fine-tuned extractor this name",
             "Rename it",
         )
     if config["finetune"]["cache"] and config["finetune"]["augment"]["stain_jitter"]:
         raise HistotransferError(
             "config: finetune.cache",
-            "a changed stain is another in every epoch, so nothing can be kept",
+            "with stain_jitter the patches differ in every epoch, so nothing can be cached",
             "Set finetune.cache to false, or finetune.augment.stain_jitter to 0",
         )
     if "download" not in config and (fetched := _fetched(config)):
         raise HistotransferError(
             f"config: {fetched[0]}.source",
-            "the config has no key `download`, which says from where and to where",
+            "the config has no section `download`, which says where data come from and go to",
             "Add it (config/config.yaml), or give a path",
         )
     for key, path, _ in _named_files(config):
         if "{" in path or "}" in path:
             raise HistotransferError(
                 f"config: {key}",
-                f"'{path}' has braces, Snakemake's signs for wildcards",
+                f"'{path}' has braces, which Snakemake reads as wildcards",
                 "Rename it",
             )
     unpainted = datasets - set(config.get("simulate", {}).get("patches_per_class", datasets))
     if unpainted:
         raise HistotransferError(
             "config: simulate.patches_per_class",
-            f"no number for {', '.join(sorted(unpainted))}",
+            f"has no number for {', '.join(sorted(unpainted))}",
             "Give one for each dataset",
         )
 
@@ -187,12 +187,12 @@ def _sections(value: object, folders: list[str]) -> Iterator[tuple[tuple[str, ..
 
 
 def missing_data(config: Mapping[str, Any]) -> list[str]:
-    """List what a config names and nobody has put there, with where it comes from.
+    """List the data that a config names and that do not exist, and where each comes from.
 
     Parameters
     ----------
     config : mapping
-        A checked config. A simulated study makes its own data, and misses none.
+        A checked config. A simulated study makes its own data, so none are missing.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
 
 
 def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """List the files and folders that a config names: key, path and where it comes from."""
+    """List the files and folders that a config names: key, path, and where it comes from."""
     by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
     wanted = [("slides", config["slides"], by_sheets)]
     for name, dataset in config["datasets"].items():
@@ -240,7 +240,7 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def is_fetched(entry: object) -> bool:
-    """Tell whether a config's entry is fetched: it says so, and gives no place of its own."""
+    """Tell whether a config's entry is fetched: it says so and gives no path of its own."""
     places = {"path", "table", "star_counts", "maf"}
     return isinstance(entry, Mapping) and "source" in entry and not places & entry.keys()
 
@@ -254,7 +254,7 @@ def sheet_files(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def label_source(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a task's labels are read from; nothing for tissue.
+    """Return what a task's labels are read from; an empty dict for tissue.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def label_source(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str
     -------
     dict
         ``table`` (and ``suffix``), or ``star_counts`` and ``samples``, or ``maf``, ``samples`` and
-        ``variant_classes``. What is fetched is given by the place where it will be.
+        ``variant_classes``. What is fetched is named by the path that it will have.
     """
     labels = task.get("labels", {})
     if isinstance(labels, str):
@@ -300,7 +300,7 @@ def _fetched(config: Mapping[str, Any]) -> list[str]:
 
 
 def _odd_value(value: object, key: str = "") -> str:
-    """Say what no schema refuses: keys that are no text, numbers that are none."""
+    """Describe what no schema refuses: keys that are not text, numbers that are not finite."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"{key}: {value} is not a finite number"
     if isinstance(value, Mapping):

@@ -17,10 +17,10 @@ class Extractor:
     Attributes
     ----------
     kind : str
-        ``imagenet``, ``finetuned``, ``model`` (a ``.keras`` file), ``features`` (a folder of HDF5
-        files made elsewhere) or ``table`` (patients × features).
+        ``imagenet``, ``finetuned``, ``model`` (a ``.keras`` file), ``features`` (a folder of
+        another tool's HDF5 files) or ``table`` (patients × features).
     path : str
-        Of the file or folder made elsewhere; empty for the study's own.
+        Of the external file or folder; empty for the study's own.
     seed : int or None
         Of a fine-tuned network.
     """
@@ -31,15 +31,15 @@ class Extractor:
 
     @property
     def is_network(self) -> bool:
-        """Whether it is a network, which can be run on any patch."""
+        """Whether it is a network, which can run on any patch."""
         return self.kind not in ("features", "table")
 
 
 def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     """Return a config's extractors by name, the baseline first.
 
-    A fine-tuned one stands for as many as there are `finetune.seeds`: the first seed's keeps the
-    name, the others' have the seed behind it, such as ``FTX-2048-seed7``.
+    A fine-tuned one stands for as many as there are `finetune.seeds`: the first seed keeps the
+    name, the others append theirs, such as ``FTX-2048-seed7``.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from ..core.errors import HistotransferError
 from .schema import check, load_schema
 
 COLUMNS = ("slide", "patient", "path")
-"""What every slide sheet has."""
+"""The columns that every slide sheet has."""
 
 
 _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -24,8 +24,8 @@ _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 class Slide:
     """A row of the slide sheet.
 
-    `mpp` is None where the sheet leaves it to the slide's header; `file_id`, `md5` and `size` are
-    set where the slide is one of the GDC's.
+    `mpp` is None where the slide's header gives the scale; `file_id`, `md5` and `size` are set for
+    slides of the GDC.
     """
 
     slide: str
@@ -49,7 +49,7 @@ def read_slide_sheet(
     schema_path : str or Path
         The JSON schema of a row, in YAML.
     reserved : iterable of str
-        Ids that no slide may have: the datasets', whose files lie beside the slides'.
+        Ids that no slide may have: those of the datasets, whose files are in the same folders.
 
     Returns
     -------
@@ -85,8 +85,8 @@ def read_slide_sheet(
         if alike != slide.slide:
             raise HistotransferError(
                 where,
-                f"slide '{slide.slide}' differs from '{alike}' in capitals alone, which some file "
-                "systems do not tell apart",
+                f"slide '{slide.slide}' differs from '{alike}' only in capitals, which some "
+                "file systems ignore",
                 "Rename one of the two",
             )
         if slide.slide in reserved:
@@ -102,7 +102,7 @@ def read_slide_sheet(
 
 
 def missing_slides(slides: Iterable[Slide]) -> list[str]:
-    """List the paths of the sheet's slides at which there is nothing."""
+    """List the paths of slides that do not exist."""
     return [slide.path for slide in slides if not Path(slide.path).exists()]
 
 
@@ -127,13 +127,13 @@ def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
         if len(header) == 1:
             raise HistotransferError(path, f"has one column, '{header[0][:60]}'", remedy)
         if header and (lacking := [name for name in COLUMNS if name not in header]):
-            cause = f"its first line names no column {', '.join(lacking)}: {' '.join(header)[:60]}"
+            cause = f"its header has no column {', '.join(lacking)}: {' '.join(header)[:60]}"
             raise HistotransferError(path, cause, remedy)
         reader.fieldnames = header
         for cells in reader:
             yield reader.line_num, cells
     except csv.Error as error:
-        raise HistotransferError(path, f"is no table ({error})", remedy) from error
+        raise HistotransferError(path, f"is not a table ({error})", remedy) from error
 
 
 def _number(cell: object, kind: type[int] | type[float], where: str, name: str) -> float | None:

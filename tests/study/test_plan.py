@@ -1,0 +1,157 @@
+"""The plan of a study, without Snakemake: what is compared, what is fetched, which jobs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.study.catalogue import CATEGORIES, FIGURES, TABLES
+from histotransfer.study.config import complete
+from histotransfer.study.parameters import AugmentationParameters, FineTuningParameters
+from histotransfer.study.plan import StudyPlan
+from support.root import ROOT
+
+SCHEMAS = ROOT / "workflow/schemas"
+HEAD = "slide\tpatient\tpath\tfile_id\tmd5\tsize\n"
+MD5 = "0" * 32
+
+
+def config_of(name: str = "config.yaml") -> dict[str, Any]:
+    """Read one of our configs, complete."""
+    config = yaml.safe_load((ROOT / "config" / name).read_text())
+    return complete(config, ROOT / "workflow/defaults.yaml")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    return tmp_path
+
+
+def plan_of(config: dict[str, Any], sheet: str = "", **kwargs: bool) -> StudyPlan:
+    """Plan a study whose sheet holds these rows."""
+    if sheet:
+        Path(config["slides"]).parent.mkdir(parents=True, exist_ok=True)
+        Path(config["slides"]).write_text(HEAD + sheet)
+    return StudyPlan.from_config(config, SCHEMAS, **{"check_files": False, **kwargs})
+
+
+def test_the_published_study() -> None:
+    plan = plan_of(config_of())
+    assert list(plan.extractors) == plan.networks == ["IMGNET-2048", "FTX-2048"]
+    assert plan.kinds == {
+        "tissue": "tissue", "expression": "expression", "mutation": "mutation"
+    }  # fmt: skip
+    assert (plan.patch_tasks, plan.patient_tasks) == (["tissue"], ["expression", "mutation"])
+    assert plan.fetched_datasets == ["NCT-CRC-HE-100K", "CRC-VAL-HE-7K"]
+    assert plan.dataset_folder("CRC-VAL-HE-7K") == "data/CRC-VAL-HE-7K"
+    assert plan.classified == [("FTX-2048", "CRC-VAL-HE-7K")]
+    assert plan.blocks == {f"{i:03d}": list(range(10 * i, 10 * i + 10)) for i in range(5)}
+    assert "truth" not in plan.tables
+    assert plan.tasks["expression"].predictor.grid == {"alpha": [1e1, 1e2, 1e3, 1e4, 1e5, 1e6]}
+    assert plan.tasks["tissue"].predictor.grid == {"C": [1.0]}
+    assert plan.label_inputs("mutation")["labels"] == [
+        "data/mutations/MANIFEST.txt", "config/mutations.tsv"
+    ]  # fmt: skip
+    assert plan.label_inputs("expression")["targets"] == "config/panels/immune.tsv"
+
+
+def test_external_features_take_part_where_they_can() -> None:
+    config = config_of()
+    config["extractors"]["UNI"] = {"source": {"features": "data/uni"}}
+    plan = plan_of(config)
+    assert plan.external == ["UNI"]
+    assert plan.compared_in("tissue") == plan.networks
+    assert plan.compared_in("mutation") == [*plan.networks, "UNI"]
+    assert plan.label_inputs("mutation")["pooled"] == ["results/pooled/UNI.h5"]
+    files = plan.comparison_files()
+    assert files["mutation"]["scores"]["UNI"] == "results/scores/mutation/UNI.tsv"
+    assert files["mutation"]["predictions"]["UNI"][4] == "results/cv/mutation/UNI/004.h5"
+    assert "UNI" not in files["tissue"]["scores"]
+    assert plan.summary_tables()["external"] == {"UNI": "results/pooled/UNI.used.tsv"}
+    assert list(plan.gallery_files()["pooled"]) == plan.networks
+    assert plan.features_of("tissue", "FTX-2048") == "results/features/FTX-2048/CRC-VAL-HE-7K.h5"
+    assert plan.features_of("mutation", "UNI") == "results/pooled/UNI.h5"
+
+
+def test_slides_are_fetched_where_the_sheets_put_them_and_the_users_own_are_watched(
+    folder: Path,
+) -> None:
+    (folder / "own.svs").write_bytes(b"12345")
+    plan = plan_of(
+        config_of(),
+        f"A\tP1\tdata/slides/A.svs\tf\t{MD5}\t9\nB\tP2\town.svs\t\t\t\n",
+    )
+    assert plan.fetched_slides == {"A"}
+    assert plan.slide_made_by_a_rule("A") == "data/slides/A.svs"
+    assert plan.slide_made_by_a_rule("B") == []
+    assert plan.slide_state("A") == MD5
+    assert plan.slide_state("B").startswith("5 bytes, ")
+    before = plan.slide_state("B")
+    (folder / "own.svs").write_bytes(b"123456")
+    assert plan.slide_state("B") != before
+    with pytest.raises(HistotransferError, match=r"config/slides\.tsv: lists no slide 'C'"):
+        plan.slide("C")
+
+
+def test_what_is_missing_stops_the_plan_and_is_listed() -> None:
+    with pytest.raises(HistotransferError) as caught:
+        plan_of(config_of(), check_files=True)
+    for name in ("config/slides.tsv", "config/mutations.tsv", "make demo"):
+        assert name in str(caught.value)
+    rows = "".join(f"S{i}\tP{i}\t{i}.svs\t\t\t\n" for i in range(30))
+    config = config_of("demo.yaml")
+    del config["simulate"]
+    for entry in (*config["datasets"].values(), *config["tasks"].values()):
+        for key in ("path", "labels"):
+            if key in entry:
+                Path(entry[key]).parent.mkdir(parents=True, exist_ok=True)
+                Path(entry[key]).touch()
+    with pytest.raises(HistotransferError) as caught:
+        plan_of(config, rows, check_files=True)
+    assert "19.svs" in str(caught.value)
+    assert "20.svs" not in str(caught.value)
+    assert "and 10 more" in str(caught.value)
+
+
+def test_a_batch_keeps_its_slides() -> None:
+    config = config_of()
+    config["features"]["slides_per_job"] = 2
+    rows = [f"{name}\tP\t{name}.svs\t\t\t\n" for name in "ABC"]
+    assert plan_of(config, "".join(rows)).batches == {"0000": ["A", "B"], "0001": ["C"]}
+
+
+def test_parameters_pass_through_a_rule_unchanged() -> None:
+    plan = plan_of(config_of())
+    for parameters in (
+        plan.tiling, plan.encoding, plan.patches, plan.qc, plan.fine_tuning, plan.extraction,
+        plan.pooling, plan.splits, plan.statistics,
+    ):  # fmt: skip
+        params = type("Params", (), parameters.as_params() | {"code": "0123"})()
+        assert type(parameters).of(params) == parameters
+    assert isinstance(plan.fine_tuning, FineTuningParameters)
+    assert plan.fine_tuning.augment == AugmentationParameters(False, 0)
+    assert plan.fine_tuning.step1.unfreeze_from == ""
+
+
+def test_only_a_stain_fitted_to_slides_depends_on_the_seed() -> None:
+    config = config_of()
+    assert plan_of(config).patches.seed == config["seed"]
+    config["stain"]["method"] = "patch"
+    assert plan_of(config).patches.seed == 0
+
+
+def test_every_table_and_figure_has_a_place_that_no_study_changes() -> None:
+    headings = {item.heading for item in (*TABLES.values(), *FIGURES.values())}
+    assert headings < {f"{n} {name}" for n, name in enumerate(CATEGORIES, start=1)}
+    plan = plan_of(config_of("demo.yaml"))
+    assert plan.tables == list(TABLES)
+    assert plan.figures == list(FIGURES)
+    for figure in plan.figures:
+        assert list(plan.figure_tables(figure)) == list(FIGURES[figure].tables)
