@@ -25,8 +25,8 @@ SOURCES = {
         "list your slides there, tab-separated, with the columns slide, patient, path and, "
         "optionally, mpp"
     ),
-    "expression": "a table of expression: patients in rows and genes in columns, or the other way round",
-    "mutation": "a table of mutations: patients in rows and genes in columns, or the other way round",
+    "expression": "a table of expression, patients by genes or genes by patients",
+    "mutation": "a table of mutations, patients by genes or genes by patients",
 }
 SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
 #: The sheets that `make sheets` writes beside the slide sheet.
