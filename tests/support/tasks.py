@@ -12,7 +12,7 @@ from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
 
 ALPHAS = [1e1, 1e2, 1e3, 1e4, 1e5]
-INVERSE_PENALTIES = [1e-4, 1e-2, 1.0]
+CS = [1e-4, 1e-2, 1.0]
 
 
 def patients(n: int) -> list[str]:
@@ -51,23 +51,19 @@ def write_patient_table(path: Path, values: dict[str, np.ndarray], names: list[s
 def expression_task(
     labels: Path | str | dict[str, str] = "", **changes: object
 ) -> dict[str, object]:
-    task = {
-        "kind": "expression",
-        "labels": labels if isinstance(labels, dict) else str(labels),
-        "transform": "none",
-        "targets": "all",
-    }
-    return {**task, "predictor": "ridge", "alphas": ALPHAS, **changes}
+    return {**_task("expression", labels), "predictor": "ridge", "alphas": ALPHAS, **changes}
 
 
 def mutation_task(labels: Path | str | dict[str, str] = "", **changes: object) -> dict[str, object]:
-    task = {
-        "kind": "mutation",
-        "labels": labels if isinstance(labels, dict) else str(labels),
-        "targets": "all",
-        "predictor": "logistic",
-    }
-    return {**task, "inverse_penalties": INVERSE_PENALTIES, **changes}
+    return {**_task("mutation", labels), "predictor": "logistic", "C": CS, **changes}
 
 
-TISSUE_TASK = {"kind": "tissue", "predictor": "logistic", "inverse_penalty": 1.0}
+def _task(kind: str, labels: Path | str | dict[str, str]) -> dict[str, object]:
+    source = labels if isinstance(labels, dict) else {"table": str(labels)}
+    return {"kind": kind, "labels": source, "targets": "all", "transform": "none"}
+
+
+TISSUE_TASK = {
+    "kind": "tissue", "labels": {}, "targets": "all", "transform": "none", "predictor": "logistic",
+    "C": 1.0,
+}  # fmt: skip

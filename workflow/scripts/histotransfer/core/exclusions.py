@@ -41,6 +41,7 @@ CODES: Mapping[str, str] = {
     "other_sample": "belongs to a sample that is not used",
     "class_not_counted": "has a variant class that does not count",
     # a target
+    "no_name": "has no name",
     "not_in_labels": "is not in the labels table",
     "no_number": "has no number in its column",
     "no_variance": "has the same value for every patient",
@@ -60,6 +61,9 @@ CODES: Mapping[str, str] = {
     "coords_wrong": "has coordinates that do not fit its patches",
 }
 """What each code says of the item that it stands beside."""
+
+KEPT = frozenset({"earlier_symbol", "rows_summed", "values_clipped"})
+"""Codes of items that are not left out: they say what was done to them."""
 
 COLUMNS = ("code", "detail", "remedy")
 """The columns of a table, or the attributes of a store, that hold a reason."""
