@@ -802,7 +802,7 @@ def test_a_damaged_slide_is_read_or_listed(
     assert error == "" or error.startswith("S.svs: ")
 
 
-# -- Features made elsewhere ----------------------------------------------------------------------
+# -- External features ----------------------------------------------------------------------------
 
 
 def linked(path: Path) -> None:
@@ -837,51 +837,69 @@ def bomb(path: Path) -> None:
         file.create_dataset("features", (2**45, 64), "f4", chunks=(1, 64))
 
 
-FEATURES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "an external link": (linked, "another file"),
-    "an external link behind a soft one": (linked_by_way_of_a_group, "another file"),
-    "external storage": (stored_elsewhere, "another file"),
-    "a virtual dataset": (virtual, "another file"),
-    "a bomb": (bomb, "cannot be read"),
-    "a group": (lambda p: h5py.File(p, "w").create_group("features"), "no dataset"),
+FEATURES: dict[str, tuple[Callable[[Path], Any], str, str]] = {
+    "an external link": (linked, "features_elsewhere", "features"),
+    "an external link behind a soft one": (
+        linked_by_way_of_a_group, "features_elsewhere", "features",
+    ),
+    "external storage": (stored_elsewhere, "features_elsewhere", "features"),
+    "a virtual dataset": (virtual, "features_elsewhere", "features"),
+    "a bomb": (bomb, "features_unreadable", ""),
+    "a group": (
+        lambda p: h5py.File(p, "w").create_group("features"),
+        "features_wrong_type", "features is not a dataset",
+    ),
     "a link to nowhere": (
         lambda p: h5py.File(p, "w").__setitem__("features", h5py.SoftLink("/gone")),
-        "cannot be read as HDF5",
+        "features_unreadable", "",
     ),
-    "words": (lambda p: write_hdf5(p, features=[["a", "b"]]), "not numbers"),
+    "words": (
+        lambda p: write_hdf5(p, features=[["a", "b"]]), "features_wrong_type", "features is object",
+    ),
     "objects of any length": (
         lambda p: h5py.File(p, "w").create_dataset("features", (3,), h5py.vlen_dtype(np.uint8)),
-        "not numbers",
+        "features_wrong_type", "features is object",
     ),
     "records": (
         lambda p: write_hdf5(p, features=np.zeros(3, [("a", "f4"), ("b", "i4")])),
-        "not numbers",
+        "features_wrong_type", "features is [",
     ),
-    "complex numbers": (lambda p: write_hdf5(p, features=np.ones((3, 4), complex)), "complex"),
-    "a scalar": (lambda p: write_hdf5(p, features=1.0), "shape ()"),
+    "complex numbers": (
+        lambda p: write_hdf5(p, features=np.ones((3, 4), complex)),
+        "features_wrong_type", "complex",
+    ),
+    "a scalar": (lambda p: write_hdf5(p, features=1.0), "features_wrong_type", "shape ()"),
     "complex coords": (
         lambda p: write_hdf5(p, features=np.ones((3, 4)), coords=np.ones((3, 2), complex)),
-        "coords",
+        "coords_wrong", "complex",
     ),
     "coords of words": (
         lambda p: write_hdf5(p, features=np.ones((3, 4)), coords=[["a", "b"]] * 3),
-        "not numbers",
+        "coords_wrong", "object",
     ),
-    "infinite features": (lambda p: write_hdf5(p, features=np.full((3, 4), np.inf)), "no numbers"),
-    "text": (lambda p: p.write_text("x"), "cannot be read as HDF5"),
-    "nothing": (lambda p: p.touch(), "cannot be read as HDF5"),
+    "infinite features": (
+        lambda p: write_hdf5(p, features=np.full((3, 4), np.inf)),
+        "features_not_finite", "3 of 3 patches",
+    ),
+    "text": (lambda p: p.write_text("x"), "features_unreadable", ""),
+    "nothing": (lambda p: p.touch(), "features_unreadable", ""),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", FEATURES)
 def test_a_wrong_file_of_features_is_listed(tmp_path: Path, case: str) -> None:
-    make, named = FEATURES[case]
+    make, code, detail = FEATURES[case]
     made = make(tmp_path / "S.h5")
     if isinstance(made, h5py.HLObject):
         made.file.close()
     with pytest.raises(external.Unusable) as caught:
         external.read_features(tmp_path / "S.h5")
-    assert named in str(caught.value)
+    reason = caught.value.reason
+    assert reason.code == code
+    assert detail in reason.detail
+    assert reason.detail
+    assert reason.remedy
+    assert "\n" not in str(caught.value)
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
@@ -900,12 +918,12 @@ def test_a_damaged_file_of_features_is_read_or_listed(
 
 CLINICAL: dict[str, tuple[str, str | bytes, str]] = {
     "nothing": ("t.csv", "", "cannot be read"),
-    "nobody": ("t.csv", "id,a\nX,1\n", "no row of features"),
+    "nobody": ("t.csv", "id,a\nX,1\n", "row of features of none"),
     "a patient twice": ("t.csv", "id,a\nP0,1\nP0,2\n", "two rows of P0"),
-    "no feature": ("t.csv", "id\nP0\n", "no row of features"),
-    "words": ("t.csv", "id,a\nP0,high\n", "no number"),
-    "no number at all": ("t.csv", "id,a\nP0,\n", "all numbers"),
-    "infinite": ("t.csv", "id,a\nP0,inf\n", "all numbers"),
+    "no feature": ("t.csv", "id\nP0\n", "row of features of none"),
+    "words": ("t.csv", "id,a\nP0,high\n", "not a number"),
+    "no number at all": ("t.csv", "id,a\nP0,\n", "all finite numbers"),
+    "infinite": ("t.csv", "id,a\nP0,inf\n", "all finite numbers"),
     "ragged": ("t.csv", "id,a\nP0,1\nP1,1,2,3\n", "cannot be read"),
     "another encoding": ("t.tsv", "id\tä\nP0\t1\n".encode("latin-1"), "cannot be read"),
     "not Parquet": ("t.parquet", "PAR1 no PAR1", "cannot be read"),
