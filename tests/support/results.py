@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
 from histotransfer.evaluation.comparison import COLUMNS as OF_COMPARISON
@@ -58,7 +59,7 @@ def write_results(
         for name, table in scores.items()
     ]
     paths["training"] = [_written(_history(), folder / "models" / "FTX-2048.training.tsv")]
-    dropped = pd.DataFrame([{"item": "FAT4", "what": "target", "reason": "3 positives"}])
+    dropped = pd.DataFrame([{"item": "FAT4", "what": "target", **Reason("no_number").as_row()}])
     paths["excluded_labels"] = [_written(dropped, folder / "labels" / "mutation.excluded.tsv")]
     paths["elsewhere"] = []
     paths["gallery_images"] = folder / "gallery/patches.h5"

@@ -27,7 +27,7 @@ from .pooling import kept_tiles, write_patients, write_pooled
 
 DATASETS = ("features", "feats")
 USED = TableSchema(
-    "used external features",
+    "external",
     {
         "item": "text",
         "what": "text",

@@ -11,10 +11,10 @@ from ..core.exclusions import KEPT, Reason
 from ..core.tables import TableSchema
 
 EXCLUDED = TableSchema(
-    "excluded labels",
+    "excluded_labels",
     {"item": "text", "what": "text", "code": "text", "detail": "text", "remedy": "text"},
 )
-FLOW = TableSchema("labels flow", {"step": "text", "what": "text", "code": "text", "n": "integer"})
+FLOW = TableSchema("labels_flow", {"step": "text", "what": "text", "code": "text", "n": "integer"})
 CAME_IN, LEFT_OUT, KEPT_STEP, LABELLED = "came_in", "left_out", "kept", "labelled"
 
 

@@ -12,7 +12,7 @@ from ..labels.exclusions import CAME_IN, FLOW, LABELLED, LEFT_OUT
 from ..qc.verdicts import REASONS
 
 COHORT_FLOW = TableSchema(
-    "cohort flow",
+    "cohort_flow",
     {
         "task": "text",
         "step": "text",
