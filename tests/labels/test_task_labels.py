@@ -23,6 +23,7 @@ from support.tasks import (
     mutation_task,
     write_cohort,
     write_patch_features,
+    write_pooled,
 )
 
 
@@ -31,15 +32,15 @@ def flow_of(folder):
     return table.set_index(["step", "what", "code"])["n"].to_dict()
 
 
-def labels_of(folder, task, cohort=None, patches=None):
+def labels_of(folder, task, cohort=None, **inputs):
     """Return the labels as a table, and item, what and code of those left out."""
     out, excluded = folder / "labels.tsv", folder / "labels.excluded.tsv"
     write_labels(
         LabelParameters.of(task), out, excluded, folder / "flow.tsv",
-        cohort_table=cohort, patches=patches,
+        cohort_table=cohort, **inputs,
     )  # fmt: skip
     labels = read_labels_file(out)
-    if patches is None:
+    if cohort is not None:
         assert labels.group.tolist() == labels.samples
     left_out = read_table(excluded, EXCLUDED)[["item", "what", "code"]]
     return labels.values.copy().reset_index(), list(left_out.itertuples(index=False, name=None))
@@ -84,6 +85,25 @@ def test_barcodes_normals_duplicates_and_strangers(tmp_path):
         ("TCGA-05-0002-02A", "row", "further_row"),
         ("TCGA-05-0003", "patient", "no_label_row"),
     ]
+
+
+def test_patients_whom_an_extractor_lacks_are_left_out(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c", "d"])
+    table = table_at(tmp_path, "id,G\na,1\nb,2\nc,3\nd,4\n")
+    pooled = [
+        write_pooled(tmp_path / f"{name}.h5", np.zeros((len(names), 2)), names, name)
+        for name, names in (("UNI", ["a", "b", "c"]), ("CLINICAL", ["a", "b", "d"]))
+    ]
+    labels, excluded = labels_of(tmp_path, expression_task(table), cohort, pooled=pooled)
+    assert labels["sample"].tolist() == ["a", "b"]
+    assert excluded[:2] == [("d", "patient", "no_features"), ("c", "patient", "no_features")]
+    assert details_of(tmp_path) == {"d": "UNI", "c": "CLINICAL"}
+    remedies = read_table(tmp_path / "labels.excluded.tsv", EXCLUDED)["remedy"]
+    assert remedies[0] == "See pooled/UNI.used.tsv"
+    assert flow_of(tmp_path)["left_out", "patient", "no_features"] == 2
+    write_pooled(pooled[1], np.zeros((1, 2)), ["d"], "CLINICAL")
+    with pytest.raises(HistotransferError, match="no patient whom all extractors share"):
+        labels_of(tmp_path, expression_task(table), cohort, pooled=pooled)
 
 
 def test_targets_that_cannot_be_used_are_listed(tmp_path):
