@@ -26,19 +26,10 @@ from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
 
 DATASETS = ("features", "feats")
-USED = TableSchema(
-    "external",
-    {
-        "item": "text",
-        "what": "text",
-        "n_patches": "integer",
-        "n_pooled": "integer",
-        "qc": "text",
-        "code": "text",
-        "detail": "text",
-        "remedy": "text",
-    },
-)
+USED = TableSchema("external", {
+    "item": "text", "what": "text", "n_patches": "integer", "n_pooled": "integer", "qc": "text",
+    "code": "text", "detail": "text", "remedy": "text",
+})  # fmt: skip
 """A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
 where the item is left out or a patient."""
 
@@ -105,7 +96,7 @@ def pool_folder(
                 mask, qc = _verdict(coords, tiles, len(features))
             none_passes = Reason("no_patch_passes_qc", remedy=f"Look at qc/{slide}.png")
             reason = None if mask.any() else none_passes
-            listed.append(_row(slide, "slide", reason, len(features), int(mask.sum()), qc))
+            listed.append(_row(slide, "slide", reason, len(features), int(mask.sum()), qc=qc))
             yield slide, features[mask]
 
     write_pooled(usable(), patients, out_path, extractor=extractor, parameters=parameters)
@@ -122,16 +113,10 @@ def pool_folder(
     write_table(table, used_path, USED)
 
 
-def _row(
-    item: str,
-    what: str,
-    reason: Reason | None,
-    n_patches: int = 0,
-    n_pooled: int = 0,
-    qc: str = "",
-) -> dict[str, Any]:
-    counts = {"n_patches": n_patches, "n_pooled": n_pooled, "qc": qc}
-    return {"item": item, "what": what, **counts, **(reason.as_row() if reason else NOT_EXCLUDED)}
+def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = "") -> dict[str, Any]:
+    n_patches, n_pooled = counts or (0, 0)
+    row = {"item": item, "what": what, "n_patches": n_patches, "n_pooled": n_pooled, "qc": qc}
+    return row | (reason.as_row() if reason else NOT_EXCLUDED)
 
 
 def read_features(path: str | Path) -> tuple[Features, Coords | None]:

@@ -34,17 +34,8 @@ def owners(barcodes: Iterable[str], sequenced: pd.Series[str]) -> dict[str, str]
 
     ``TCGA-05-4244-01A-01D-…`` belongs to ``TCGA-05-4244-01``, and not to ``TCGA-05-4244-02``.
 
-    Parameters
-    ----------
-    barcodes : iterable of str
-        Without duplicates.
-    sequenced : pandas.Series of str
-        The sequenced sample of each patient, indexed by patient.
-
-    Returns
-    -------
-    dict of str to str
-        Only barcodes that belong to one of the samples.
+    `sequenced` holds each patient's sample, indexed by patient; barcodes of other samples are left
+    out.
     """
     exact = {sample: str(patient) for patient, sample in sequenced.items()}
     shorter = {form: patient for sample, patient in exact.items() for form in _forms(sample)}

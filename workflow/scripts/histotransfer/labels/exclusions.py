@@ -25,14 +25,7 @@ class Excluded:
         self.rows: list[dict[str, str]] = []
 
     def add(self, items: Iterable[object], what: str, reason: Reason) -> None:
-        """List items for one reason.
-
-        Parameters
-        ----------
-        items : iterable of str
-        what : {"patient", "row", "column", "target", "variant"}
-        reason : Reason
-        """
+        """List items (patients, rows, columns, targets or variants) for one reason."""
         self.rows += [{"item": str(item), "what": what, **reason.as_row()} for item in items]
 
     def table(self) -> pd.DataFrame:
@@ -41,19 +34,9 @@ class Excluded:
 
 
 def flow(came_in: dict[str, int], excluded: pd.DataFrame, labelled: dict[str, int]) -> pd.DataFrame:
-    """Count what came in, what was left out or changed and why, and what has labels.
+    """Count what came in, was left out or changed (by code), and has labels, as in `FLOW`.
 
-    Parameters
-    ----------
-    came_in, labelled : dict of str to int
-        Such as ``{"patient": 12}``.
-    excluded : pandas.DataFrame
-        The rows of `Excluded.table`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of `FLOW`; `code` is empty unless `step` is ``left_out`` or ``kept``.
+    `came_in` and `labelled` count by what, such as ``{"patient": 12}``.
     """
     treated = Counter(zip(excluded["what"], excluded["code"], strict=True))
     rows = [(CAME_IN, what, "", n) for what, n in came_in.items()]

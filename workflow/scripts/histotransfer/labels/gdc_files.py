@@ -20,25 +20,8 @@ def find_files(
 ) -> pd.Series[Any]:
     """Find each patient's file in a folder, at any depth, gzipped or not.
 
-    Parameters
-    ----------
-    folder : Path
-    files : pandas.Series of str
-        Names of the files, indexed by patient.
-    pattern : str
-        What the names look like, such as ``*.maf*``.
-    excluded : Excluded
-        Receives the patients whose file is not there.
-
-    Returns
-    -------
-    pandas.Series of Path
-        Indexed by patient.
-
-    Raises
-    ------
-    HistotransferError
-        If the folder has none of the files.
+    `files` and the paths that are returned are indexed by patient; patients without a file are left
+    out. A folder that has none of the files is an error.
     """
     places = {path.name.removesuffix(".gz"): path for path in sorted(folder.rglob(pattern))}
     found = files.str.removesuffix(".gz").map(places)

@@ -77,32 +77,11 @@ def one_row_per_patient(
 ) -> tuple[pd.DataFrame, pd.Series[str]]:
     """Find the column of ids and index the table by patient, in the order of the ids.
 
-    In a cohort of TCGA patients barcodes are cut to the patient and normal samples are left out. Of
-    several samples of a patient the first by barcode is used: the primary tumour (01) where there
-    is one.
+    Returns the table without that column, and the id of each patient's row.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Text, samples in rows.
-    patients : sequence of str
-        The patients to find.
-    path : Path
-        The table, which errors name.
-    excluded : Excluded
-        Receives the rows that are not used, and the patients without one.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        One row per patient, without the column of ids.
-    ids : pandas.Series of str
-        The id of each patient's row.
-
-    Raises
-    ------
-    HistotransferError
-        If no column names a patient.
+    In a cohort of TCGA patients, barcodes are cut to the patient and normal samples are left out.
+    Of several samples of a patient the first by barcode is used: the primary tumour (01) where
+    there is one. A table that names no patient is an error.
     """
     known = set(patients)
     found, id_column = _id_column(table, patients)

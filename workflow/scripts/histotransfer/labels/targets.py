@@ -66,14 +66,7 @@ def symbols(panel: Panel | None) -> list[str] | None:
 def columns_of(panel: Panel | None, table: pd.DataFrame, excluded: Excluded) -> pd.DataFrame:
     """Return the columns of the targets that the table has, under the targets' own names.
 
-    Parameters
-    ----------
-    panel : Panel or None
-        None for every column of the table.
-    table : pandas.DataFrame
-    excluded : Excluded
-        Receives the targets without a name, those that the table lacks, and those that it has
-        under an earlier symbol.
+    Targets without a name or a column are left out; without a panel every column is a target.
     """
     if panel is None:
         panel = {name: [name] for name in table.columns if not name.startswith(NO_TARGET)}

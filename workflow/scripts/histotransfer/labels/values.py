@@ -22,25 +22,8 @@ def numbers_of(table: pd.DataFrame, path: Path, excluded: Excluded, kind: str) -
     In a mutation table a column with ``WT`` in it holds protein changes: ``WT`` and changes that
     leave the protein as it is (``L210=``) are 0, any other is 1.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Text or numbers, patients × targets.
-    path : Path
-        The table, which errors name.
-    excluded : Excluded
-        Receives the targets without a number.
-    kind : {"expression", "mutation"}
-
-    Returns
-    -------
-    pandas.DataFrame
-        float64, NaN where a value is missing.
-
-    Raises
-    ------
-    HistotransferError
-        If a column with numbers also holds a text.
+    A target without a number is left out; another text in a column of numbers is an error. Returns
+    float64, NaN where a value is missing.
     """
     columns: dict[str, pd.Series[float]] = {}
     for target in table.columns:
@@ -85,24 +68,7 @@ def mutation_status(values: pd.DataFrame, path: Path) -> pd.DataFrame:
 def transformed(
     values: pd.DataFrame, transform: str | Mapping[str, float], path: Path, excluded: Excluded
 ) -> pd.DataFrame:
-    """Transform expression, and leave out targets that do not vary.
-
-    Parameters
-    ----------
-    values : pandas.DataFrame
-        float64, patients × genes.
-    transform : {"log2p1", "none"} or mapping
-        As in `LabelParameters`.
-    path : Path
-        The table, which errors name.
-    excluded : Excluded
-        Receives the targets without variance, and those that were clipped.
-
-    Raises
-    ------
-    HistotransferError
-        If values to take the logarithm of are negative.
-    """
+    """Transform expression as `LabelParameters` says, and leave out targets that do not vary."""
     if transform == "log2p1":
         negative = (values < 0).any()
         if negative.any():

@@ -11,17 +11,9 @@ from ..core.tables import TableSchema, read_table, write_table
 from ..labels.exclusions import CAME_IN, FLOW, LABELLED, LEFT_OUT
 from ..qc.verdicts import REASONS
 
-COHORT_FLOW = TableSchema(
-    "cohort_flow",
-    {
-        "task": "text",
-        "step": "text",
-        "code": "text",
-        "unit": "text",
-        "n": "integer",
-        "kind": "text",
-    },
-)
+COHORT_FLOW = TableSchema("cohort_flow", {
+    "task": "text", "step": "text", "code": "text", "unit": "text", "n": "integer", "kind": "text",
+})  # fmt: skip
 SHEET, USED, TILES, POOLED, COMPARED = "sheet", "used", "tiles", "pooled", "compared"
 IN, OUT = "in", "out"
 NOT_STORED = "not_stored"
