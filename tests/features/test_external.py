@@ -123,7 +123,7 @@ def test_a_missing_slide_is_listed_and_an_empty_folder_is_an_error(tmp_path):
     assert list(pooled) == ["P1"]
     assert used["code"]["s2"] == "no_feature_file"
     (tmp_path / "h5/s1.h5").unlink()
-    with pytest.raises(HistotransferError, match=r"none of the 3 slides \(s1 has no feature"):
+    with pytest.raises(HistotransferError, match=r"any of the 3 slides \(s1 has no feature"):
         pool(tmp_path)
     assert not (tmp_path / "pooled.h5").exists()
 
@@ -199,11 +199,11 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path, contents):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("id\ta\nX\t1\n", "row of features of none of the 2 patients, such as P1"),
+        ("id\ta\nX\t1\n", "no row of features for any of the 2 patients, such as P1"),
         ("id\ta\nP1\t1\nP1\t2\n", "two rows of P1"),
         ("id\ta\nP1\thigh\n", "not a number"),
         ("id\ta\nP1\t\n", "no patient whose features are all finite numbers"),
-        ("id\nP1\n", "row of features of none"),
+        ("id\nP1\n", "no row of features"),
         ("", "cannot be read"),
     ],
 )

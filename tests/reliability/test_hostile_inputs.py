@@ -918,9 +918,9 @@ def test_a_damaged_file_of_features_is_read_or_listed(
 
 CLINICAL: dict[str, tuple[str, str | bytes, str]] = {
     "nothing": ("t.csv", "", "cannot be read"),
-    "nobody": ("t.csv", "id,a\nX,1\n", "row of features of none"),
+    "nobody": ("t.csv", "id,a\nX,1\n", "no row of features"),
     "a patient twice": ("t.csv", "id,a\nP0,1\nP0,2\n", "two rows of P0"),
-    "no feature": ("t.csv", "id\nP0\n", "row of features of none"),
+    "no feature": ("t.csv", "id\nP0\n", "no row of features"),
     "words": ("t.csv", "id,a\nP0,high\n", "not a number"),
     "no number at all": ("t.csv", "id,a\nP0,\n", "all finite numbers"),
     "infinite": ("t.csv", "id,a\nP0,inf\n", "all finite numbers"),

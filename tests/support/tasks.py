@@ -39,7 +39,8 @@ def write_patch_features(path: Path, features: np.ndarray, codes: np.ndarray) ->
 def write_cohort(path: Path, names: list[str], without_patches: tuple[str, ...] = ()) -> Path:
     everyone = [*names, *without_patches]
     n_patches = [30] * len(names) + [0] * len(without_patches)
-    write_table(pd.DataFrame({"patient": everyone, "n_patches": n_patches}), path)
+    table = pd.DataFrame({"patient": everyone, "n_slides": 1, "n_patches": n_patches})
+    write_table(table.assign(n_slides_used=(table["n_patches"] > 0).astype(int)), path)
     return path
 
 

@@ -55,7 +55,7 @@ def luad(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     results = study.folder / "results/luad"
     (results / "tables").mkdir(parents=True)
     cohort = slides.groupby("PATIENT").size().rename_axis("patient").rename("n_slides")
-    cohort = cohort.reset_index().assign(n_patches=1000)
+    cohort = cohort.reset_index().assign(n_slides_used=cohort.to_numpy(), n_patches=1000)
     cohort.to_csv(results / "tables/cohort.tsv", sep="\t", index=False)
 
     config = study.config("demo.yaml")

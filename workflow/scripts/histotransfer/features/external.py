@@ -106,7 +106,7 @@ def pool_folder(
         first = Reason.of(listed[0])
         raise HistotransferError(
             folder,
-            f"has usable features of none of the {len(patients)} slides "
+            f"has no usable features of any of the {len(patients)} slides "
             f"({listed[0]['item']} {first.cause if first else ''})",
             "Give the folder that holds {slide}.h5, named as in the slide sheet",
         )
@@ -248,7 +248,7 @@ def pool_table(
     if found.empty or not table.shape[1]:
         raise HistotransferError(
             path,
-            f"has a row of features of none of the {len(known)} patients, such as {known[0]}",
+            f"has no row of features for any of the {len(known)} patients, such as {known[0]}",
             "Write the sheet's patient ids in the first column, features in the others",
         )
     try:
