@@ -1,4 +1,4 @@
-"""Features made elsewhere: what CLAM, TRIDENT and STAMP write is read, what is wrong is named."""
+"""External features: what CLAM, TRIDENT and STAMP write is read, what is wrong is named."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.features import external
+from histotransfer.features.external import USED
+from histotransfer.study.parameters import PoolingParameters
 from support.features import write_slide
 
 RANDOM = np.random.default_rng(3)
@@ -32,18 +35,16 @@ def pool(tmp_path, *, apply_qc=True, patients=PATIENTS):
         write_slide(tmp_path, slide, np.zeros((3, 1)), coords=COORDS, reason=[0, 2, 0])
     external.pool_folder(
         tmp_path / "h5",
-        {slide: tmp_path / f"{slide}.qc.h5" for slide in patients},
+        tmp_path / "qc",
         patients,
         tmp_path / "pooled.h5",
         tmp_path / "used.tsv",
         extractor="E",
-        patches="mean",
-        slides="mean",
-        apply_qc=apply_qc,
+        parameters=PoolingParameters("mean", "mean", apply_qc),
     )
     with open_store(tmp_path / "pooled.h5", "pooled/1") as store:
         pooled = dict(zip(store["patient"].asstr()[:], store["features"][:], strict=True))
-    return pooled, read_table(tmp_path / "used.tsv", item="str").set_index("item")
+    return pooled, read_table(tmp_path / "used.tsv", USED).set_index("item")
 
 
 def test_the_layouts_of_clam_trident_and_stamp_are_read(tmp_path):
@@ -59,7 +60,7 @@ def test_the_layouts_of_clam_trident_and_stamp_are_read(tmp_path):
     np.testing.assert_allclose(pooled["P2"], rows[2].mean(axis=0), atol=1e-3)
     assert used["qc"].tolist() == ["applied", "applied", "other patches"]
     assert used["n_pooled"].tolist() == [2, 2, 3]
-    assert used["reason"].isna().all()
+    assert used[["code", "detail", "remedy"]].isna().all(axis=None)
     pooled, used = pool(tmp_path, apply_qc=False)
     np.testing.assert_allclose(pooled["P1"], rows[:2].mean(axis=(0, 1)), rtol=1e-5)
     assert set(used["qc"]) == {"off"}
@@ -67,44 +68,84 @@ def test_the_layouts_of_clam_trident_and_stamp_are_read(tmp_path):
 
 def test_our_own_features_are_read_by_the_same_reader(tmp_path):
     write_slide(tmp_path, "s1", RANDOM.normal(size=(3, 4)).astype(np.float16), coords=COORDS)
-    features, coords = external.read_features(tmp_path / "s1.f.h5")
+    features, coords = external.read_features(tmp_path / "features/s1.h5")
     assert features.shape == (3, 4)
     assert np.array_equal(coords, COORDS)
 
 
 BROKEN = {
-    "none of the names": (lambda p: write_h5(p, np.zeros((3, 4)), name="x"), "holds neither"),
-    "one dimension": (lambda p: write_h5(p, np.zeros(3)), r"shape \(3,\)"),
-    "two slides in one": (lambda p: write_h5(p, np.zeros((2, 3, 4))), r"shape \(2, 3, 4\)"),
-    "integers": (lambda p: write_h5(p, np.zeros((3, 4), int)), "int64"),
-    "no patch": (lambda p: write_h5(p, np.zeros((0, 4)), coords=np.zeros((0, 2))), "no patch"),
-    "not a number": (lambda p: write_h5(p, np.full((3, 4), np.nan)), "3 of 3 patches"),
-    "coords of others": (lambda p: write_h5(p, np.zeros((2, 4))), "2 patches, but coords"),
-    "not HDF5": (lambda p: p.write_text("features"), "cannot be read as HDF5"),
+    "none of the names": (
+        lambda p: write_h5(p, np.zeros((3, 4)), name="x"),
+        "no_feature_dataset",
+        "it holds coords, x",
+    ),
+    "one dimension": (lambda p: write_h5(p, np.zeros(3)), "features_wrong_type", "shape (3,)"),
+    "two slides in one": (
+        lambda p: write_h5(p, np.zeros((2, 3, 4))),
+        "features_wrong_type",
+        "shape (2, 3, 4)",
+    ),
+    "integers": (lambda p: write_h5(p, np.zeros((3, 4), int)), "features_wrong_type", "int64"),
+    "no patch": (
+        lambda p: write_h5(p, np.zeros((0, 4)), coords=np.zeros((0, 2))),
+        "features_empty",
+        "",
+    ),
+    "not a number": (
+        lambda p: write_h5(p, np.full((3, 4), np.nan)),
+        "features_not_finite",
+        "3 of 3 patches",
+    ),
+    "coords of others": (
+        lambda p: write_h5(p, np.zeros((2, 4))),
+        "coords_wrong",
+        "2 patches, coords of shape (3, 2)",
+    ),
+    "not HDF5": (lambda p: p.write_text("features"), "features_unreadable", "file signature"),
 }
 
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_slide_that_cannot_be_used_is_listed_with_the_reason(tmp_path, case):
-    write, named = BROKEN[case]
+    write, code, detail = BROKEN[case]
     for slide in ("s1", "s2"):
         write_h5(tmp_path / f"h5/{slide}.h5", np.ones((3, 4)))
     write(tmp_path / "h5/s3.h5")
     pooled, used = pool(tmp_path)
     assert list(pooled) == ["P1"]
-    assert used["reason"].dropna().index.tolist() == ["s3"]
-    assert used["reason"].str.contains(named)["s3"]
+    assert used["code"].dropna().to_dict() == {"s3": code}
+    assert detail in Reason.of(used.loc["s3"]).detail
 
 
 def test_a_missing_slide_is_listed_and_an_empty_folder_is_an_error(tmp_path):
     write_h5(tmp_path / "h5/s1.h5", np.ones((3, 4)))
     pooled, used = pool(tmp_path)
     assert list(pooled) == ["P1"]
-    assert used["reason"].to_dict()["s2"] == "no file of features"
+    assert used["code"]["s2"] == "no_feature_file"
     (tmp_path / "h5/s1.h5").unlink()
-    with pytest.raises(HistotransferError, match="gives features of none of the 3 slides"):
+    with pytest.raises(HistotransferError, match=r"any of the 3 slides \(s1 has no feature"):
         pool(tmp_path)
     assert not (tmp_path / "pooled.h5").exists()
+
+
+def test_a_slide_of_which_no_patch_passes_is_listed_with_its_patches(tmp_path):
+    write_h5(tmp_path / "h5/s1.h5", np.ones((1, 4)), coords=COORDS[1:2])
+    write_h5(tmp_path / "h5/s3.h5", np.ones((3, 4)))
+    pooled, used = pool(tmp_path)
+    assert list(pooled) == ["P2"]
+    counts = used.loc["s1", ["n_patches", "n_pooled", "qc", "code"]].tolist()
+    assert counts == [1, 0, "applied", "no_patch_passes_qc"]
+
+
+def test_verdicts_of_another_slide_are_refused(tmp_path):
+    write_h5(tmp_path / "h5/s1.h5", np.ones((3, 4)))
+    pool(tmp_path)
+    (tmp_path / "qc/s2.h5").rename(tmp_path / "qc/s1.h5")
+    with pytest.raises(HistotransferError, match="is of slide s2, expected s1"):
+        external.pool_folder(
+            tmp_path / "h5", tmp_path / "qc", PATIENTS, tmp_path / "p.h5", tmp_path / "u.tsv",
+            extractor="E", parameters=PoolingParameters("mean", "mean", apply_qc=True),
+        )  # fmt: skip
 
 
 def test_slides_of_different_widths_are_an_error(tmp_path):
@@ -126,9 +167,9 @@ def table(tmp_path, text, name="t.tsv"):
 def test_a_table_of_patients_is_read_and_what_it_lacks_is_listed(tmp_path):
     text = "id\ta\tb\nP2\t1\t2.5\nP9\t0\t0\nP1\t3\t\n"
     assert table(tmp_path, text) == (["P2"], [[1, 2.5]])
-    used = read_table(tmp_path / "u.tsv", item="str").set_index("item")["reason"]
-    assert used["P1"] == "a feature is no number"
-    assert np.isnan(used["P2"])
+    used = read_table(tmp_path / "u.tsv", USED).set_index("item")["code"]
+    assert used.dropna().to_dict() == {"P1": "features_not_finite"}
+    assert used.index.tolist() == ["P1", "P2"]
     text = "id,a,b\nP2,1,2.5\nP1,3,4\n"
     assert table(tmp_path, text, "t.csv") == (["P1", "P2"], [[3, 4], [1, 2.5]])
 
@@ -158,10 +199,10 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path, contents):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("id\ta\nX\t1\n", "no row of features of any of the 2 patients, such as P1"),
+        ("id\ta\nX\t1\n", "no row of features for any of the 2 patients, such as P1"),
         ("id\ta\nP1\t1\nP1\t2\n", "two rows of P1"),
-        ("id\ta\nP1\thigh\n", "no number"),
-        ("id\ta\nP1\t\n", "no patient whose features are all numbers"),
+        ("id\ta\nP1\thigh\n", "not a number"),
+        ("id\ta\nP1\t\n", "no patient whose features are all finite numbers"),
         ("id\nP1\n", "no row of features"),
         ("", "cannot be read"),
     ],

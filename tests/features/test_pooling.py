@@ -15,20 +15,18 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from histotransfer.core.errors import HistotransferError
 from histotransfer.features import pooling
 from histotransfer.qc.verdicts import REASONS
+from histotransfer.study.parameters import PoolingParameters
 from support.features import write_slide
 
 
-def pool(folder, patients, *, patches="mean", slides="mean", apply_qc=True, order=None):
-    order = order or list(patients)
+def pool(folder, patients, *, patches="mean", slides="mean", apply_qc=True, extractor="E"):
     pooling.pool(
-        {slide: folder / f"{slide}.f.h5" for slide in order},
-        {slide: folder / f"{slide}.qc.h5" for slide in order},
+        folder / "features",
+        folder / "qc",
         patients,
         folder / "pooled.h5",
-        extractor="E",
-        patches=patches,
-        slides=slides,
-        apply_qc=apply_qc,
+        extractor=extractor,
+        parameters=PoolingParameters(patches, slides, apply_qc),
     )
     with h5py.File(folder / "pooled.h5") as file:
         return {
@@ -123,18 +121,39 @@ def test_the_order_of_the_slides_does_not_matter(tmp_path):
         write_slide(tmp_path, slide, rng.normal(size=(4, 5)).astype(np.float16))
     pool(tmp_path, patients)
     first = (tmp_path / "pooled.h5").read_bytes()
-    pool(tmp_path, patients, order=list(patients)[::-1])
+    pool(tmp_path, dict(reversed(patients.items())))
     assert (tmp_path / "pooled.h5").read_bytes() == first
 
 
 def test_files_that_do_not_belong_together_are_an_error(tmp_path):
     write_slide(tmp_path, "s1", [[1.0], [2.0]], judged=np.array([(0, 0), (11, 7)]))
-    with pytest.raises(HistotransferError, match=r"s1\.f\.h5: has a patch at \(10, 7\)"):
+    with pytest.raises(HistotransferError, match=r"features/s1\.h5: has a patch at \(10, 7\)"):
         pool(tmp_path, {"s1": "P"})
     write_slide(tmp_path, "s2", [[1.0]])
     write_slide(tmp_path, "s3", [[1.0, 2.0]])
     with pytest.raises(HistotransferError, match=r"\[1, 2\] features"):
         pool(tmp_path, {"s2": "P", "s3": "Q"})
+
+
+@pytest.mark.parametrize("folder", ["features", "qc"])
+def test_a_file_of_another_slide_is_refused(tmp_path, folder):
+    for slide in ("s1", "s2"):
+        write_slide(tmp_path, slide, [[1.0]])
+    (tmp_path / folder / "s2.h5").rename(tmp_path / folder / "s1.h5")
+    with pytest.raises(HistotransferError, match=f"{folder}/s1.h5: is of slide s2, expected s1"):
+        pool(tmp_path, {"s1": "P"})
+
+
+def test_features_of_another_extractor_are_refused(tmp_path):
+    write_slide(tmp_path, "s1", [[1.0]])
+    with pytest.raises(HistotransferError, match="is of extractor E, expected OTHER"):
+        pool(tmp_path, {"s1": "P"}, extractor="OTHER")
+
+
+def test_verdicts_are_not_needed_where_they_do_not_apply(tmp_path):
+    write_slide(tmp_path, "s1", [[1.0]])
+    (tmp_path / "qc/s1.h5").unlink()
+    assert pool(tmp_path, {"s1": "P"}, apply_qc=False)["patient"] == ["P"]
 
 
 def test_an_unknown_way_to_pool_is_an_error():

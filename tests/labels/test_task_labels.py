@@ -10,23 +10,45 @@ import pytest
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table
-from histotransfer.labels.forms import Excluded, star_tpm
+from histotransfer.labels.exclusions import EXCLUDED, FLOW, Excluded
+from histotransfer.labels.files import read_labels_file
+from histotransfer.labels.star_counts import star_tpm
+from histotransfer.labels.targets import columns_of, symbols, wanted_targets
 from histotransfer.labels.task_labels import write_labels
+from histotransfer.study.tasks import LabelParameters
 from support.root import ROOT
-from support.tasks import expression_task, mutation_task, write_cohort, write_patch_features
+from support.tasks import (
+    TISSUE_TASK,
+    expression_task,
+    mutation_task,
+    write_cohort,
+    write_patch_features,
+    write_pooled,
+)
 
 
 def flow_of(folder):
-    return read_table(folder / "flow.tsv").set_index("step")["n"].to_dict()
+    table = read_table(folder / "flow.tsv", FLOW).fillna({"code": ""})
+    return table.set_index(["step", "what", "code"])["n"].to_dict()
 
 
-def labels_of(folder, task, cohort=None, features=None):
+def labels_of(folder, task, cohort=None, **inputs):
+    """Return the labels as a table, and item, what and code of those left out."""
     out, excluded = folder / "labels.tsv", folder / "labels.excluded.tsv"
     write_labels(
-        task, out, excluded, folder / "flow.tsv", cohort_table=cohort, dataset_features=features
-    )
-    table = read_table(out, sample="str")
-    return table, list(read_table(excluded, item="str").itertuples(index=False, name=None))
+        LabelParameters.of(task), out, excluded, folder / "flow.tsv",
+        cohort_table=cohort, **inputs,
+    )  # fmt: skip
+    labels = read_labels_file(out)
+    if cohort is not None:
+        assert labels.group.tolist() == labels.samples
+    left_out = read_table(excluded, EXCLUDED)[["item", "what", "code"]]
+    return labels.values.copy().reset_index(), list(left_out.itertuples(index=False, name=None))
+
+
+def details_of(folder):
+    table = read_table(folder / "labels.excluded.tsv", EXCLUDED).dropna(subset=["detail"])
+    return dict(zip(table["item"], table["detail"], strict=True))
 
 
 def table_at(folder, text, name="table.csv"):
@@ -56,13 +78,32 @@ def test_barcodes_normals_duplicates_and_strangers(tmp_path):
         "A": [0.0, 1.0],
     }
     assert excluded == [
-        ("TCGA-05-0009", "sample", "no usable patch"),
-        ("TCGA-05-0001-11A", "row", "normal sample"),
-        ("TCGA-05-0004-01A", "row", "patient not in the cohort"),
-        ("TCGA-05-0009-01A", "row", "patient not in the cohort"),
-        ("TCGA-05-0002-02A", "row", "a further row of a patient: the first by id is used"),
-        ("TCGA-05-0003", "sample", "no row in the labels table"),
+        ("TCGA-05-0009", "patient", "no_usable_patch"),
+        ("TCGA-05-0001-11A", "row", "normal_sample"),
+        ("TCGA-05-0004-01A", "row", "not_in_cohort"),
+        ("TCGA-05-0009-01A", "row", "not_in_cohort"),
+        ("TCGA-05-0002-02A", "row", "further_row"),
+        ("TCGA-05-0003", "patient", "no_label_row"),
     ]
+
+
+def test_patients_whom_an_extractor_lacks_are_left_out(tmp_path):
+    cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c", "d"])
+    table = table_at(tmp_path, "id,G\na,1\nb,2\nc,3\nd,4\n")
+    pooled = [
+        write_pooled(tmp_path / f"{name}.h5", np.zeros((len(names), 2)), names, name)
+        for name, names in (("UNI", ["a", "b", "c"]), ("CLINICAL", ["a", "b", "d"]))
+    ]
+    labels, excluded = labels_of(tmp_path, expression_task(table), cohort, pooled=pooled)
+    assert labels["sample"].tolist() == ["a", "b"]
+    assert excluded[:2] == [("d", "patient", "no_features"), ("c", "patient", "no_features")]
+    assert details_of(tmp_path) == {"d": "UNI", "c": "CLINICAL"}
+    remedies = read_table(tmp_path / "labels.excluded.tsv", EXCLUDED)["remedy"]
+    assert remedies[0] == "See pooled/UNI.used.tsv"
+    assert flow_of(tmp_path)["left_out", "patient", "no_features"] == 2
+    write_pooled(pooled[1], np.zeros((1, 2)), ["d"], "CLINICAL")
+    with pytest.raises(HistotransferError, match="no patient whom all extractors share"):
+        labels_of(tmp_path, expression_task(table), cohort, pooled=pooled)
 
 
 def test_targets_that_cannot_be_used_are_listed(tmp_path):
@@ -80,12 +121,12 @@ def test_targets_that_cannot_be_used_are_listed(tmp_path):
     assert labels.columns.tolist() == ["sample", "NA"]
     assert labels["NA"].tolist() == [1, 2, 3]
     assert excluded == [
-        ("B", "column", "a second column of this name: the first is used"),
-        ("GONE", "target", "not in the labels table"),
-        ("note", "target", "no number in its column"),
-        ("flat", "target", "no variance among the cohort's patients"),
-        ("B", "target", "no variance among the cohort's patients"),
-        ("9", "sample", "no value for any target"),
+        ("B", "column", "repeated_column"),
+        ("GONE", "target", "not_in_labels"),
+        ("note", "target", "no_number"),
+        ("flat", "target", "no_variance"),
+        ("B", "target", "no_variance"),
+        ("9", "patient", "no_label_value"),
     ]
 
 
@@ -108,10 +149,11 @@ def test_a_panel_finds_genes_under_their_earlier_symbols(tmp_path):
         "NOW": [7, 8],
     }
     assert excluded == [
-        ("GONE", "target", "not in the labels table"),
-        ("VSIR", "kept target", "under its earlier symbol C10orf54 in the labels table"),
-        ("SECOND", "kept target", "under its earlier symbol OLD in the labels table"),
+        ("GONE", "target", "not_in_labels"),
+        ("VSIR", "target", "earlier_symbol"),
+        ("SECOND", "target", "earlier_symbol"),
     ]
+    assert details_of(tmp_path) == {"VSIR": "C10orf54", "SECOND": "OLD"}
     panel.write_text("symbol\tprevious\nVSIR\tC10orf54\n")
     with pytest.raises(HistotransferError, match=r"panel\.tsv: has no column `gene`"):
         labels_of(tmp_path, expression_task(table, targets=str(panel)), cohort)
@@ -134,19 +176,16 @@ def test_our_panel_is_sound():
 
 def test_our_panel_in_real_star_counts(realdata):
     """Of 184 genes all but five are in GENCODE v36; some under an earlier symbol."""
-    from histotransfer.labels.task_labels import _chosen, _wanted
-
-    panel = _wanted(str(ROOT / "config/panels/immune.tsv"))
-    wanted = [name for names in panel.values() for name in names]
+    panel = wanted_targets(str(ROOT / "config/panels/immune.tsv"))
     folder, excluded = realdata / "tables", Excluded()
     files = pd.Series({"p": "gdc_star_counts_one_LUAD_sample.tsv"})
-    tpm = _chosen(panel, star_tpm(folder, files, wanted, excluded), excluded)
-    listed = excluded.table().set_index("item")["reason"]
-    absent = listed.index[listed == "not in the labels table"]
+    tpm = columns_of(panel, star_tpm(folder, files, symbols(panel), excluded), excluded)
+    listed = excluded.table().set_index("item")
+    absent = listed.index[listed["code"] == "not_in_labels"]
     # Genes of other haplotypes than the reference's, and one without an approved symbol.
     assert sorted(absent) == ["HLA-DRB3", "HLA-DRB4", "KIR2DL2", "KIR3DS1", "MGC40069"]
     assert tpm.shape[1] == 184 - 5
-    assert listed["VNN3P"] == "under its earlier symbol VNN3 in the labels table"
+    assert listed.loc["VNN3P", ["code", "detail"]].tolist() == ["earlier_symbol", "VNN3"]
     assert not {"C", "C10orf54"} & set(tpm)
     assert {"CAVIN2", "VSIR"} <= set(tpm)
 
@@ -155,15 +194,17 @@ def test_mutations_keep_rare_genes_and_empty_cells(tmp_path):
     cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b", "c"])
     table = table_at(tmp_path, "patient,G,NEVER,H\na,1,0,\nb,0,0,1\nc,,,\n")
     _, excluded = labels_of(tmp_path, mutation_task(table), cohort)
-    assert (tmp_path / "labels.tsv").read_text() == "sample\tG\tNEVER\tH\na\t1\t0\t\nb\t0\t0\t1\n"
-    assert excluded == [("c", "sample", "no value for any target")]
+    assert (
+        tmp_path / "labels.tsv"
+    ).read_text() == "sample\tgroup\tG\tNEVER\tH\na\ta\t1\t0\t\nb\tb\t0\t0\t1\n"
+    assert excluded == [("c", "patient", "no_label_value")]
 
 
 @pytest.mark.parametrize(
     ("text", "task", "message"),
     [
         ("patient,G\nx,1\n", mutation_task(), r"names no patient of the cohort .* has a, "),
-        ("patient,G\na,2\n", mutation_task(), r"column 'G' holds 2\. A mutation table holds 1"),
+        ("patient,G\na,2\n", mutation_task(), r"column 'G' holds 2\. Write 1 \(mutated\)"),
         (
             "patient,G\na,-1\n",
             expression_task(transform="log2p1"),
@@ -171,13 +212,13 @@ def test_mutations_keep_rare_genes_and_empty_cells(tmp_path):
         ),
         ("patient,G\na,1\nb,high\n", expression_task(), "column 'G' holds 'high' for b"),
         ("patient,G\na,inf\nb,1\n", expression_task(), "column 'G' holds 'inf' for a"),
-        ("patient,G\na,1\nb,2\n", expression_task(targets=["H"]), "holds no usable target"),
+        ("patient,G\na,1\nb,2\n", expression_task(targets=["H"]), "has no usable target"),
         ("", expression_task(), r"table\.csv: cannot be read as a table"),
     ],
 )
 def test_unusable_tables_are_errors_that_name_the_cell(tmp_path, text, task, message):
     cohort = write_cohort(tmp_path / "cohort.tsv", ["a", "b"])
-    task = {**task, "labels": str(table_at(tmp_path, text))}
+    task = {**task, "labels": {"table": str(table_at(tmp_path, text))}}
     with pytest.raises(HistotransferError, match=message):
         labels_of(tmp_path, task, cohort)
 
@@ -185,11 +226,11 @@ def test_unusable_tables_are_errors_that_name_the_cell(tmp_path, text, task, mes
 def test_tissue_labels_are_those_of_the_store(tmp_path):
     codes = np.array([1, 0, 2, 1])
     features = write_patch_features(tmp_path / "crc.h5", np.zeros((4, 3)), codes)
-    labels, excluded = labels_of(tmp_path, {"kind": "tissue"}, features=features)
+    labels, excluded = labels_of(tmp_path, TISSUE_TASK, patches=features)
     assert labels["sample"].is_monotonic_increasing
     assert labels["tissue"].tolist() == ["CLASS0", "CLASS1", "CLASS1", "CLASS2"]
     assert (labels["sample"].str.split("/").str[0] == labels["tissue"]).all()
-    assert (labels["group"] == labels["sample"]).all()
+    assert read_labels_file(tmp_path / "labels.tsv").group.tolist() == labels["sample"].tolist()
     assert excluded == []
 
 
@@ -208,18 +249,18 @@ def test_a_matrix_may_have_genes_in_rows(tmp_path):
         "B": [4, 3],
     }
     assert excluded == [
-        ("A", "column", "a second column of this name: the first is used"),
-        ("TCGA-05-0001-11A", "row", "normal sample"),
-        ("TCGA-05-0003-01A", "row", "patient not in the cohort"),
+        ("A", "column", "repeated_column"),
+        ("TCGA-05-0001-11A", "row", "normal_sample"),
+        ("TCGA-05-0003-01A", "row", "not_in_cohort"),
     ]
     assert flow_of(tmp_path) == {
-        "patients of the cohort": 2,
-        "rows of the labels table": 4,
-        "column: a second column of this name: the first is used": 1,
-        "row: normal sample": 1,
-        "row: patient not in the cohort": 1,
-        "samples with labels": 2,
-        "targets": 2,
+        ("came_in", "patient", ""): 2,
+        ("came_in", "row", ""): 4,
+        ("left_out", "column", "repeated_column"): 1,
+        ("left_out", "row", "normal_sample"): 1,
+        ("left_out", "row", "not_in_cohort"): 1,
+        ("labelled", "patient", ""): 2,
+        ("labelled", "target", ""): 2,
     }
 
 
@@ -230,7 +271,8 @@ def test_columns_with_a_suffix_are_the_targets_and_are_clipped(tmp_path):
     task = {**expression_task(), "labels": source, "transform": {"clip": 10}}
     labels, excluded = labels_of(tmp_path, task, cohort)
     assert labels.to_dict("list") == {"sample": ["a", "b", "c"], "A": [10, -1, -10], "B": [2, 3, 4]}
-    assert excluded == [("A", "kept target", "its values beyond ±10 are set to it")]
+    assert excluded == [("A", "target", "values_clipped")]
+    assert details_of(tmp_path) == {"A": "±10"}
     with pytest.raises(HistotransferError, match="no column that ends in '_xyz'"):
         labels_of(tmp_path, {**task, "labels": {**source, "suffix": "_xyz"}}, cohort)
 
@@ -240,7 +282,7 @@ def test_protein_changes_are_mutations_and_wt_is_not(tmp_path):
     table = table_at(tmp_path, "id,G,H\na,WT,WT\nb,L858R,WT\nc,L210=,NA\nd,M1?,WT\n")
     labels, _ = labels_of(tmp_path, mutation_task(table), cohort)
     assert labels["G"].tolist() == [0, 1, 0, 1]
-    assert (tmp_path / "labels.tsv").read_text().splitlines()[3] == "c\t0\t"
+    assert (tmp_path / "labels.tsv").read_text().splitlines()[3] == "c\tc\t0\t"
 
 
 MAF = """#version 2.4
@@ -270,14 +312,14 @@ def test_a_patient_without_a_variant_is_wild_type_only_if_sequenced(tmp_path, cl
     labels, excluded = labels_of(tmp_path, task, cohort)
     assert labels["sample"].tolist() == everyone[:3]
     assert labels.iloc[:, 1:].to_dict("list") == {"A": a, "B": b}
-    assert ("TCGA-05-0004", "sample", "no row in the labels table") in excluded
-    variants = [(item[8:], reason) for item, what, reason in excluded if what == "variant"]
+    assert ("TCGA-05-0004", "patient", "no_label_row") in excluded
+    variants = [(item[8:], code) for item, what, code in excluded if what == "variant"]
     assert variants[:2] == [
-        ("0001-02A-01D-1000-08 B Nonsense_Mutation", "of a sample that is not used"),
-        ("0009-01A-01D-1000-08 B Splice_Site", "of a sample that is not used"),
+        ("0001-02A-01D-1000-08 B Nonsense_Mutation", "other_sample"),
+        ("0009-01A-01D-1000-08 B Splice_Site", "other_sample"),
     ]
     assert len(variants) == 4 if classes == "non-silent" else 3
-    assert ("C", "target", "not in the labels table") in excluded
+    assert ("C", "target", "not_in_labels") in excluded
 
 
 STAR = """# gene-model: GENCODE v36
@@ -315,11 +357,12 @@ def test_star_counts_are_read_by_the_sample_sheet(tmp_path):
         "B": [np.log2(3), 2.0],
     }
     assert excluded == [
-        ("TCGA-05-0001-11A", "row", "normal sample"),
-        ("TCGA-05-0003", "sample", "its file is not in the folder"),
-        ("B", "kept target", "has 2 rows: their TPM are summed"),
-        ("NA", "target", "no variance among the cohort's patients"),
+        ("TCGA-05-0001-11A", "row", "normal_sample"),
+        ("TCGA-05-0003", "patient", "no_label_file"),
+        ("B", "target", "rows_summed"),
+        ("NA", "target", "no_variance"),
     ]
+    assert details_of(tmp_path)["B"] == "2 rows"
     (tmp_path / "gdc" / "x" / "x.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(HistotransferError, match=r"x\.tsv: is not a STAR-counts file of the GDC"):
         labels_of(tmp_path, task, cohort)
@@ -354,7 +397,7 @@ def test_one_real_star_file(realdata, tmp_path):
     counts = raw["gene_name"].value_counts()
     assert len(excluded.rows) == (counts > 1).sum() > 100
     # Twice the same sample: no gene varies, and that is said.
-    with pytest.raises(HistotransferError, match="holds no usable target"):
+    with pytest.raises(HistotransferError, match="has no usable target"):
         labels_of(tmp_path, {**expression_task(), "labels": source}, cohort)
 
 
@@ -382,14 +425,10 @@ REAL_TASKS = {
 def real_labels(name, realdata, tmp_path, cohort):
     task = dict(REAL_TASKS[name])
     folder = realdata / "tables"
-    source = task["labels"]
-    if isinstance(source, str):
-        task["labels"] = str(folder / source)
-    else:
-        task["labels"] = {
-            key: str(folder / value) if key in ("table", "maf", "samples") else value
-            for key, value in source.items()
-        }
+    task["labels"] = {
+        key: str(folder / value) if key in ("table", "maf", "samples") else value
+        for key, value in task["labels"].items()
+    }
     labels, excluded = labels_of(tmp_path, task, cohort)
     return labels, excluded, flow_of(tmp_path)
 
@@ -408,8 +447,8 @@ def documented():
         if line.startswith("### "):
             name = line.removeprefix("### ").split(":")[0].strip("`")
             counts[name] = {}
-        elif found := re.fullmatch(r"\| (.+) \| (-?[\d,]+) \|", line):
-            counts[name][found[1].replace("\\|", "|")] = int(found[2].replace(",", ""))
+        elif found := re.fullmatch(r"\| (\w+) \| (\w+) \| (\w*) ?\| ([\d,]+) \|", line):
+            counts[name][found.group(1, 2, 3)] = int(found[4].replace(",", ""))
     return counts
 
 
@@ -443,10 +482,10 @@ def test_real_expression_table(realdata, tmp_path):
     tumours = raw[~raw["sample_type_name"].str.contains("Normal")]
     assert labels["sample"].tolist() == sorted(set(tumours["case_barcode"]) & set(patients))
     assert labels.shape[1] == 1 + 21
-    reasons = pd.Series([reason for _, _, reason in excluded]).value_counts()
-    assert reasons["normal sample"] == 59
+    reasons = pd.Series([code for _, _, code in excluded]).value_counts()
+    assert reasons["normal_sample"] == 59
     missing = set(patients) - set(labels["sample"])
-    assert reasons["no row in the labels table"] == len(missing)
+    assert reasons["no_label_row"] == len(missing)
     primary = raw[raw["sample_type_name"] == "Primary Tumor"].sort_values("sample_barcode")
     first = primary.drop_duplicates("case_barcode").set_index("case_barcode")["CD274"]
     expected = np.log2(first.loc[labels["sample"]].to_numpy() + 1)

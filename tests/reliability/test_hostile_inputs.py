@@ -36,10 +36,13 @@ from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.features import external
 from histotransfer.labels import task_labels
+from histotransfer.labels.exclusions import EXCLUDED
+from histotransfer.labels.files import read_labels_file
 from histotransfer.patches.from_folders import MAX_IMAGE_PX, pack_dataset
 from histotransfer.slides.tiles import tile_slide
 from histotransfer.study.config import check_config
 from histotransfer.study.slide_sheet import read_slide_sheet
+from histotransfer.study.tasks import LabelParameters
 from support.errors import JSON, assert_clear
 from support.hdf5 import write_hdf5
 from support.root import ROOT
@@ -357,7 +360,7 @@ LABELS: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "a header alone": ("t.csv", "patient,G\n", {}, "names no patient"),
     "nobody of the cohort": ("t.csv", "patient,G\nX,1\nY,2\n", {}, "names no patient"),
     "ids in other capitals": ("t.csv", TABLE.lower(), {}, "names no patient"),
-    "ids alone": ("t.csv", "patient\nP0\nP1\n", {}, "holds no usable target"),
+    "ids alone": ("t.csv", "patient\nP0\nP1\n", {}, "has no usable target"),
     "ragged": ("t.csv", TABLE + "P9,1,2,3\n", {}, "cannot be read as a table"),
     "an open quote": ("t.csv", TABLE + '"P9,1\n', {}, "cannot be read as a table"),
     "another encoding": ("t.csv", TABLE.replace("G", "ä").encode("latin-1"), {}, "cannot be read"),
@@ -403,16 +406,14 @@ LABELS: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
 def read_labels(folder: Path, name: str, content: str | bytes, changes: dict[str, Any]) -> None:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    source: Any = str(path)
-    if "labels" in changes:
-        source = changes["labels"]
-        if "suffix" in source:
-            source = {"table": str(path), **source}
+    source = changes.get("labels", {})
+    if "star_counts" not in source:
+        source = {"table": str(path), **source}
     make = mutation_task if changes.get("kind") == "mutation" else expression_task
     task = make(source, **{k: v for k, v in changes.items() if k not in ("kind", "labels")})
     task_labels.write_labels(
-        task, folder / "l.tsv", folder / "e.tsv", folder / "f.tsv",
-        cohort_table=write_cohort(folder / "cohort.tsv", PATIENTS), dataset_features=None,
+        LabelParameters.of(task), folder / "l.tsv", folder / "e.tsv", folder / "f.tsv",
+        cohort_table=write_cohort(folder / "cohort.tsv", PATIENTS),
     )  # fmt: skip
 
 
@@ -430,38 +431,45 @@ def test_wrong_labels_are_refused(tmp_path: Path, monkeypatch, case: str) -> Non
 
 
 LISTED = {
-    "all NaN": (["NaN"] * 8, "no number in its column"),
-    "all NA": (["NA"] * 8, "no number in its column"),
-    "one value": ([5] * 8, "no variance"),
+    "all NaN": (["NaN"] * 8, "no_number"),
+    "all NA": (["NA"] * 8, "no_number"),
+    "one value": ([5] * 8, "no_variance"),
 }
 
 
 @pytest.mark.parametrize("case", LISTED)
 def test_a_gene_that_is_no_use_is_listed_beside_one_that_is(tmp_path: Path, case: str) -> None:
-    values, reason = LISTED[case]
+    values, code = LISTED[case]
     rows = [f"{p},{v},{n}\n" for n, (p, v) in enumerate(zip(PATIENTS, values, strict=True))]
     read_labels(tmp_path, "t.csv", "patient,BAD,GOOD\n" + "".join(rows), {})
-    excluded = read_table(tmp_path / "e.tsv", item="str")
-    assert excluded["item"].tolist() == ["BAD"]
-    assert reason in excluded["reason"][0]
-    assert read_table(tmp_path / "l.tsv").columns.tolist() == ["sample", "GOOD"]
+    excluded = read_table(tmp_path / "e.tsv", EXCLUDED)
+    assert excluded[["item", "code"]].values.tolist() == [["BAD", code]]
+    assert list(read_labels_file(tmp_path / "l.tsv").values) == ["GOOD"]
 
 
-@pytest.mark.parametrize("name", ["sample", "group", "tissue", "all", ""])
-def test_a_gene_with_a_name_that_means_something_here_is_listed(tmp_path: Path, name: str) -> None:
-    rows = "".join(f"{p},{n % 3},{n}\n" for n, p in enumerate(PATIENTS))
-    read_labels(tmp_path, "t.csv", f"patient,{name},GOOD\n" + rows, {})
-    assert name in read_table(tmp_path / "e.tsv", item="str")["item"].fillna("").tolist()
-    assert read_table(tmp_path / "l.tsv").columns.tolist() == ["sample", "GOOD"]
+def test_a_gene_without_a_name_is_listed(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{p},{n}\n" for n, p in enumerate(PATIENTS))
+    read_labels(tmp_path, "t.csv", ",patient,GOOD\n" + rows, {})
+    excluded = read_table(tmp_path / "e.tsv", EXCLUDED)
+    assert excluded[["what", "code"]].values.tolist() == [["target", "no_name"]]
+    assert list(read_labels_file(tmp_path / "l.tsv").values) == ["GOOD"]
 
 
-def test_a_gene_with_an_odd_name_comes_through_as_it_is(tmp_path: Path) -> None:
-    names = ["NA", "1", "a b", "ü;rm -rf", "../x", "HLA-A|3105"]
-    rows = "".join(
-        f"{p},{','.join(str(n * k) for k in range(1, 7))}\n" for n, p in enumerate(PATIENTS)
-    )
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["NA", "1", "a b", "ü;rm -rf", "../x", "HLA-A|3105"],
+        ["sample", "group", "tissue", "all"],
+        *([name] for name in ("sample", "group", "tissue", "all")),
+    ],
+)
+def test_a_gene_with_an_odd_name_comes_through_as_it_is(tmp_path: Path, names: list[str]) -> None:
+    values = {p: [n * k for k in range(1, len(names) + 1)] for n, p in enumerate(PATIENTS)}
+    rows = "".join(f"{p},{','.join(map(str, row))}\n" for p, row in values.items())
     read_labels(tmp_path, "t.csv", f"patient,{','.join(names)}\n{rows}", {})
-    assert read_table(tmp_path / "l.tsv").columns.tolist() == ["sample", *names]
+    labels = read_labels_file(tmp_path / "l.tsv").values
+    assert list(labels) == names
+    assert labels.to_numpy().tolist() == [values[p] for p in labels.index]
 
 
 @given(st.binary(max_size=300))
@@ -512,8 +520,8 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
     table, splits = tmp_path / "l.tsv", tmp_path / "s.tsv"
     cohort = write_cohort(tmp_path / "c.tsv", names)
     task_labels.write_labels(
-        task, table, tmp_path / "e.tsv", tmp_path / "f.tsv",
-        cohort_table=cohort, dataset_features=None,
+        LabelParameters.of(task), table, tmp_path / "e.tsv", tmp_path / "f.tsv",
+        cohort_table=cohort,
     )  # fmt: skip
     write_splits(table, splits, kind=kind, folds=3, repeats=2, seed=1, preserve="none")
     rng = np.random.default_rng(1)
@@ -794,7 +802,7 @@ def test_a_damaged_slide_is_read_or_listed(
     assert error == "" or error.startswith("S.svs: ")
 
 
-# -- Features made elsewhere ----------------------------------------------------------------------
+# -- External features ----------------------------------------------------------------------------
 
 
 def linked(path: Path) -> None:
@@ -829,51 +837,69 @@ def bomb(path: Path) -> None:
         file.create_dataset("features", (2**45, 64), "f4", chunks=(1, 64))
 
 
-FEATURES: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "an external link": (linked, "another file"),
-    "an external link behind a soft one": (linked_by_way_of_a_group, "another file"),
-    "external storage": (stored_elsewhere, "another file"),
-    "a virtual dataset": (virtual, "another file"),
-    "a bomb": (bomb, "cannot be read"),
-    "a group": (lambda p: h5py.File(p, "w").create_group("features"), "no dataset"),
+FEATURES: dict[str, tuple[Callable[[Path], Any], str, str]] = {
+    "an external link": (linked, "features_elsewhere", "features"),
+    "an external link behind a soft one": (
+        linked_by_way_of_a_group, "features_elsewhere", "features",
+    ),
+    "external storage": (stored_elsewhere, "features_elsewhere", "features"),
+    "a virtual dataset": (virtual, "features_elsewhere", "features"),
+    "a bomb": (bomb, "features_unreadable", ""),
+    "a group": (
+        lambda p: h5py.File(p, "w").create_group("features"),
+        "features_wrong_type", "features is not a dataset",
+    ),
     "a link to nowhere": (
         lambda p: h5py.File(p, "w").__setitem__("features", h5py.SoftLink("/gone")),
-        "cannot be read as HDF5",
+        "features_unreadable", "",
     ),
-    "words": (lambda p: write_hdf5(p, features=[["a", "b"]]), "not numbers"),
+    "words": (
+        lambda p: write_hdf5(p, features=[["a", "b"]]), "features_wrong_type", "features is object",
+    ),
     "objects of any length": (
         lambda p: h5py.File(p, "w").create_dataset("features", (3,), h5py.vlen_dtype(np.uint8)),
-        "not numbers",
+        "features_wrong_type", "features is object",
     ),
     "records": (
         lambda p: write_hdf5(p, features=np.zeros(3, [("a", "f4"), ("b", "i4")])),
-        "not numbers",
+        "features_wrong_type", "features is [",
     ),
-    "complex numbers": (lambda p: write_hdf5(p, features=np.ones((3, 4), complex)), "complex"),
-    "a scalar": (lambda p: write_hdf5(p, features=1.0), "shape ()"),
+    "complex numbers": (
+        lambda p: write_hdf5(p, features=np.ones((3, 4), complex)),
+        "features_wrong_type", "complex",
+    ),
+    "a scalar": (lambda p: write_hdf5(p, features=1.0), "features_wrong_type", "shape ()"),
     "complex coords": (
         lambda p: write_hdf5(p, features=np.ones((3, 4)), coords=np.ones((3, 2), complex)),
-        "coords",
+        "coords_wrong", "complex",
     ),
     "coords of words": (
         lambda p: write_hdf5(p, features=np.ones((3, 4)), coords=[["a", "b"]] * 3),
-        "not numbers",
+        "coords_wrong", "object",
     ),
-    "infinite features": (lambda p: write_hdf5(p, features=np.full((3, 4), np.inf)), "no numbers"),
-    "text": (lambda p: p.write_text("x"), "cannot be read as HDF5"),
-    "nothing": (lambda p: p.touch(), "cannot be read as HDF5"),
+    "infinite features": (
+        lambda p: write_hdf5(p, features=np.full((3, 4), np.inf)),
+        "features_not_finite", "3 of 3 patches",
+    ),
+    "text": (lambda p: p.write_text("x"), "features_unreadable", ""),
+    "nothing": (lambda p: p.touch(), "features_unreadable", ""),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", FEATURES)
 def test_a_wrong_file_of_features_is_listed(tmp_path: Path, case: str) -> None:
-    make, named = FEATURES[case]
+    make, code, detail = FEATURES[case]
     made = make(tmp_path / "S.h5")
     if isinstance(made, h5py.HLObject):
         made.file.close()
     with pytest.raises(external.Unusable) as caught:
         external.read_features(tmp_path / "S.h5")
-    assert named in str(caught.value)
+    reason = caught.value.reason
+    assert reason.code == code
+    assert detail in reason.detail
+    assert reason.detail
+    assert reason.remedy
+    assert "\n" not in str(caught.value)
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
@@ -895,9 +921,9 @@ CLINICAL: dict[str, tuple[str, str | bytes, str]] = {
     "nobody": ("t.csv", "id,a\nX,1\n", "no row of features"),
     "a patient twice": ("t.csv", "id,a\nP0,1\nP0,2\n", "two rows of P0"),
     "no feature": ("t.csv", "id\nP0\n", "no row of features"),
-    "words": ("t.csv", "id,a\nP0,high\n", "no number"),
-    "no number at all": ("t.csv", "id,a\nP0,\n", "all numbers"),
-    "infinite": ("t.csv", "id,a\nP0,inf\n", "all numbers"),
+    "words": ("t.csv", "id,a\nP0,high\n", "not a number"),
+    "no number at all": ("t.csv", "id,a\nP0,\n", "all finite numbers"),
+    "infinite": ("t.csv", "id,a\nP0,inf\n", "all finite numbers"),
     "ragged": ("t.csv", "id,a\nP0,1\nP1,1,2,3\n", "cannot be read"),
     "another encoding": ("t.tsv", "id\tä\nP0\t1\n".encode("latin-1"), "cannot be read"),
     "not Parquet": ("t.parquet", "PAR1 no PAR1", "cannot be read"),

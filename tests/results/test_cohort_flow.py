@@ -5,58 +5,87 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from histotransfer.core.exclusions import CODES
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.qc.cohort import summarise
-from histotransfer.results.cohort_flow import cause, write_flow
-from support.qc import judged_cohort
+from histotransfer.figures.cohort_flow import WORDS
+from histotransfer.labels.exclusions import FLOW
+from histotransfer.qc.verdicts import REASONS
+from histotransfer.results.cohort_flow import COHORT_FLOW, write_flow
+
+LABELS_FLOW = {
+    "expression": [
+        ("came_in", "patient", "", 3),
+        ("came_in", "row", "", 5),
+        ("left_out", "patient", "no_label_row", 1),
+        ("left_out", "patient", "no_usable_patch", 1),
+        ("left_out", "target", "no_variance", 2),
+        ("kept", "target", "values_clipped", 3),
+        ("labelled", "patient", "", 1),
+        ("labelled", "target", "", 4),
+    ],
+    "tissue": [("labelled", "patch", "", 7), ("labelled", "target", "", 1)],
+}
 
 
-@pytest.mark.parametrize("apply_qc", [True, False])
-def test_what_is_still_there_and_what_is_left_out_add_up(tmp_path, apply_qc):
-    slides, patients, tables = judged_cohort(tmp_path)
-    summarise(slides, patients, **tables, apply_qc=apply_qc)
-    labels = pd.DataFrame(
-        {
-            "step": [
-                "patients of the cohort",
-                "rows of the labels table",
-                "sample: no row in the labels table",
-                "sample: no usable patch",
-                "target: no variance",
-                "samples with labels",
-                "targets",
-            ],
-            "n": [3, 5, 1, 1, 2, 1, 4],
-        }
-    )
-    write_table(labels, tmp_path / "labels.tsv")
+@pytest.fixture(params=[True, False], ids=["with QC", "without QC"])
+def flow(request, tmp_path):
+    """Return the flow of four slides of three patients, and whether QC applies."""
+    apply_qc = request.param
+    qc = pd.DataFrame(0, index=range(4), columns=["n_tiles", *REASONS, "n_patches"])
+    qc["n_tiles"], qc["kept"] = [4, 0, 3, 1], [2, 0, 0, 1]
+    qc.loc[0, ["pen", "background"]] = 1
+    qc.loc[2, ["blurred", "background"]] = [2, 1]
+    qc["n_patches"] = qc["kept"] if apply_qc else [3, 0, 2, 1]
+    of_patients = [2, 0, 1] if apply_qc else [3, 2, 1]
+    codes = ["slide_unreadable", "no_patch_passes_qc"][: 1 + apply_qc]
+    tables = {
+        "qc": qc,
+        "excluded": pd.DataFrame({"slide": [f"s{i}" for i in range(len(codes))], "code": codes}),
+        "cohort": pd.DataFrame({"patient": ["NA", "7", "8"], "n_patches": of_patients}),
+    }
+    for name, table in tables.items():
+        write_table(table, tmp_path / f"{name}.tsv")
+    for task, rows in LABELS_FLOW.items():
+        labels = pd.DataFrame(rows, columns=list(FLOW.columns))
+        write_table(labels, tmp_path / f"{task}.flow.tsv", FLOW)
     write_flow(
-        *(tables[f"{name}_table"] for name in ("qc", "excluded", "cohort")),
-        {"expression": tmp_path / "labels.tsv"},
-        {"expression": "expression"},
+        *(tmp_path / f"{name}.tsv" for name in tables),
+        {task: tmp_path / f"{task}.flow.tsv" for task in LABELS_FLOW},
         tmp_path / "flow.tsv",
         apply_qc=apply_qc,
     )
-    flow = read_table(tmp_path / "flow.tsv", task="str", step="str")
-    for (_, unit), rows in flow.fillna({"task": ""}).groupby(["task", "unit"]):
-        if unit == "targets":
+    table = read_table(tmp_path / "flow.tsv", COHORT_FLOW)
+    return table.fillna({"task": "", "code": ""}), apply_qc
+
+
+def test_what_is_still_there_and_what_is_left_out_add_up(flow):
+    table, apply_qc = flow
+    for (_, unit), rows in table.groupby(["task", "unit"]):
+        if unit == "target":
             continue
         still = rows.loc[rows["kind"] == "in", "n"].tolist()
         assert still[0] - rows.loc[rows["kind"] == "out", "n"].sum() == still[-1]
-    compared = flow[flow["step"] == "compared"].set_index("unit")["n"]
-    assert compared.to_dict() == {"patients": 1, "targets": 4}
-    excluded = flow[(flow["kind"] == "out") & (flow["unit"] == "slides")]
+    excluded = table[(table["kind"] == "out") & (table["unit"] == "slide")]
     assert excluded["n"].sum() == (2 if apply_qc else 1)
 
 
-@pytest.mark.parametrize(
-    ("reason", "short"),
-    [
-        ("s 1.svs: cannot be opened", "s 1.svs"),  # an id has no space, so this is no slide's name
-        ("a.svs: cannot be opened as a slide (why). Copy it.", "cannot be opened as a slide"),
-        ("a.svs: no tile is tissue to at least 50% (0 mm²).", "no tile is tissue to at least 50%"),
-        ("none of its 1,240 tiles is used: 30 blurred", "none of its tiles is used"),
-    ],
-)
-def test_reasons_are_reduced_to_their_cause(reason, short):
-    assert cause(reason) == short
+def test_the_flow_ends_with_those_that_are_compared(flow):
+    table, _ = flow
+    ends = table[(table["step"] == "compared") & (table["kind"] == "in")]
+    assert ends[["task", "unit", "n"]].values.tolist() == [
+        ["expression", "patient", 1],
+        ["expression", "target", 4],
+        ["tissue", "patch", 7],
+        ["tissue", "target", 1],
+    ]
+
+
+def test_every_loss_has_a_code_and_every_code_has_words(flow):
+    table, apply_qc = flow
+    assert (table["code"] != "").equals(table["kind"] == "out")
+    codes = table.loc[table["kind"] == "out"].groupby("unit", sort=False)["code"].agg(set)
+    assert codes["slide"] <= set(CODES)
+    assert codes["patient"] <= set(CODES)
+    assert codes["patch"] == ({"background", "pen", "blurred"} if apply_qc else {"not_stored"})
+    assert set().union(*codes) <= set(WORDS)
+    assert set(REASONS) - {"kept"} <= set(WORDS)

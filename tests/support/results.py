@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
 from histotransfer.evaluation.comparison import COLUMNS as OF_COMPARISON
 from histotransfer.qc.verdicts import REASONS
+from histotransfer.results.cohort_flow import COHORT_FLOW
 from histotransfer.results.planted_truth import COLUMNS as TRUTH_COLUMNS
 
 COLUMNS = {name: columns.split() for name, columns in OF_COMPARISON.items()}
@@ -57,7 +59,7 @@ def write_results(
         for name, table in scores.items()
     ]
     paths["training"] = [_written(_history(), folder / "models" / "FTX-2048.training.tsv")]
-    dropped = pd.DataFrame([{"item": "FAT4", "what": "target", "reason": "3 positives"}])
+    dropped = pd.DataFrame([{"item": "FAT4", "what": "target", **Reason("no_number").as_row()}])
     paths["excluded_labels"] = [_written(dropped, folder / "labels" / "mutation.excluded.tsv")]
     paths["elsewhere"] = []
     paths["gallery_images"] = folder / "gallery/patches.h5"
@@ -264,26 +266,26 @@ def _cohort(rng, slides, patients) -> dict[str, pd.DataFrame]:
 
 def _flow(slides, patients) -> pd.DataFrame:
     rows = [
-        ("", "in the slide sheet", "slides", slides + 1, "in"),
-        ("", "in the slide sheet", "patients", patients + 1, "in"),
-        ("", "no tissue found", "slides", 1, "out"),
-        ("", "no usable slide", "patients", 1, "out"),
-        ("", "with patches that count", "slides", slides, "in"),
-        ("", "with patches that count", "patients", patients, "in"),
-        ("", "tiles with tissue", "patches", 130 * slides, "in"),
-        *(("", reason, "patches", 2, "out") for reason in REASONS if reason != "kept"),
-        ("", "patches that count", "patches", 120 * slides, "in"),
-        ("tissue", "compared", "patches", 7180, "in"),
-        ("tissue", "compared", "targets", 1, "in"),
+        ("", "sheet", "", "slide", slides + 1, "in"),
+        ("", "sheet", "", "patient", patients + 1, "in"),
+        ("", "used", "no_tissue", "slide", 1, "out"),
+        ("", "used", "no_usable_patch", "patient", 1, "out"),
+        ("", "used", "", "slide", slides, "in"),
+        ("", "used", "", "patient", patients, "in"),
+        ("", "tiles", "", "patch", 130 * slides, "in"),
+        *(("", "pooled", reason, "patch", 2, "out") for reason in REASONS if reason != "kept"),
+        ("", "pooled", "", "patch", 120 * slides, "in"),
+        ("tissue", "compared", "", "patch", 7180, "in"),
+        ("tissue", "compared", "", "target", 1, "in"),
     ]
     for task, out in (("expression", 3), ("mutation", 15)):
         rows += [
-            (task, "in the slide sheet", "patients", patients + 1, "in"),
-            (task, "no row in the labels table", "patients", out, "out"),
-            (task, "compared", "patients", patients - out, "in"),
-            (task, "compared", "targets", 24, "in"),
+            (task, "sheet", "", "patient", patients + 1, "in"),
+            (task, "compared", "no_label_row", "patient", out, "out"),
+            (task, "compared", "", "patient", patients - out, "in"),
+            (task, "compared", "", "target", 24, "in"),
         ]
-    return pd.DataFrame(rows, columns=["task", "step", "unit", "n", "kind"])
+    return pd.DataFrame(rows, columns=list(COHORT_FLOW.columns))
 
 
 def _costs(slides) -> pd.DataFrame:

@@ -12,15 +12,15 @@ from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
 
 ALPHAS = [1e1, 1e2, 1e3, 1e4, 1e5]
-INVERSE_PENALTIES = [1e-4, 1e-2, 1.0]
+CS = [1e-4, 1e-2, 1.0]
 
 
 def patients(n: int) -> list[str]:
     return [f"SIM-{i:03d}" for i in range(n)]
 
 
-def write_pooled(path: Path, features: np.ndarray, names: list[str]) -> Path:
-    with create_store(path, "pooled/1", {}) as store:
+def write_pooled(path: Path, features: np.ndarray, names: list[str], extractor: str = "E") -> Path:
+    with create_store(path, "pooled/1", {"extractor": extractor}) as store:
         store.create_dataset("features", data=features.astype("f4"))
         store.create_dataset("patient", data=np.array(names, object), dtype=h5py.string_dtype())
     return path
@@ -39,7 +39,8 @@ def write_patch_features(path: Path, features: np.ndarray, codes: np.ndarray) ->
 def write_cohort(path: Path, names: list[str], without_patches: tuple[str, ...] = ()) -> Path:
     everyone = [*names, *without_patches]
     n_patches = [30] * len(names) + [0] * len(without_patches)
-    write_table(pd.DataFrame({"patient": everyone, "n_patches": n_patches}), path)
+    table = pd.DataFrame({"patient": everyone, "n_slides": 1, "n_patches": n_patches})
+    write_table(table.assign(n_slides_used=(table["n_patches"] > 0).astype(int)), path)
     return path
 
 
@@ -51,23 +52,19 @@ def write_patient_table(path: Path, values: dict[str, np.ndarray], names: list[s
 def expression_task(
     labels: Path | str | dict[str, str] = "", **changes: object
 ) -> dict[str, object]:
-    task = {
-        "kind": "expression",
-        "labels": labels if isinstance(labels, dict) else str(labels),
-        "transform": "none",
-        "targets": "all",
-    }
-    return {**task, "predictor": "ridge", "alphas": ALPHAS, **changes}
+    return {**_task("expression", labels), "predictor": "ridge", "alphas": ALPHAS, **changes}
 
 
 def mutation_task(labels: Path | str | dict[str, str] = "", **changes: object) -> dict[str, object]:
-    task = {
-        "kind": "mutation",
-        "labels": labels if isinstance(labels, dict) else str(labels),
-        "targets": "all",
-        "predictor": "logistic",
-    }
-    return {**task, "inverse_penalties": INVERSE_PENALTIES, **changes}
+    return {**_task("mutation", labels), "predictor": "logistic", "C": CS, **changes}
 
 
-TISSUE_TASK = {"kind": "tissue", "predictor": "logistic", "inverse_penalty": 1.0}
+def _task(kind: str, labels: Path | str | dict[str, str]) -> dict[str, object]:
+    source = labels if isinstance(labels, dict) else {"table": str(labels)}
+    return {"kind": kind, "labels": source, "targets": "all", "transform": "none"}
+
+
+TISSUE_TASK = {
+    "kind": "tissue", "labels": {}, "targets": "all", "transform": "none", "predictor": "logistic",
+    "C": 1.0,
+}  # fmt: skip

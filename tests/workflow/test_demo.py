@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.tables import read_table
+from histotransfer.features.external import USED
+from histotransfer.labels.exclusions import EXCLUDED
 from support.study import Study
 
 pytestmark = pytest.mark.slow
@@ -113,9 +115,10 @@ def test_the_gallery_has_pictures_of_as_many_patients_on_either_side(demo: Study
 
 def test_the_flow_ends_with_those_that_are_compared(demo: Study) -> None:
     flow = table(demo, "cohort_flow")
-    compared = flow[(flow["step"] == "compared") & (flow["unit"] == "patients")]
+    of_patients = (flow["unit"] == "patient") & (flow["kind"] == "in")
+    compared = flow[(flow["step"] == "compared") & of_patients]
     assert compared.set_index("task")["n"].to_dict() == {"expression": 48, "mutation": 48}
-    assert flow.loc[flow["kind"] == "out", "step"].str.contains("cannot be opened").sum() == 1
+    assert (flow.loc[flow["kind"] == "out", "code"] == "slide_unreadable").sum() == 1
 
 
 def test_costs_and_tables_for_a_paper_are_there(demo: Study) -> None:
@@ -237,9 +240,9 @@ def test_external_features_are_compared_on_the_patients_that_all_share(demo: Stu
         for name in ("FTX-2048", "EXTERNAL")
     )
     pd.testing.assert_frame_equal(ours, theirs)
-    used = read_table(demo.folder / "results/demo/pooled/ELSEWHERE.used.tsv")
+    used = read_table(demo.folder / "results/demo/pooled/ELSEWHERE.used.tsv", USED)
     assert (used["qc"].dropna() == "applied").all()
-    assert used["reason"].value_counts()["no file of features"] >= 1
-    excluded = read_table(demo.folder / "results/demo/labels/expression.excluded.tsv")
-    assert "no features under ELSEWHERE" in set(excluded["reason"])
+    assert used["code"].value_counts()["no_feature_file"] >= 1
+    excluded = read_table(demo.folder / "results/demo/labels/expression.excluded.tsv", EXCLUDED)
+    assert "ELSEWHERE" in set(excluded.loc[excluded["code"] == "no_features", "detail"])
     assert "ELSEWHERE: of 54 slides" in (demo.folder / summary).read_text()

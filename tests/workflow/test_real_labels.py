@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.tables import read_table
+from histotransfer.labels.exclusions import EXCLUDED, FLOW
 from support.study import Study
 
 pytestmark = pytest.mark.slow
@@ -21,8 +22,8 @@ MUTATIONS = ["TP53", "KRAS", "STK11", "EGFR", "SETBP1"]
 def luad(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Cross-validate and compare two tables of simulated features on all patients' real labels.
 
-    WEAK and STRONG follow the patients' PD-L1 and TP53, STRONG with less noise. No slide is there:
-    what the slides' rules would have written is.
+    WEAK and STRONG follow the patients' PD-L1 and TP53, STRONG with less noise. There are no
+    slides, only the tables that their rules would have written.
     """
     study = Study(tmp_path_factory.mktemp("luad"))
     tables = realdata / "tables"
@@ -54,7 +55,7 @@ def luad(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     results = study.folder / "results/luad"
     (results / "tables").mkdir(parents=True)
     cohort = slides.groupby("PATIENT").size().rename_axis("patient").rename("n_slides")
-    cohort = cohort.reset_index().assign(n_patches=1000)
+    cohort = cohort.reset_index().assign(n_slides_used=cohort.to_numpy(), n_patches=1000)
     cohort.to_csv(results / "tables/cohort.tsv", sep="\t", index=False)
 
     config = study.config("demo.yaml")
@@ -80,7 +81,7 @@ def luad(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
             name: {"source": {"table": f"data/{name}.csv"}} for name in ("WEAK", "STRONG")
         },
         "tasks": {"expression": expression, "mutation": mutation},
-        "crossval": {"folds": 5, "repeats": 4, "repeats_per_job": 2, "preserve": "site"},
+        "crossval": {"folds": 5, "repeats": 4, "repeats_per_job": 2, "group_by": "site"},
     }
     config["stain"]["reference"] = config["finetune"]["dataset"] = "none"
     study.configure("luad.yaml", config)
@@ -95,7 +96,7 @@ def run(luad: Study, *arguments: str, config: str = "luad.yaml", out: str = "lua
     targets = [target.replace("luad", out) for target in TARGETS]
     luad.run(
         *targets, "--configfile", str(luad.folder / "config" / config), "--quiet", "rules",
-        "--allowed-rules", "pool_elsewhere", "read_labels", "draw_splits", "cross_validate",
+        "--allowed-rules", "pool_external", "read_labels", "draw_splits", "cross_validate",
         "score_predictions", "compare_extractors", *arguments,
     )  # fmt: skip
 
@@ -104,13 +105,17 @@ def test_real_labels_are_read_counted_validated_and_compared(luad: Study) -> Non
     run(luad)
     results = luad.folder / "results/luad"
     flow = {
-        task: read_table(results / f"labels/{task}.flow.tsv").set_index("step")["n"]
+        task: read_table(results / f"labels/{task}.flow.tsv", FLOW)
+        .fillna({"code": ""})
+        .set_index(["step", "what", "code"])["n"]
         for task in ("expression", "mutation")
     }
-    assert flow["expression"]["patients of the cohort"] == 478
-    assert flow["expression"]["sample: no features under WEAK"] == 1
-    assert flow["expression"]["samples with labels"] == 472
-    assert flow["mutation"]["samples with labels"] in (437, 438)
+    assert flow["expression"]["came_in", "patient", ""] == 478
+    assert flow["expression"]["left_out", "patient", "no_features"] == 1
+    assert flow["expression"]["labelled", "patient", ""] == 472
+    assert flow["mutation"]["labelled", "patient", ""] in (437, 438)
+    left_out = read_table(results / "labels/expression.excluded.tsv", EXCLUDED)
+    assert left_out.loc[left_out["code"] == "no_features", "detail"].tolist() == ["WEAK"]
     splits = read_table(results / "splits/mutation.tsv")
     assert (splits.groupby(["repeat", splits["sample"].str[5:7]])["fold"].nunique() == 1).all()
     comparison = read_table(results / "tables/comparison.tsv").set_index("target")

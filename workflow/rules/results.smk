@@ -176,7 +176,6 @@ rule tabulate_flow:
         labels_flow={
             name: f"{PLAN.results}/labels/{name}.flow.tsv" for name in PLAN.tasks
         },
-        kinds=PLAN.kinds,
         apply_qc=PLAN.pooling.apply_qc,
         code=code("tabulate_flow.py"),
     script:

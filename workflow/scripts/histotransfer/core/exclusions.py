@@ -27,6 +27,13 @@ CODES: Mapping[str, str] = {
     "no_tissue": "has no tile with enough tissue",
     "stain_not_estimable": "has a stain that cannot be estimated",
     "no_patch_passes_qc": "has no patch that passes quality control",
+    # a file that a search of the GDC finds
+    "not_open": "is not open to everyone",
+    "not_of_one_patient": "is not of exactly one patient",
+    "not_diagnostic_slide": "is not a diagnostic slide",
+    "not_primary_tumour": "is not of a primary tumour",
+    "not_svs": "is not an .svs file",
+    "further_file": "is a further file of its slide",
     # a patient or patch of a task
     "no_usable_patch": "has no usable patch",
     "no_features": "has no features",
@@ -41,6 +48,7 @@ CODES: Mapping[str, str] = {
     "other_sample": "belongs to a sample that is not used",
     "class_not_counted": "has a variant class that does not count",
     # a target
+    "no_name": "has no name",
     "not_in_labels": "is not in the labels table",
     "no_number": "has no number in its column",
     "no_variance": "has the same value for every patient",
@@ -60,6 +68,9 @@ CODES: Mapping[str, str] = {
     "coords_wrong": "has coordinates that do not fit its patches",
 }
 """What each code says of the item that it stands beside."""
+
+KEPT = frozenset({"earlier_symbol", "rows_summed", "values_clipped"})
+"""Codes of items that are not left out: they say what was done to them."""
 
 COLUMNS = ("code", "detail", "remedy")
 """The columns of a table, or the attributes of a store, that hold a reason."""

@@ -1,8 +1,8 @@
-"""Features made elsewhere: HDF5 files of CLAM, TRIDENT or STAMP, and tables of patients.
+"""External features: HDF5 files of CLAM, TRIDENT or STAMP, and tables of patients.
 
 CLAM and TRIDENT write `features` (n, d), some versions (1, n, d), with `coords` (n, 2) in pixels of
 level 0; STAMP writes `feats` with `coords` in µm. A slide that cannot be used is listed with the
-reason and left out; only a folder or a table that gives nothing at all is an error.
+reason and left out; only a folder or a table without a usable row is an error.
 """
 
 from __future__ import annotations
@@ -19,53 +19,61 @@ from fastparquet import ParquetFile
 from fastparquet.util import ParquetException
 
 from ..core import hdf5
-from ..core.errors import HistotransferError
-from ..core.tables import UNREADABLE, write_table
+from ..core.errors import HistotransferError, one_line
+from ..core.exclusions import NOT_EXCLUDED, Reason
+from ..core.tables import UNREADABLE, TableSchema, write_table
+from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
 
 DATASETS = ("features", "feats")
-COLUMNS = ["item", "what", "n_patches", "n_pooled", "qc", "reason"]
+USED = TableSchema("external", {
+    "item": "text", "what": "text", "n_patches": "integer", "n_pooled": "integer", "qc": "text",
+    "code": "text", "detail": "text", "remedy": "text",
+})  # fmt: skip
+"""A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
+where the item is left out or a patient."""
 
 Features = npt.NDArray[np.floating]
 Coords = npt.NDArray[np.float64]
 
 
-class Unusable(ValueError):
-    """A slide's file that cannot be used; the text says why."""
+class Unusable(Exception):
+    """A slide's file of features that cannot be used."""
+
+    def __init__(self, code: str, detail: str = "", remedy: str = "") -> None:
+        self.reason = Reason(code, one_line(detail), remedy)
+        super().__init__(self.reason.sentence())
 
 
 def pool_folder(
     folder: str | Path,
-    qc_paths: Mapping[str, Path],
+    verdicts_folder: str | Path,
     patients: Mapping[str, str],
     out_path: str | Path,
     used_path: str | Path,
     *,
     extractor: str,
-    patches: str,
-    slides: str,
-    apply_qc: bool,
+    parameters: PoolingParameters,
 ) -> None:
-    """Pool a folder of feature files made elsewhere, one per slide of the sheet.
+    """Pool a folder of external feature files, one per slide of the sheet.
 
     Their patches need not be ours. Where every patch of a slide is one of the tiles that quality
-    control judged, its verdict applies; otherwise all patches of the slide count, and the list of
-    slides says so.
+    control judged, its verdict applies; otherwise all patches of the slide count, and the table
+    says so.
 
     Parameters
     ----------
     folder : str or Path
         Holds ``{slide}.h5``; files of other slides are ignored.
-    qc_paths : mapping of str to Path
-        The ``qc/1`` file of each slide.
+    verdicts_folder : str or Path
+        Holds the ``qc/1`` file of each slide, ``{slide}.h5``; only read if QC applies.
     patients : mapping of str to str
         The patient of each slide.
     out_path : str or Path
         The ``pooled/1`` file to write.
     used_path : str or Path
-        Table to write, a row per slide: item, what (slide), n_patches, n_pooled, qc (``applied``,
-        ``other patches``, ``off``; empty if left out), reason (why it is left out, or empty).
-    extractor, patches, slides, apply_qc
+        The table to write (`USED`), a row per slide.
+    extractor, parameters
         As in `pooling.pool`.
 
     Raises
@@ -73,45 +81,46 @@ def pool_folder(
     HistotransferError
         If no slide can be used, or slides have different numbers of features.
     """
-    listed: list[tuple[str, str, int, int, str, str]] = []
+    listed: list[dict[str, Any]] = []
 
     def usable() -> Iterator[tuple[str, Features]]:
         for slide in sorted(patients):
             try:
-                features, coords = read_features(Path(folder) / f"{slide}.h5")
+                features, coords = read_features(Path(folder, f"{slide}.h5"))
             except Unusable as error:
-                listed.append((slide, "slide", 0, 0, "", str(error)))
+                listed.append(_row(slide, "slide", error.reason))
                 continue
             mask, qc = np.ones(len(features), dtype=bool), "off"
-            if apply_qc:
-                mask, qc = _verdict(coords, kept_tiles(qc_paths[slide]), len(features))
-            reason = "" if mask.any() else "quality control kept none of its patches"
-            listed.append((slide, "slide", len(features), int(mask.sum()), qc, reason))
+            if parameters.apply_qc:
+                tiles = kept_tiles(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
+                mask, qc = _verdict(coords, tiles, len(features))
+            none_passes = Reason("no_patch_passes_qc", remedy=f"Look at qc/{slide}.png")
+            reason = None if mask.any() else none_passes
+            listed.append(_row(slide, "slide", reason, len(features), int(mask.sum()), qc=qc))
             yield slide, features[mask]
 
-    write_pooled(
-        usable(),
-        patients,
-        out_path,
-        extractor=extractor,
-        patches=patches,
-        slides=slides,
-        apply_qc=apply_qc,
-    )
-    table = pd.DataFrame(listed, columns=COLUMNS)
+    write_pooled(usable(), patients, out_path, extractor=extractor, parameters=parameters)
+    table = pd.DataFrame(listed, columns=list(USED.columns))
     if not (table["n_pooled"] > 0).any():
         Path(out_path).unlink()
+        first = Reason.of(listed[0])
         raise HistotransferError(
             folder,
-            f"gives features of none of the {len(patients)} slides "
-            f"({listed[0][0]}: {listed[0][-1]})",
+            f"has no usable features of any of the {len(patients)} slides "
+            f"({listed[0]['item']} {first.cause if first else ''})",
             "Give the folder that holds {slide}.h5, named as in the slide sheet",
         )
-    write_table(table, used_path)
+    write_table(table, used_path, USED)
+
+
+def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = "") -> dict[str, Any]:
+    n_patches, n_pooled = counts or (0, 0)
+    row = {"item": item, "what": what, "n_patches": n_patches, "n_pooled": n_pooled, "qc": qc}
+    return row | (reason.as_row() if reason else NOT_EXCLUDED)
 
 
 def read_features(path: str | Path) -> tuple[Features, Coords | None]:
-    """Read a slide's features made elsewhere.
+    """Read a slide's external features.
 
     Parameters
     ----------
@@ -131,46 +140,59 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         If there is no such file, or its contents are something else.
     """
     if not Path(path).exists():
-        raise Unusable("no file of features")
+        raise Unusable("no_feature_file", remedy="Extract its features, or correct the file's name")
     try:
         with h5py.File(path, "r") as file:
             name = next((name for name in DATASETS if name in file), None)
             if name is None:
-                raise Unusable(f"holds neither {' nor '.join(DATASETS)}, but {sorted(file)[:9]}")
-            features = _own_values(file, name)
-            coords = _own_values(file, "coords") if "coords" in file else None
-    except Unusable:
-        raise
+                raise Unusable(
+                    "no_feature_dataset",
+                    f"it holds {', '.join(sorted(file)[:9]) or 'nothing'}",
+                    f"Call the dataset {' or '.join(DATASETS)}",
+                )
+            features = _own_values(file, name, "features_wrong_type")
+            coords = _own_values(file, "coords", "coords_wrong") if "coords" in file else None
     # Of a damaged file, HDF5 raises all of these.
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-        raise Unusable(f"cannot be read as HDF5 ({error})") from error
+        raise Unusable(
+            "features_unreadable", str(error), "Copy the file again, or extract it again"
+        ) from error
     if features.ndim == 3 and len(features) == 1:
         features = features[0]
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
-        raise Unusable(f"{name} is {features.dtype} of shape {features.shape}, not float (n, d)")
+        raise Unusable(
+            "features_wrong_type",
+            f"{name} is {features.dtype} of shape {features.shape}",
+            "Store floating-point numbers, patches in rows",
+        )
     if not features.size:
-        raise Unusable("holds no patch")
+        raise Unusable("features_empty", remedy="Extract the slide again")
     if bad := int(np.sum(~np.isfinite(features).all(axis=1))):
-        raise Unusable(f"{bad} of {len(features)} patches have features that are no numbers")
+        raise Unusable(
+            "features_not_finite", f"{bad} of {len(features)} patches", "Extract the slide again"
+        )
     if coords is None:
         return features, None
+    fit = "Store one (x, y) per patch"
     if np.iscomplexobj(coords):
-        raise Unusable(f"has coords of {coords.dtype}")
+        raise Unusable("coords_wrong", f"coords is {coords.dtype}", fit)
     coords = np.asarray(coords[0] if coords.ndim == 3 and len(coords) == 1 else coords, dtype=float)
     if coords.shape != (len(features), 2):
-        raise Unusable(f"has {len(features)} patches, but coords of shape {coords.shape}")
+        raise Unusable(
+            "coords_wrong", f"{len(features)} patches, coords of shape {coords.shape}", fit
+        )
     return features, coords
 
 
-def _own_values(file: h5py.File, name: str) -> npt.NDArray[Any]:
+def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
     """Read a dataset of numbers whose bytes are in this very file."""
     if hdf5.leads_elsewhere(file, name):
-        raise Unusable(f"{name} is kept in another file; copy the numbers into this one")
+        raise Unusable("features_elsewhere", name, "Copy the numbers into this file")
     dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
-        raise Unusable(f"{name} is no dataset")
+        raise Unusable(code, f"{name} is not a dataset", "Store a dataset of numbers")
     if not np.issubdtype(dataset.dtype, np.number):
-        raise Unusable(f"{name} holds {dataset.dtype}, not numbers")
+        raise Unusable(code, f"{name} is {dataset.dtype}", "Store a dataset of numbers")
     return np.asarray(dataset[()])
 
 
@@ -192,7 +214,7 @@ def pool_table(
     *,
     extractor: str,
 ) -> None:
-    """Take features per patient from a table made elsewhere.
+    """Take features per patient from an external table.
 
     Parameters
     ----------
@@ -202,11 +224,11 @@ def pool_table(
     patients : mapping of str to str
         The patient of each slide of the sheet.
     out_path : str or Path
-        The ``pooled/1`` file to write; n_slides and n_patches are 0, for they are not known.
+        The ``pooled/1`` file to write; n_slides and n_patches are 0, since nobody knows them.
     used_path : str or Path
-        Table to write, a row per patient: item, what (patient), reason (why left out, or empty).
+        The table to write (`USED`), a row per patient.
     extractor : str
-        The extractor's name, noted in the file.
+        Whose features they are.
 
     Raises
     ------
@@ -226,22 +248,27 @@ def pool_table(
     if found.empty or not table.shape[1]:
         raise HistotransferError(
             path,
-            f"has no row of features of any of the {len(known)} patients, such as {known[0]}",
+            f"has no row of features for any of the {len(known)} patients, such as {known[0]}",
             "Write the sheet's patient ids in the first column, features in the others",
         )
     try:
         features = table.loc[found].apply(pd.to_numeric).astype(np.float32)
     except (ValueError, TypeError) as error:
         raise HistotransferError(
-            path, f"holds something that is no number ({error})", "Correct the cell, or empty it"
+            path, f"holds something that is not a number ({error})", "Correct the cell, or empty it"
         ) from error
     finite = np.isfinite(features).all(axis=1)
-    reasons = dict.fromkeys(known, "no row in the table") | dict.fromkeys(found, "")
-    reasons |= dict.fromkeys(found[~finite], "a feature is no number")
+    reasons: dict[str, Reason | None] = dict.fromkeys(
+        known, Reason("no_feature_row", remedy="Add the patient to the table")
+    )
+    reasons |= dict.fromkeys(found)
+    reasons |= dict.fromkeys(
+        found[~finite], Reason("features_not_finite", remedy="Fill the patient's empty cells")
+    )
     usable = features[finite]
     if usable.empty:
         raise HistotransferError(
-            path, "has no patient whose features are all numbers", "Fill the empty cells"
+            path, "has no patient whose features are all finite numbers", "Fill the empty cells"
         )
     write_patients(
         out_path,
@@ -249,10 +276,10 @@ def pool_table(
         usable.to_numpy(dtype=np.float32),
         n_slides=[0] * len(usable),
         n_patches=[0] * len(usable),
-        attrs={"extractor": extractor, "patches": "", "slides": "", "apply_qc": False},
+        attrs={"extractor": extractor, **PoolingParameters("", "", apply_qc=False).as_params()},
     )
-    rows = [(patient, "patient", 0, 0, "", reason) for patient, reason in reasons.items()]
-    write_table(pd.DataFrame(rows, columns=COLUMNS), used_path)
+    rows = [_row(patient, "patient", reason) for patient, reason in reasons.items()]
+    write_table(pd.DataFrame(rows), used_path, USED)
 
 
 def _read_table(path: Path) -> pd.DataFrame:

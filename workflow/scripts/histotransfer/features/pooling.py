@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +12,55 @@ import numpy.typing as npt
 
 from ..core.errors import HistotransferError
 from ..core.hdf5 import create_store, open_store
+from ..study.parameters import PoolingParameters
 
 SCHEMA = "pooled/1"
 
 
 def pool(
-    feature_paths: Mapping[str, Path],
-    qc_paths: Mapping[str, Path],
+    features_folder: str | Path,
+    verdicts_folder: str | Path,
     patients: Mapping[str, str],
     out_path: str | Path,
     *,
     extractor: str,
-    patches: str,
-    slides: str,
-    apply_qc: bool,
+    parameters: PoolingParameters,
 ) -> None:
     """Pool the patches of each slide, then the slides of each patient.
 
     Parameters
     ----------
-    feature_paths, qc_paths : mapping of str to Path
-        The ``features/1`` and the ``qc/1`` file of each slide.
+    features_folder : str or Path
+        Holds the ``features/1`` file of each slide, ``{slide}.h5``.
+    verdicts_folder : str or Path
+        Holds the ``qc/1`` file of each slide, ``{slide}.h5``; only read if QC applies.
     patients : mapping of str to str
         The patient of each slide.
     out_path : str or Path
-        The ``pooled/1`` file: `features` (patients, d) float32, `patient`, `n_slides`, `n_patches`,
-        sorted by patient. A patient without a single patch is absent.
+        The ``pooled/1`` file to write: `features` (patients, d) float32, `patient`, `n_slides`,
+        `n_patches`, sorted by patient. A patient without a single patch is absent.
     extractor : str
-        The extractor's name, noted in the file.
-    patches, slides : str
-        How to pool (see `pool_rows`) over a slide's patches and over a patient's slides.
-    apply_qc : bool
-        Whether only patches that quality control kept count.
+        Whose features they are.
+    parameters : PoolingParameters
 
     Raises
     ------
     HistotransferError
-        If the files of a slide disagree, or slides have different numbers of features.
+        If a file is of another slide or extractor, the files of a slide disagree, or slides have
+        different numbers of features.
     """
-    write_pooled(
-        (
-            (slide, kept_patches(feature_paths[slide], qc_paths[slide] if apply_qc else None)[0])
-            for slide in sorted(feature_paths)
-        ),
-        patients,
-        out_path,
-        extractor=extractor,
-        patches=patches,
-        slides=slides,
-        apply_qc=apply_qc,
-    )
+
+    def slide_features() -> Iterator[tuple[str, npt.NDArray[Any]]]:
+        for slide in sorted(patients):
+            features, _ = kept_patches(
+                Path(features_folder, f"{slide}.h5"),
+                Path(verdicts_folder, f"{slide}.h5") if parameters.apply_qc else None,
+                slide=slide,
+                extractor=extractor,
+            )
+            yield slide, features
+
+    write_pooled(slide_features(), patients, out_path, extractor=extractor, parameters=parameters)
 
 
 def write_pooled(
@@ -70,9 +69,7 @@ def write_pooled(
     out_path: str | Path,
     *,
     extractor: str,
-    patches: str,
-    slides: str,
-    apply_qc: bool,
+    parameters: PoolingParameters,
 ) -> None:
     """Pool the rows (n, d) of each slide, then the slides of each patient, and write them.
 
@@ -85,7 +82,7 @@ def write_pooled(
         if not len(features):
             continue
         patient = patients[slide]
-        rows.setdefault(patient, []).append(pool_rows(features, patches))
+        rows.setdefault(patient, []).append(pool_rows(features, parameters.across_patches))
         n_patches[patient] = n_patches.get(patient, 0) + len(features)
     names = sorted(rows)
     if len(widths := {len(row) for patient in names for row in rows[patient]}) > 1:
@@ -94,15 +91,14 @@ def write_pooled(
             f"the slides have {sorted(widths)} features",
             "Give every slide features of the same extractor",
         )
-    pooled = [pool_rows(np.stack(rows[patient]), slides) for patient in names]
-    attrs = {"extractor": extractor, "patches": patches, "slides": slides, "apply_qc": apply_qc}
+    pooled = [pool_rows(np.stack(rows[patient]), parameters.across_slides) for patient in names]
     write_patients(
         out_path,
         names,
         np.stack(pooled) if names else np.empty((0, 0), dtype=np.float32),
         n_slides=[len(rows[patient]) for patient in names],
         n_patches=[n_patches[patient] for patient in names],
-        attrs=attrs,
+        attrs={"extractor": extractor, **parameters.as_params()},
     )
 
 
@@ -176,16 +172,18 @@ def pooled_alone(features: npt.NDArray[Any], *hows: str) -> npt.NDArray[np.float
 
 
 def kept_patches(
-    features_path: Path, qc_path: Path | None
+    features_path: str | Path, verdicts_path: str | Path | None, *, slide: str, extractor: str
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
-    """Read the features of a slide's patches, of those that quality control kept if it is given.
+    """Read the features of a slide's patches; given verdicts, of those that passed QC.
 
     Parameters
     ----------
-    features_path : Path
-        ``features/1`` file of a slide.
-    qc_path : Path or None
-        ``qc/1`` file of the same slide; None keeps every patch.
+    features_path : str or Path
+        ``features/1`` file of the slide.
+    verdicts_path : str or Path or None
+        ``qc/1`` file of the slide; None keeps every patch.
+    slide, extractor : str
+        Whose features they are.
 
     Returns
     -------
@@ -197,27 +195,28 @@ def kept_patches(
     Raises
     ------
     HistotransferError
-        If a patch is not among the tiles that quality control judged.
+        If a file is of another slide or extractor, or a patch is not among the tiles that quality
+        control judged.
     """
-    with open_store(features_path, "features/1") as store:
+    with open_store(features_path, "features/1", slide=slide, extractor=extractor) as store:
         features, coords = store["features"][:], store["coords"][:]
-    if qc_path is None or not len(features):
+    if verdicts_path is None or not len(features):
         return features, coords
-    verdicts = kept_tiles(qc_path)
+    verdicts = kept_tiles(verdicts_path, slide=slide)
     try:
         mask = np.array([verdicts[x, y] for x, y in coords.tolist()])
     except KeyError as error:
         raise HistotransferError(
             features_path,
-            f"has a patch at {error.args[0]} that {Path(qc_path).name} does not know",
+            f"has a patch at {error.args[0]} that is not a tile of {verdicts_path}",
             "Delete both files and run the workflow again",
         ) from error
     return features[mask], coords[mask]
 
 
-def kept_tiles(qc_path: str | Path) -> dict[tuple[int, int], bool]:
+def kept_tiles(verdicts_path: str | Path, *, slide: str) -> dict[tuple[int, int], bool]:
     """Tell of each tile of a slide, by its corner at level 0, whether quality control kept it."""
-    with open_store(qc_path, "qc/1") as store:
+    with open_store(verdicts_path, "qc/1", slide=slide) as store:
         reason = store["reason"]
         kept = reason[:] == h5py.check_enum_dtype(reason.dtype)["kept"]
         corners = map(tuple, store["coords"][:].tolist())

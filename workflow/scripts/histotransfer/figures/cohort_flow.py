@@ -9,13 +9,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from ..results.cohort_flow import IN, OUT
+from ..core.exclusions import CODES
+from ..results.cohort_flow import COMPARED, IN, NOT_STORED, OUT, POOLED, SHEET, TILES, USED
 from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
 REASONS_SHOWN = 5
 """How many reasons a box lists; the others are summed in its last line."""
+WORDS = {
+    **CODES,
+    "unreadable": "cannot be read",
+    "background": "background",
+    "pen": "pen",
+    "dark": "too dark",
+    "blurred": "blurred",
+    "faint": "too faint",
+    "stain": "stain not estimable",
+    NOT_STORED: "not stored",
+}
+"""What the codes of the table say, verdicts on patches included."""
 LINE_MM, GAP_MM, WIDE = 3.6, 6.0, 46
 """Height of a line of text, space between boxes, and letters of a line."""
 
@@ -28,15 +41,16 @@ def chart(tables: Tables, alpha: float) -> Figure:
         raise NothingToDraw("The study has no slide.")
     common = table[(table["task"] == "")]
     boxes = [
-        ("Slide sheet", _still(common, "in the slide sheet"), _left_out(common, "slides")),
-        ("Used", _still(common, "with patches that count"), []),
-        ("Tiles with tissue", _still(common, "tiles with tissue"), _left_out(common, "patches")),
-        ("Patches pooled", _still(common, "patches that count"), []),
+        ("Slide sheet", _still(common, SHEET), _left_out(common, "slide")),
+        ("Used", _still(common, USED), []),
+        ("Tiles with tissue", _still(common, TILES), _left_out(common, "patch")),
+        ("Patches pooled", _still(common, POOLED), []),
     ]
     # A dataset's patches are not the cohort's: they stand aside, and no arrow leads to them.
-    ends = table[(table["step"] == "compared") & (table["unit"] != "targets")]
-    tasks = ends.sort_values("unit", key=lambda unit: unit == "patches", kind="stable")["task"]
-    aside = set(ends.loc[ends["unit"] == "patches", "task"])
+    ends = _there(table, COMPARED)
+    ends = ends[ends["unit"] != "target"]
+    tasks = ends.sort_values("unit", key=lambda unit: unit == "patch", kind="stable")["task"]
+    aside = set(ends.loc[ends["unit"] == "patch", "task"])
     last = [_task(table[table["task"] == task], task) for task in tasks]
 
     heights = [max(len(inside) + 1, len(out)) for _, inside, out in boxes]
@@ -67,8 +81,12 @@ def chart(tables: Tables, alpha: float) -> Figure:
     return figure
 
 
+def _there(rows: pd.DataFrame, step: str) -> pd.DataFrame:
+    return rows[(rows["step"] == step) & (rows["kind"] == IN)]
+
+
 def _still(rows: pd.DataFrame, step: str) -> list[str]:
-    found = rows[(rows["step"] == step) & (rows["kind"] == IN)]
+    found = _there(rows, step)
     return [_counted(n, unit) for n, unit in zip(found["n"], found["unit"], strict=True)]
 
 
@@ -79,18 +97,18 @@ def _left_out(rows: pd.DataFrame, unit: str) -> list[str]:
     found = found.sort_values("n", ascending=False, kind="stable")
     lines = [f"left out: {_counted(found['n'].sum(), unit)}"]
     for _, row in found.head(REASONS_SHOWN).iterrows():
-        lines += textwrap.wrap(f"{row['n']:,.0f}  {row['step']}", WIDE, subsequent_indent="    ")
-    if more := len(found) - REASONS_SHOWN:
-        lines += [f"{found['n'].iloc[REASONS_SHOWN:].sum():,.0f}  for {more} more reasons"] * (
-            more > 0
-        )
+        text = f"{WORDS[row['code']]}: {row['n']:,.0f}"
+        lines += textwrap.wrap(text, WIDE, subsequent_indent="    ")
+    more = found.iloc[REASONS_SHOWN:]
+    if len(more):
+        lines.append(f"{_counted(len(more), 'further reason')}: {more['n'].sum():,.0f}")
     return lines
 
 
 def _task(rows: pd.DataFrame, task: str) -> list[str]:
-    compared = rows[rows["step"] == "compared"].set_index("unit")["n"]
+    compared = _there(rows, COMPARED).set_index("unit")["n"]
     unit = compared.index[0]
-    if unit == "patches":
+    if unit == "patch":
         return [task, f"{_counted(compared[unit], unit)} of a dataset"]
     lines = [task, *(_counted(n, str(name)) for name, n in compared.items())]
     for line in _left_out(rows, unit):
@@ -99,8 +117,8 @@ def _task(rows: pd.DataFrame, task: str) -> list[str]:
 
 
 def _counted(n: float, unit: str) -> str:
-    one = {"patches": "patch"}.get(unit, unit.removesuffix("s"))
-    return f"{n:,.0f} {one if n == 1 else unit}"
+    ending = "" if n == 1 else "es" if unit == "patch" else "s"
+    return f"{n:,.0f} {unit}{ending}"
 
 
 def _box(
@@ -157,12 +175,11 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
 
 def _gist(common: pd.DataFrame) -> str:
     def count(step: str, unit: str) -> int:
-        found = common[(common["step"] == step) & (common["unit"] == unit)]
-        return int(found["n"].sum())
+        found = _there(common, step)
+        return int(found.loc[found["unit"] == unit, "n"].sum())
 
-    return (
-        f"{count('with patches that count', 'slides'):,} of "
-        f"{_counted(count('in the slide sheet', 'slides'), 'slides')} and "
-        f"{count('with patches that count', 'patients'):,} of "
-        f"{_counted(count('in the slide sheet', 'patients'), 'patients')} are used"
+    slides, patients = (
+        f"{count(USED, unit):,} of {_counted(count(SHEET, unit), unit)}"
+        for unit in ("slide", "patient")
     )
+    return f"{slides} and {patients} are used"

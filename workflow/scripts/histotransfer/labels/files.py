@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from ..core.errors import HistotransferError
 from ..core.files import check_digest, readable, remake, written_with_digest
 
-IDS = ("sample", "group")
+IDS = ["sample", "group"]
 TISSUE = "tissue"
 """The one column of a tissue task, which holds classes."""
+_OF_CLASSES = f"sample\tgroup\t{TISSUE}\n"
+_OF_A_GENE = f'sample\tgroup\t"{TISSUE}"\n'
+"""The header where the only target is a gene of that name. Every reader of TSV takes the quotes
+off; here they say that the values are numbers."""
 
 
 @dataclass(frozen=True)
@@ -24,34 +28,44 @@ class TaskLabels:
     Attributes
     ----------
     group : pandas.Series of str
-        Indexed by sample, sorted: what never stands on both sides of a split; of a patient's task
-        the patient.
+        Indexed by sample: what never stands on both sides of a split; of a task of patients the
+        patient.
     values : pandas.DataFrame
-        Indexed by sample, a column per target. Numbers, NaN where a label is missing; of a tissue
-        task the one column `tissue` with the class. A target may have any name, `sample` too.
+        Indexed like `group`, a column per target. Numbers, NaN where a label is missing; of a
+        tissue task the one column `tissue` with the class. A target may have any name, `sample`
+        too.
     """
 
     group: pd.Series[str]
     values: pd.DataFrame
 
+    def __post_init__(self) -> None:
+        for what, names in (("sample", self.values.index), ("target", self.values.columns)):
+            if names.has_duplicates:
+                raise ValueError(f"{what} {names[names.duplicated()][0]!r} stands there twice")
+        if not self.group.index.equals(self.values.index):
+            raise ValueError("groups and values are of different samples")
+
     @property
     def samples(self) -> list[str]:
-        """The samples, sorted."""
+        """The samples, in order."""
         return [str(sample) for sample in self.values.index]
 
 
 def write_labels_file(labels: TaskLabels, path: str | Path) -> None:
     """Write labels as TSV: `sample`, `group`, then the targets; empty where a label is missing."""
-    columns: list[pd.Series[Any] | pd.DataFrame] = [
-        labels.group.index.to_series(),
-        labels.group,
-        labels.values,
-    ]
-    table = pd.concat(columns, axis=1)
-    with written_with_digest(path) as partial:
-        table.to_csv(
-            partial, sep="\t", index=False, lineterminator="\n", header=[*IDS, *labels.values]
-        )
+    table = pd.concat([labels.group.index.to_series(), labels.group, labels.values], axis=1)
+    targets = [str(target) for target in labels.values]
+    only_tissue = targets == [TISSUE] and is_numeric_dtype(labels.values[TISSUE])
+    with (
+        written_with_digest(path) as partial,
+        Path(partial).open("w", encoding="utf-8", newline="") as file,
+    ):
+        if only_tissue:
+            file.write(_OF_A_GENE)
+        else:
+            csv.writer(file, delimiter="\t", lineterminator="\n").writerow([*IDS, *targets])
+        table.to_csv(file, sep="\t", index=False, header=False, lineterminator="\n")
 
 
 def read_labels_file(path: str | Path) -> TaskLabels:
@@ -62,21 +76,22 @@ def read_labels_file(path: str | Path) -> TaskLabels:
     Raises
     ------
     HistotransferError
-        If the file is missing, damaged, or does not begin with the ids.
+        If the file is missing, damaged, or not a labels file.
     """
     check_digest(path)
     try:
         with readable(path), Path(path).open(encoding="utf-8", newline="") as file:
+            of_classes = file.readline() == _OF_CLASSES
+            file.seek(0)
             header = next(csv.reader(file, delimiter="\t"), [])
-            if tuple(header[:2]) != IDS:
+            if header[:2] != IDS:
                 raise ValueError(f"its first columns are {header[:2]}")
-            targets = header[2:]
-            text = {0: "str", 1: "str"} | ({2: "str"} if targets == [TISSUE] else {})
+            text = dict.fromkeys((0, 1, 2) if of_classes else (0, 1), "str")
             table = pd.read_csv(
                 file, sep="\t", header=None, dtype=text, keep_default_na=False, na_values=[""]
             )
+        table = table.set_index(0).rename_axis("sample")
+        values = table.iloc[:, 1:].set_axis(header[2:], axis=1)
+        return TaskLabels(table[1].rename("group"), values)
     except ValueError as error:
         raise HistotransferError(path, f"is not a labels file ({error})", remake(path)) from error
-    table = table.set_index(0).rename_axis("sample")
-    values = table.iloc[:, 1:].set_axis(targets, axis=1)
-    return TaskLabels(table[1].rename("group"), values)

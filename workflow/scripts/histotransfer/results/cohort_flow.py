@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from ..core.tables import read_table, write_table
+from ..core.tables import TableSchema, read_table, write_table
+from ..labels.exclusions import CAME_IN, FLOW, LABELLED, LEFT_OUT
 from ..qc.verdicts import REASONS
 
-COLUMNS = ["task", "step", "unit", "n", "kind"]
+COHORT_FLOW = TableSchema("cohort_flow", {
+    "task": "text", "step": "text", "code": "text", "unit": "text", "n": "integer", "kind": "text",
+})  # fmt: skip
+SHEET, USED, TILES, POOLED, COMPARED = "sheet", "used", "tiles", "pooled", "compared"
 IN, OUT = "in", "out"
+NOT_STORED = "not_stored"
+
+Row = tuple[str, str, str, int, str]
 
 
 def write_flow(
@@ -20,7 +26,6 @@ def write_flow(
     excluded_table: str | Path,
     cohort_table: str | Path,
     labels_flow: Mapping[str, str | Path],
-    kinds: Mapping[str, str],
     out_path: str | Path,
     *,
     apply_qc: bool,
@@ -31,75 +36,54 @@ def write_flow(
     ----------
     qc_table, excluded_table, cohort_table : str or Path
         ``tables/qc.tsv``, ``tables/excluded_slides.tsv`` and ``tables/cohort.tsv``.
-    labels_flow : mapping of task to path
-        ``labels/{task}.flow.tsv``.
-    kinds : mapping of task to {"tissue", "expression", "mutation"}
+    labels_flow : mapping of str to path
+        ``labels/{task}.flow.tsv`` of each task.
     out_path : str or Path
-        ``tables/cohort_flow.tsv``: task (empty: all of them), step, unit (slides, patients,
-        patches), n, and kind: ``in`` counts what is still there, ``out`` what is left at that step.
+        ``tables/cohort_flow.tsv`` to write (`COHORT_FLOW`). `task` is empty where a row is of the
+        whole cohort. A row of kind ``in`` counts who is there at the step; one of kind ``out`` who
+        does not reach it, and `code` says why: one of `core.exclusions.CODES`, a verdict of quality
+        control, or ``not_stored``. `unit` is ``slide``, ``patient``, ``patch`` or ``target``.
     apply_qc : bool
         Whether quality control's verdicts leave patches out.
     """
-    text = {"slide": "str", "patient": "str", "reason": "str"}
-    qc, excluded = read_table(qc_table, **text), read_table(excluded_table, **text)
-    cohort = read_table(cohort_table, **text)
+    qc, excluded, cohort = map(read_table, (qc_table, excluded_table, cohort_table))
     rows = [("", *row) for row in (*_slides(qc, excluded, cohort), *_patches(qc, apply_qc))]
     for task, path in labels_flow.items():
-        steps = read_table(path, step="str").set_index("step")["n"]
-        rows += [(task, *row) for row in _samples(steps, kinds[task])]
-    write_table(pd.DataFrame(rows, columns=COLUMNS), out_path)
-
-
-def cause(reason: str) -> str:
-    """Reduce the reason of a slide's exclusion to what slides have in common.
-
-    Examples
-    --------
-    >>> cause("a.svs: cannot be opened as a slide (Unsupported). Copy the slide again.")
-    'cannot be opened as a slide'
-    >>> cause("none of its 40 tiles is used: 30 blurred, 10 pen")
-    'none of its tiles is used'
-    """
-    # The file's name comes first and has no space; details and the remedy come last.
-    said = re.sub(r"^\S+: ", "", reason)
-    said = re.split(r" \(|\. |: |\.$", said, maxsplit=1)[0]
-    return re.sub(r"\b\d[\d,.]* (?!%)", "", said)
-
-
-Row = tuple[str, str, int, str]
+        rows += [(task, *row) for row in _samples(read_table(path, FLOW))]
+    write_table(pd.DataFrame(rows, columns=list(COHORT_FLOW.columns)), out_path, COHORT_FLOW)
 
 
 def _slides(qc: pd.DataFrame, excluded: pd.DataFrame, cohort: pd.DataFrame) -> Iterator[Row]:
-    yield "in the slide sheet", "slides", len(qc), IN
-    yield "in the slide sheet", "patients", len(cohort), IN
-    causes = excluded["reason"].map(cause).value_counts()
-    for name, n in sorted(causes.items(), key=lambda item: (-item[1], item[0])):
-        yield str(name), "slides", int(n), OUT
+    yield SHEET, "", "slide", len(qc), IN
+    yield SHEET, "", "patient", len(cohort), IN
+    codes = excluded["code"].value_counts()
+    for code, n in sorted(codes.items(), key=lambda item: (-item[1], item[0])):
+        yield USED, str(code), "slide", int(n), OUT
     used = cohort["n_patches"] > 0
     if not used.all():
-        yield "no usable slide", "patients", int((~used).sum()), OUT
-    yield "with patches that count", "slides", len(qc) - len(excluded), IN
-    yield "with patches that count", "patients", int(used.sum()), IN
+        yield USED, "no_usable_patch", "patient", int((~used).sum()), OUT
+    yield USED, "", "slide", len(qc) - len(excluded), IN
+    yield USED, "", "patient", int(used.sum()), IN
 
 
 def _patches(qc: pd.DataFrame, apply_qc: bool) -> Iterator[Row]:
-    yield "tiles with tissue", "patches", int(qc["n_tiles"].sum()), IN
+    yield TILES, "", "patch", int(qc["n_tiles"].sum()), IN
     left_out = {name: int(qc[name].sum()) for name in REASONS if name != "kept"}
     if not apply_qc:
-        left_out = {"cannot be stored": int(qc["n_tiles"].sum() - qc["n_patches"].sum())}
-    for name, n in left_out.items():
+        left_out = {NOT_STORED: int(qc["n_tiles"].sum() - qc["n_patches"].sum())}
+    for code, n in left_out.items():
         if n:
-            yield name, "patches", n, OUT
-    yield "patches that count", "patches", int(qc["n_patches"].sum()), IN
+            yield POOLED, code, "patch", n, OUT
+    yield POOLED, "", "patch", int(qc["n_patches"].sum()), IN
 
 
-def _samples(steps: pd.Series, kind: str) -> Iterator[Row]:
-    unit = "patches" if kind == "tissue" else "patients"
-    for step, n in steps.items():
-        what, _, reason = str(step).partition(": ")
-        if step == "patients of the cohort":
-            yield "in the slide sheet", unit, int(n), IN
-        elif what == "sample" and reason:
-            yield reason, unit, int(n), OUT
-    yield "compared", unit, int(steps["samples with labels"]), IN
-    yield "compared", "targets", int(steps["targets"]), IN
+def _samples(flow: pd.DataFrame) -> Iterator[Row]:
+    """Yield a task's samples, its first unit with labels; rows of its labels table are not told."""
+    unit = flow.loc[flow["step"] == LABELLED, "what"].iloc[0]
+    for step, what, code, n in flow[list(FLOW.columns)].itertuples(index=False, name=None):
+        if step == CAME_IN and what == unit:
+            yield SHEET, "", what, int(n), IN
+        elif step == LEFT_OUT and what == unit:
+            yield COMPARED, code, what, int(n), OUT
+        elif step == LABELLED:
+            yield COMPARED, "", what, int(n), IN

@@ -1,0 +1,146 @@
+"""Tables of labels: read as text, turned where genes are in rows, one row per patient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..core.errors import HistotransferError
+from ..core.exclusions import Reason
+from ..core.tables import UNREADABLE
+from .barcodes import PATIENT_LENGTH, are_normal, is_tcga, patients_of
+from .exclusions import Excluded
+
+NO_TARGET = "\0"
+"""Starts the name of a column that is not a target."""
+
+
+def read_matrix(path: Path, excluded: Excluded, suffix: str = "") -> pd.DataFrame:
+    """Read a CSV or TSV table as text, so that an id such as ``007`` or a gene ``NA`` survives.
+
+    Parameters
+    ----------
+    path : Path
+        The table, with a header; may be compressed (.gz, .zip).
+    excluded : Excluded
+        Receives the columns that repeat a name: the first is used.
+    suffix : str
+        What the names of the targets' columns end in, such as ``_rnaseq``; it is cut off.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Text in every cell.
+
+    Raises
+    ------
+    HistotransferError
+        If it is not a table, or no column has the suffix.
+    """
+    separator = "," if ".csv" in path.suffixes else "\t"
+    try:
+        cells = pd.read_csv(
+            path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except UNREADABLE as error:
+        raise HistotransferError(
+            path,
+            f"cannot be read as a table ({error})",
+            "Give a CSV or TSV file with a row per patient as the task's `labels`",
+        ) from error
+    header = pd.Index(cells.iloc[0].str.strip(), dtype=str)
+    if suffix:
+        header = _without_suffix(header, suffix, path)
+    table = cells.iloc[1:].set_axis(header, axis=1)
+    table = _first_of_a_name(table, excluded)
+    return pd.DataFrame({name: table[name].str.strip() for name in table.columns})
+
+
+def patients_in_rows(
+    table: pd.DataFrame, patients: Sequence[str], excluded: Excluded
+) -> pd.DataFrame:
+    """Turn a matrix whose header names more of the patients than any of its columns does.
+
+    The first column of such a matrix names the genes.
+    """
+    in_header = set(patients).intersection(patients_of(table.columns, patients))
+    if len(in_header) <= _id_column(table, patients)[0]:
+        return table
+    turned = table.set_index(table.columns[0]).T
+    return _first_of_a_name(turned, excluded).rename_axis("id").reset_index()
+
+
+def one_row_per_patient(
+    table: pd.DataFrame, patients: Sequence[str], path: Path, excluded: Excluded
+) -> tuple[pd.DataFrame, pd.Series[str]]:
+    """Find the column of ids and index the table by patient, in the order of the ids.
+
+    Returns the table without that column, and the id of each patient's row.
+
+    In a cohort of TCGA patients, barcodes are cut to the patient and normal samples are left out.
+    Of several samples of a patient the first by barcode is used: the primary tumour (01) where
+    there is one. A table that names no patient is an error.
+    """
+    known = set(patients)
+    found, id_column = _id_column(table, patients)
+    if not found:
+        raise HistotransferError(
+            path,
+            "names no patient of the cohort in any column"
+            + (f" (the cohort has {patients[0]}, …)" if patients else ""),
+            "Use the slide sheet's patient ids in one column of the labels table",
+        )
+    ids = table[id_column]
+    table = table.drop(columns=id_column)
+    if is_tcga(patients):
+        normal = are_normal(ids)
+        excluded.add(ids[normal], "row", Reason("normal_sample"))
+        ids = ids[~normal]
+    stranger = ~pd.Series(patients_of(ids, patients), ids.index).isin(known)
+    excluded.add(ids[stranger], "row", Reason("not_in_cohort"))
+    ids = ids[~stranger].sort_values(kind="stable")
+    owner = pd.Series(patients_of(ids, patients), ids.index)
+    again = owner.duplicated()
+    excluded.add(ids[again], "row", Reason("further_row", "the first by id is used"))
+    owner = owner[~again]
+    excluded.add(sorted(known - set(owner)), "patient", Reason("no_label_row"))
+    patient = pd.Index(owner)
+    return table.loc[owner.index].set_axis(patient), ids[~again].set_axis(patient)
+
+
+def _id_column(table: pd.DataFrame, patients: Sequence[str]) -> tuple[int, str]:
+    """Return how many patients the best column of ids names, and its name.
+
+    Among equals it is the one with the longest ids, because an aliquot's barcode says more than its
+    patient's.
+    """
+    known, length = set(patients), PATIENT_LENGTH if is_tcga(patients) else None
+    best = (0, 0, "")
+    for name in table.columns:
+        ids = table[name].tolist()
+        found = len(known.intersection(text[:length] for text in ids))
+        if found:
+            best = max(best, (found, sum(map(len, ids)), name), key=lambda entry: entry[:2])
+    return best[0], best[2]
+
+
+def _first_of_a_name(table: pd.DataFrame, excluded: Excluded) -> pd.DataFrame:
+    twice = table.columns.duplicated()
+    excluded.add(table.columns[twice], "column", Reason("repeated_column", "the first is used"))
+    return table.loc[:, ~twice]
+
+
+def _without_suffix(header: pd.Index[str], suffix: str, path: Path) -> pd.Index[str]:
+    """Cut the suffix off; mark the columns without it as `NO_TARGET`."""
+    ends = header.str.endswith(suffix)
+    if not ends.any():
+        raise HistotransferError(
+            path, f"has no column that ends in {suffix!r}", "Correct `suffix` of the task's labels"
+        )
+    names = [
+        name.removesuffix(suffix) if end else f"{NO_TARGET}{name}"
+        for name, end in zip(header, ends, strict=True)
+    ]
+    return pd.Index(names, dtype=str)
