@@ -32,13 +32,14 @@ from imagecodecs import jpeg8_encode
 from PIL import Image
 
 from histotransfer.core.hdf5 import create_store, open_store
+from histotransfer.core.streams import stream
 from histotransfer.imaging.codecs import encode
 from histotransfer.imaging.resampling import area_mean
 from histotransfer.patches import stain_reference
 from histotransfer.patches.from_folders import pack_dataset
 from histotransfer.patches.from_tiles import cut_patches
 from histotransfer.patches.store import append_images, create_patch_store
-from histotransfer.simulate.painter import develop, draw_stain, paint, stream
+from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiles import tile_slide
@@ -64,7 +65,7 @@ CUTTING: dict[str, Any] = {
 
 def write_large(path: Path) -> None:
     """Write a slide whose tissue, an ellipse, repeats one painted block; JPEG, levels 1, 4, 16."""
-    rng = stream(0, "bench")
+    rng = stream(0, "simulation", "bench")
     colours = draw_stain(rng)
     half = BLOCK_PX // 2
     quarter = np.concatenate(

@@ -16,9 +16,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_score
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.streams import stream
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.simulate.cohort import EMPTY, UNREADABLE, cohort_sheet, composition, write_labels
-from histotransfer.simulate.painter import CLASSES, develop, draw_stain, paint, stream
+from histotransfer.simulate.painter import CLASSES, develop, draw_stain, paint
 from histotransfer.simulate.slides import _regions, write_patches, write_slide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,7 +223,7 @@ def test_classes_differ_in_texture_more_than_in_colour(patches: Path) -> None:
 @pytest.mark.parametrize("tissue", CLASSES)
 def test_every_class_can_be_painted_at_any_size_and_scale(tissue: str) -> None:
     for shape, mpp in (((40, 90), 0.25), ((64, 33), 1.0), ((1, 7), 0.5)):
-        rng = stream(SEED, tissue)
+        rng = stream(SEED, "simulation", tissue)
         stains = paint(tissue, rng, shape, mpp)
         assert stains.shape == (2, *shape)
         assert np.isfinite(stains).all()
@@ -233,7 +234,7 @@ def test_every_class_can_be_painted_at_any_size_and_scale(tissue: str) -> None:
 
 def test_stains_are_found_again_in_the_pixels() -> None:
     """Beer–Lambert: the optical density of a patch lies in the plane of its two stain vectors."""
-    rng = stream(SEED, "stain")
+    rng = stream(SEED, "simulation", "stain")
     stain = draw_stain(rng)
     pixels = develop(paint("LYM", rng, (200, 200), 0.5), stain, rng).astype(float)
     density = -np.log(np.maximum(pixels, 1) / stain.white).reshape(-1, 3)

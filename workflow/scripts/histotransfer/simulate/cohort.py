@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..core.errors import HistotransferError
+from ..core.streams import stream
 from ..core.tables import read_table, write_table
-from .painter import CLASSES, stream
+from .painter import CLASSES
 
 UNREADABLE = "SIM-01-0049"
 """The patient whose slide is damaged."""
@@ -85,7 +86,7 @@ def composition(patient: str, seed: int) -> dict[str, float]:
     dict of str to float
         One fraction per class of `CLASSES`, 0 where absent; they sum to 1.
     """
-    drawn = stream(seed, "composition", patient).dirichlet(list(_ABUNDANCE.values()))
+    drawn = stream(seed, "simulation", "composition", patient).dirichlet(list(_ABUNDANCE.values()))
     drawn = np.where(drawn < _SMALLEST_FRACTION, 0, drawn)
     fractions = dict(zip(_ABUNDANCE, drawn / drawn.sum(), strict=True))
     return {tissue: float(fractions.get(tissue, 0.0)) for tissue in CLASSES}
@@ -106,7 +107,9 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
     """
     patients = [f"SIM-01-{number:04d}" for number in range(1, _PATIENTS + 1)]
     sound = [patient for patient in patients if patient not in (UNREADABLE, EMPTY)]
-    twice = set(stream(seed, "two slides").choice(sound, _WITH_TWO_SLIDES, replace=False))
+    twice = set(
+        stream(seed, "simulation", "two slides").choice(sound, _WITH_TWO_SLIDES, replace=False)
+    )
     rows = [
         (f"{patient}-01Z-00-DX{number}", patient)
         for patient in patients
@@ -142,7 +145,7 @@ def write_labels(
     tpm: dict[str, NDArray[np.float64]] = {}
     for number, follows in enumerate(_EXPRESSION, start=1):
         gene = f"SIMG{number:02d}"
-        rng = stream(seed, "expression", gene)
+        rng = stream(seed, "simulation", "expression", gene)
         effect = rng.uniform(0.8, 1.6) if follows else 0.0
         spread = effect * np.sqrt(1 / _EXPLAINED - 1) if follows else rng.uniform(0.8, 1.6)
         log2_tpm = rng.uniform(4, 7) + effect * _amount(fractions, follows)
@@ -151,7 +154,7 @@ def write_labels(
     status: dict[str, list[str]] = {}
     for number, follows in enumerate(_MUTATIONS, start=1):
         gene = f"SIMM{number}"
-        rng = stream(seed, "mutation", gene)
+        rng = stream(seed, "simulation", "mutation", gene)
         effect = _LOG_ODDS if follows else 0.0
         # Logistic noise above a threshold is a logistic model; the threshold sets the prevalence.
         score = effect * _amount(fractions, follows) + rng.logistic(size=len(patients))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from ..core.files import written_whole
+from ..core.streams import stream
 from .cohort import EMPTY, UNREADABLE, composition, patient_of
-from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step, stream
+from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step
 from .svs import write_svs
 
 Pixels = NDArray[np.uint8]
@@ -50,7 +51,7 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
         If the slide's id is not one of a simulated slide.
     """
     patient = patient_of(slide)
-    rng = stream(seed, "slide", slide)
+    rng = stream(seed, "simulation", "slide", slide)
     with written_whole(out_path) as partial:
         if patient == UNREADABLE:
             partial.write_bytes(b"II*\0" + rng.bytes(65536))
@@ -58,7 +59,7 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
         fractions = {} if patient == EMPTY else composition(patient, seed)
         regions = _regions(rng, slide_px, fractions)
         # The stain is the patient's: two slides of one patient come from one laboratory.
-        stain = draw_stain(stream(seed, "stain", patient))
+        stain = draw_stain(stream(seed, "simulation", "stain", patient))
         pixels = develop(_paint_regions(rng, regions, mpp), stain, rng)
         number = int(patient.split("-")[2])
         if number % _BLUR_EVERY == 4:
@@ -182,10 +183,10 @@ def write_patches(
             folder = partial / tissue
             folder.mkdir(parents=True)
             for number in range(patches_per_class):
-                rng = stream(seed, "patch", dataset, tissue, str(number))
+                rng = stream(seed, "simulation", "patch", dataset, tissue, str(number))
                 name = "".join(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 8))
                 patient = str(rng.integers(_PATIENTS_PER_DATASET))
-                stain = draw_stain(stream(seed, "stain", dataset, patient))
+                stain = draw_stain(stream(seed, "simulation", "stain", dataset, patient))
                 size = round(patch_px * mpp / _PAINT_MPP)
                 pixels = develop(_paint_patch(tissue, rng, (size, size)), stain, rng)
                 focus = ImageFilter.GaussianBlur(rng.uniform(0, 1.0) / _PAINT_MPP)
