@@ -19,7 +19,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.fetch import http as module
 from histotransfer.fetch import zenodo
 from histotransfer.fetch.archives import unpack
-from histotransfer.fetch.http import Patience, Remote, download, download_all
+from histotransfer.fetch.http import Remote, RetryPolicy, download, download_all
 from support.disks import small_files
 from support.loopback import RECORD, Archive, md5, serving
 from support.parameters import QUICK
@@ -141,8 +141,8 @@ def test_a_server_that_is_not_there_is_given_up(tmp_path):
 
 
 def test_waiting_doubles_and_has_an_end():
-    patience = Patience(backoff_s=1)
-    waits = [patience.wait_s(failures) for failures in range(12)]
+    policy = RetryPolicy(backoff_s=1)
+    waits = [policy.wait_s(failures) for failures in range(12)]
     assert waits[:5] == [0, 0, 2, 4, 8]
     assert max(waits) == 120
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from histotransfer.fetch.http import Patience
+from histotransfer.fetch.http import RetryPolicy
 
 PACK: dict[str, Any] = {"dataset": "set", "patch_px": 64, "codec": "png", "jpeg_quality": 95}
 
@@ -20,4 +20,4 @@ CUT: dict[str, Any] = {
 }
 
 
-QUICK = Patience(timeout_s=0.5, retries=3, backoff_s=0.01)
+QUICK = RetryPolicy(timeout_s=0.5, retries=3, backoff_s=0.01)

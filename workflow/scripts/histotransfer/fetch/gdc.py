@@ -17,7 +17,7 @@ from jsonschema.exceptions import best_match
 
 from ..core.errors import HistotransferError
 from ..core.tables import read_table, write_table
-from .http import Patience, Remote, ask, download, download_all, open_session
+from .http import Remote, RetryPolicy, ask, download, download_all, open_session
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ class Gdc:
     ----------
     address : str
         The API's address, such as ``https://api.gdc.cancer.gov``.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
     """
 
-    def __init__(self, address: str, patience: Patience | None = None) -> None:
+    def __init__(self, address: str, policy: RetryPolicy | None = None) -> None:
         self.address = address.rstrip("/")
-        self.patience = patience or Patience()
-        self._session = open_session(self.patience)
+        self.policy = policy or RetryPolicy()
+        self._session = open_session(self.policy)
 
     def release(self) -> str:
         """Return the data release that the API serves, such as ``Data Release 45.0 - …``."""
@@ -128,7 +128,7 @@ class Gdc:
         self, method: str, endpoint: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         try:
-            return ask(self._session, method, f"{self.address}/{endpoint}", self.patience, body)
+            return ask(self._session, method, f"{self.address}/{endpoint}", self.policy, body)
         except requests.RequestException as error:
             raise self._error(endpoint, f"did not answer the search ({error})") from error
 
@@ -146,7 +146,7 @@ def fetch_file(
     md5: str,
     size: int,
     out_path: str | Path,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
 ) -> None:
     """Fetch one file and check it; the errors are those of `download`.
 
@@ -160,10 +160,10 @@ def fetch_file(
         Its digest and its bytes, from the GDC's own list.
     out_path : str or Path
         The file to write.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
     """
-    download(_remote(address, file_id, md5, size), out_path, patience)
+    download(_remote(address, file_id, md5, size), out_path, policy)
 
 
 def fetch_files(
@@ -171,7 +171,7 @@ def fetch_files(
     sheet: str | Path,
     manifest: str | Path,
     connections: int,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
 ) -> None:
     """Fetch all files of a sheet, a few at a time, and write which they are when all are there.
 
@@ -186,8 +186,8 @@ def fetch_files(
         lie beside it; those there already are kept, and those that the sheet no longer names, too.
     connections : int
         Files at a time.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
     """
     files = _read_files(sheet)
     folder = Path(manifest).parent
@@ -195,7 +195,7 @@ def fetch_files(
         (_remote(address, file_id, md5, int(size)), folder / name)
         for file_id, name, md5, size in files.itertuples(index=False, name=None)
     ]
-    download_all(wanted, connections, patience)
+    download_all(wanted, connections, policy)
     write_table(files.rename(columns=MANIFEST), manifest)
 
 

@@ -33,7 +33,7 @@ _LONGEST_WAIT_S = 120.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How a server is dealt with that does not answer, or not rightly.
 
     Attributes
@@ -79,18 +79,18 @@ class _BrokenOffError(Exception):
     """A body that ended too soon, or does not go on where the last one ended."""
 
 
-def open_session(patience: Patience) -> requests.Session:
+def open_session(policy: RetryPolicy) -> requests.Session:
     """Open a session that repeats requests which failed for the moment."""
-    policy = Retry(
-        total=patience.retries,
-        backoff_factor=patience.backoff_s,
+    retries = Retry(
+        total=policy.retries,
+        backoff_factor=policy.backoff_s,
         backoff_max=_LONGEST_WAIT_S,
         status_forcelist=REPEATED,
         allowed_methods=None,  # a POST of the GDC's is a search: to repeat it changes nothing
     )
     session = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=policy))
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
     return session
 
 
@@ -98,7 +98,7 @@ def ask(
     session: requests.Session,
     method: str,
     url: str,
-    patience: Patience,
+    policy: RetryPolicy,
     body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON object that an address answers; an answer that breaks off is asked for again.
@@ -111,22 +111,22 @@ def ask(
     failures = 0
     while True:
         try:
-            answer = session.request(method, url, json=body, timeout=patience.timeout_s)
+            answer = session.request(method, url, json=body, timeout=policy.timeout_s)
             answer.raise_for_status()
             value = answer.json()
         except requests.exceptions.ChunkedEncodingError as error:
             failures += 1
-            if failures > patience.retries:
+            if failures > policy.retries:
                 raise
             log.warning("%s broke off (%s)", url, error)
-            time.sleep(patience.wait_s(failures))
+            time.sleep(policy.wait_s(failures))
             continue
         if not isinstance(value, dict):
             raise requests.exceptions.InvalidJSONError(f"{url} answers with no JSON object")
         return value
 
 
-def download(remote: Remote, path: str | Path, patience: Patience | None = None) -> None:
+def download(remote: Remote, path: str | Path, policy: RetryPolicy | None = None) -> None:
     """Fetch one file.
 
     What has come is kept beside `path` under the ending ``.part``, and a further call goes on from
@@ -139,8 +139,8 @@ def download(remote: Remote, path: str | Path, patience: Patience | None = None)
         The file to fetch.
     path : str or Path
         The file to write; its folder is made if needed.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
 
     Raises
     ------
@@ -148,21 +148,21 @@ def download(remote: Remote, path: str | Path, patience: Patience | None = None)
         If the server refuses the file or goes on failing, the disk has no room for it, or its
         bytes are not those that the digest is of.
     """
-    path, patience = Path(path), patience or Patience()
+    path, policy = Path(path), policy or RetryPolicy()
     try:
-        _download(remote, path, patience)
+        _download(remote, path, policy)
     except OSError as error:
         raise_if_unwritable(path, error)
         raise
     log.info("%s: %d bytes, %s", path, path.stat().st_size, remote.digest)
 
 
-def _download(remote: Remote, path: Path, patience: Patience) -> None:
+def _download(remote: Remote, path: Path, policy: RetryPolicy) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    with open_session(patience) as session:
+    with open_session(policy) as session:
         for _ in range(2):
-            _fill(session, remote, part, patience)
+            _fill(session, remote, part, policy)
             found = digest(part, remote.digest.partition(":")[0])
             if found == remote.digest:
                 break
@@ -179,7 +179,7 @@ def _download(remote: Remote, path: Path, patience: Patience) -> None:
 
 
 def download_all(
-    wanted: Iterable[tuple[Remote, Path]], connections: int, patience: Patience | None = None
+    wanted: Iterable[tuple[Remote, Path]], connections: int, policy: RetryPolicy | None = None
 ) -> None:
     """Fetch many files, a few at a time.
 
@@ -192,8 +192,8 @@ def download_all(
         The files, with their sizes, and where to write them.
     connections : int
         Files at a time.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def download_all(
         return
     check_space(missing[0][1].parent, sum(remote.size or 0 for remote, _ in missing))
     with ThreadPoolExecutor(connections) as pool:
-        started = [pool.submit(download, remote, path, patience) for remote, path in missing]
+        started = [pool.submit(download, remote, path, policy) for remote, path in missing]
         try:
             for job in started:
                 job.result()
@@ -237,18 +237,18 @@ def check_space(folder: Path, size: int) -> None:
         )
 
 
-def _fill(session: requests.Session, remote: Remote, part: Path, patience: Patience) -> None:
+def _fill(session: requests.Session, remote: Remote, part: Path, policy: RetryPolicy) -> None:
     """Fetch what `part` lacks, in as many requests as it takes."""
     failures, furthest, now = 0, 0, part.stat().st_size if part.exists() else 0
     while True:
         furthest = max(furthest, now)
         try:
-            return _append(session, remote, part, now, patience)
+            return _append(session, remote, part, now, policy)
         except (requests.RequestException, _BrokenOffError) as error:
             now = part.stat().st_size if part.exists() else 0
             failures = 0 if now > furthest else failures + 1
             # A request that failed has been repeated by the session; a body has not.
-            final = not isinstance(error, _BrokenOffError) or failures > patience.retries
+            final = not isinstance(error, _BrokenOffError) or failures > policy.retries
             if final:
                 raise HistotransferError(
                     remote.url,
@@ -256,19 +256,17 @@ def _fill(session: requests.Session, remote: Remote, part: Path, patience: Patie
                     f"Run again when the network is back: the {now} bytes that came are kept",
                 ) from error
             log.warning("%s broke off at %d bytes (%s)", remote.url, now, error)
-            time.sleep(patience.wait_s(failures))
+            time.sleep(policy.wait_s(failures))
 
 
 def _append(
-    session: requests.Session, remote: Remote, part: Path, have: int, patience: Patience
+    session: requests.Session, remote: Remote, part: Path, have: int, policy: RetryPolicy
 ) -> None:
     """Add one answer's bytes to a file that has so many."""
     headers = {"Accept-Encoding": "identity"}  # the digest is of the file as it is stored
     if have:
         headers["Range"] = f"bytes={have}-"
-    with session.get(
-        remote.url, headers=headers, stream=True, timeout=patience.timeout_s
-    ) as answer:
+    with session.get(remote.url, headers=headers, stream=True, timeout=policy.timeout_s) as answer:
         if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
             if answer.headers.get("Content-Range", "") == f"bytes */{have}":
                 return  # it was all there

@@ -9,13 +9,13 @@ from urllib.parse import quote
 import requests
 
 from ..core.errors import HistotransferError
-from .http import Patience, Remote, ask, download, open_session
+from .http import Remote, RetryPolicy, ask, download, open_session
 
 log = logging.getLogger(__name__)
 
 
 def fetch(
-    record: str, file: str, md5: str, out_path: str | Path, patience: Patience | None = None
+    record: str, file: str, md5: str, out_path: str | Path, policy: RetryPolicy | None = None
 ) -> None:
     """Fetch a file of a record.
 
@@ -32,17 +32,17 @@ def fetch(
         The digest that the config gives.
     out_path : str or Path
         The file to write.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
 
     Raises
     ------
     HistotransferError
         If the record has no such file, or one with another digest, or as `download` does.
     """
-    patience = patience or Patience()
+    policy = policy or RetryPolicy()
     md5, size = f"md5:{md5}", None
-    listed = _listed(record, patience)
+    listed = _listed(record, policy)
     if listed is not None:
         if file not in listed:
             raise HistotransferError(
@@ -55,15 +55,15 @@ def fetch(
                 f"has the digest {promised}, and the config gives {md5}",
                 "Correct the dataset's `md5` in the config if you trust the record",
             )
-    download(Remote(f"{record}/files/{quote(file)}?download=1", md5, size), out_path, patience)
+    download(Remote(f"{record}/files/{quote(file)}?download=1", md5, size), out_path, policy)
 
 
-def _listed(record: str, patience: Patience) -> dict[str, tuple[str, int]] | None:
+def _listed(record: str, policy: RetryPolicy) -> dict[str, tuple[str, int]] | None:
     """Return digest and size of the record's files, or None where it does not say."""
     address = record.replace("/records/", "/api/records/")
     try:
-        with open_session(patience) as session:
-            files = ask(session, "GET", address, patience)["files"]
+        with open_session(policy) as session:
+            files = ask(session, "GET", address, policy)["files"]
         return {str(file["key"]): (file["checksum"], int(file["size"])) for file in files}
     # Of an answer of another form, looking into it raises any of the others.
     except (requests.RequestException, LookupError, TypeError, ValueError, OverflowError) as error:
