@@ -1,4 +1,4 @@
-"""Slides: scale, pixels, and files that are no slides."""
+"""Slides: scale, pixels, and files that are not slides."""
 
 from __future__ import annotations
 
@@ -34,26 +34,27 @@ TAGS = {
     ],
 )
 def test_scale_comes_from_sheet_then_header_then_tags(sheet, properties, expected):
-    mpp, source = resolve_mpp(sheet, properties)
+    mpp, source = resolve_mpp("a.svs", sheet, properties)
     assert (pytest.approx(mpp), source) == expected
 
 
 @pytest.mark.parametrize(
-    ("sheet", "properties", "cause"),
+    ("sheet", "properties", "code"),
     [
-        (None, {}, "has no scale"),
-        (None, TAGS | {"tiff.ResolutionUnit": "none"}, "has no scale"),
-        (None, TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "72"}, "outside"),
-        (None, TAGS | {"tiff.XResolution": "0"}, "outside"),
-        (0.01, HEADER, "outside"),
-        (None, HEADER | {"openslide.mpp-x": "nan"}, "outside"),
-        (None, HEADER | {"openslide.mpp-y": "0.27"}, "not square"),
-        (None, HEADER | {"openslide.mpp-x": "a quarter"}, "no number"),
+        (None, {}, "no_mpp"),
+        (None, TAGS | {"tiff.ResolutionUnit": "none"}, "no_mpp"),
+        (None, TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "72"}, "mpp_implausible"),
+        (None, TAGS | {"tiff.XResolution": "0"}, "mpp_implausible"),
+        (0.01, HEADER, "mpp_implausible"),
+        (None, HEADER | {"openslide.mpp-x": "nan"}, "mpp_implausible"),
+        (None, HEADER | {"openslide.mpp-y": "0.27"}, "pixels_not_square"),
+        (None, HEADER | {"openslide.mpp-x": "a quarter"}, "mpp_implausible"),
     ],
 )
-def test_scale_that_is_absent_or_absurd_is_refused(sheet, properties, cause):
-    with pytest.raises(ValueError, match=cause):
-        resolve_mpp(sheet, properties)
+def test_scale_that_is_absent_or_implausible_is_refused(sheet, properties, code):
+    with pytest.raises(SlideError, match="column `mpp`") as caught:
+        resolve_mpp("a.svs", sheet, properties)
+    assert caught.value.reason.code == code
 
 
 @given(
@@ -131,7 +132,7 @@ def test_what_was_not_scanned_is_white(tmp_path: Path):
 def test_detail_that_is_not_there_is_not_invented(tmp_path: Path):
     with (
         SlideReader(write_slide(tmp_path / "a.svs", tissue(256, 256), mpp=1.0)) as reader,
-        pytest.raises(SlideError, match="coarser than the target"),
+        pytest.raises(SlideError, match=r"coarser scale .*target 0\.5"),
     ):
         reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=64)
 
@@ -151,8 +152,17 @@ def test_slide_without_scale_asks_for_the_sheets_column(realdata: Path):
         assert (reader.mpp, reader.mpp_source) == (0.5, "sheet")
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "text", "cut short"])
-def test_what_is_no_slide_is_named_with_cause_and_remedy(tmp_path: Path, kind: str):
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("missing", "slide_missing"),
+        ("folder", "slide_not_a_file"),
+        ("empty", "slide_empty"),
+        ("text", "slide_unreadable"),
+        ("cut short", "slide_unreadable"),
+    ],
+)
+def test_what_is_not_a_slide_is_named_with_code_and_remedy(tmp_path: Path, kind: str, code: str):
     path = tmp_path / "slide.svs"
     if kind == "folder":
         path.mkdir()
@@ -166,6 +176,7 @@ def test_what_is_no_slide_is_named_with_cause_and_remedy(tmp_path: Path, kind: s
     with pytest.raises(SlideError) as caught:
         SlideReader(path)
     assert caught.value.subject == str(path)
+    assert caught.value.reason.code == code
     assert "slide sheet" in caught.value.remedy
 
 
