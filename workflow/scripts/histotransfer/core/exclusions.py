@@ -27,6 +27,13 @@ CODES: Mapping[str, str] = {
     "no_tissue": "has no tile with enough tissue",
     "stain_not_estimable": "has a stain that cannot be estimated",
     "no_patch_passes_qc": "has no patch that passes quality control",
+    # a file that a search of the GDC finds
+    "not_open": "is not open to everyone",
+    "not_of_one_patient": "is not of exactly one patient",
+    "not_diagnostic_slide": "is not a diagnostic slide",
+    "not_primary_tumour": "is not of a primary tumour",
+    "not_svs": "is not an .svs file",
+    "further_file": "is a further file of its slide",
     # a patient or patch of a task
     "no_usable_patch": "has no usable patch",
     "no_features": "has no features",

@@ -1,4 +1,4 @@
-"""Records of Zenodo: which files they hold, and with which digests."""
+"""Records of Zenodo: their files and digests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def fetch(
 ) -> None:
     """Fetch a file of a record.
 
-    The record itself is asked for the file's size and digest first. Where it answers, the digest
-    in the config must be the record's; where it does not, the config's alone decides.
+    The record is first asked for the file's size and digest. If it answers, its digest must match
+    the config's; if it does not, the config's alone decides.
 
     Parameters
     ----------
@@ -52,20 +52,20 @@ def fetch(
         if promised != md5:
             raise HistotransferError(
                 f"{record}: {file}",
-                f"has the digest {promised}, and the config gives {md5}",
+                f"has the digest {promised}, but the config gives {md5}",
                 "Correct the dataset's `md5` in the config if you trust the record",
             )
     download(Remote(f"{record}/files/{quote(file)}?download=1", md5, size), out_path, policy)
 
 
 def _listed(record: str, policy: RetryPolicy) -> dict[str, tuple[str, int]] | None:
-    """Return digest and size of the record's files, or None where it does not say."""
+    """Return the digest and size of each of the record's files, or None if it does not answer."""
     address = record.replace("/records/", "/api/records/")
     try:
         with open_session(policy) as session:
             files = ask(session, "GET", address, policy)["files"]
         return {str(file["key"]): (file["checksum"], int(file["size"])) for file in files}
-    # Of an answer of another form, looking into it raises any of the others.
+    # An answer of another form raises any of the others.
     except (requests.RequestException, LookupError, TypeError, ValueError, OverflowError) as error:
-        log.warning("%s does not tell its digests (%s); the config's decides", address, error)
+        log.warning("%s does not give its digests (%s); the config's decides", address, error)
         return None
