@@ -145,7 +145,7 @@ def test_files_are_opened_in_the_one_place_that_checks_them() -> None:
 
 KINDS = [
     "tiles/S00.h5",
-    "measures/S01.h5",
+    "metrics/S01.h5",
     "qc/S02.h5",
     "pooled/FOLDER.h5",
     "pooled/TABLE.h5",

@@ -36,7 +36,7 @@ def test_two_demos_are_the_same_whatever_the_threads_and_the_order(tmp_path: Pat
     four = shuffled_demo(tmp_path / "four", "--cores", "4", "--scheduler", "ilp")
     for pattern in ("tables/*.tsv", "labels/*.tsv", "splits/*.tsv", "scores/*/*.tsv"):
         assert files(one, pattern) == files(four, pattern), pattern
-    kinds = ("tiles", "measures", "qc", "pooled", "stain", "cv/*/*", "features/*", "models")
+    kinds = ("tiles", "metrics", "qc", "pooled", "stain", "cv/*/*", "features/*", "models")
     for kind in kinds:
         for suffix in ("h5", "json", "keras", "md"):
             mine, theirs = (files(results, f"{kind}/*.{suffix}") for results in (one, four))
