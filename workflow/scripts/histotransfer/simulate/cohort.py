@@ -1,4 +1,4 @@
-"""Who is in the simulated cohort, of what tissue they are made and what labels follow from it."""
+"""The simulated cohort: its patients, their tissue, and the labels that follow from it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def patient_of(slide: str) -> str:
     Raises
     ------
     HistotransferError
-        If the id is not of that shape.
+        If the id has another form.
     """
     found = re.match(r"SIM-\d{2}-\d{4}(?=-)", slide)
     if not found:
@@ -72,7 +72,7 @@ def patient_of(slide: str) -> str:
 
 
 def composition(patient: str, seed: int) -> dict[str, float]:
-    """Fractions of a patient's tissue by class.
+    """Return the fractions of a patient's tissue by class.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
 def write_labels(
     *, expression: Path, mutations: Path, truth: Path, slides: Path, seed: int
 ) -> None:
-    """Write the simulated patients' labels, and what is true of them.
+    """Write the simulated patients' labels and the truth behind them.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def write_labels(
 
 
 def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
-    """Sum of the fractions of the named tissues, standardised over patients; 0 for none."""
+    """Sum the fractions of the named tissues, standardised over patients; 0 for none."""
     if not follows:
         return np.zeros(len(fractions))
     total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)

@@ -1,8 +1,8 @@
 """Slides: opening them, and reading pixels at a wanted scale.
 
-OpenSlide opens every slide and says what its levels are. The pixels of patches come from the TIFF
-tiles where these can be decoded directly (`tiff`), from OpenSlide everywhere else. One reader
-belongs to one process.
+OpenSlide opens every slide and lists its levels. The pixels of patches come from the TIFF tiles
+where these can be decoded directly (`tiff`), otherwise from OpenSlide. A reader belongs to one
+process.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ THUMBNAIL_BLOCK_PX = 2048
 memory."""
 
 MAX_THUMBNAIL_PX = 2**27
-"""A slide of a whole glass has a tenth of this at 8 µm/px; what claims more is damaged."""
+"""At 8 µm/px a whole glass slide has a tenth of this; a file that claims more is damaged."""
 
 CHECK_PX = 256
 MAX_DIFFERENCE = 1
-"""Before a slide's tiles are decoded directly, a square of this width must be equal to OpenSlide's,
-to this grey level, which two decoders of JPEG 2000 may differ by."""
+"""Before a slide's tiles are decoded directly, a square of this width must equal OpenSlide's to
+within this many grey levels, by which two decoders of JPEG 2000 may differ."""
 
 COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
@@ -79,9 +79,9 @@ class SlideReader:
     downsamples : tuple of float
         One per level.
     vendor, objective_power : str
-        As the header has them, "" where it does not.
+        From the header, or "".
     pixel_source : {"", "tiff tiles", "openslide"}
-        Who decodes the patches; known once the first has been read.
+        What decodes the patches; known once the first has been read.
 
     Raises
     ------
@@ -157,7 +157,7 @@ class SlideReader:
         Raises
         ------
         SlideError
-            If the slide is coarser than the target: detail that is not there is not invented.
+            If the slide is coarser than the target: missing detail is not invented.
         """
         needed = target_mpp / self.mpp
         level = choose_level(self.downsamples, needed, tolerance)
@@ -204,8 +204,8 @@ class SlideReader:
             If the region cannot be read. The reader stays usable for other regions.
         """
         try:
-            # OpenSlide latches the first error of a handle, so after one the next read needs a new
-            # handle; by then the file may be gone.
+            # OpenSlide latches a handle's first error, so the next read needs a new handle; by then
+            # the file may be gone.
             self._slide = self._slide or self._open()
             region: Image.Image = self._slide.read_region((x, y), level, (width_px, height_px))
         except openslide.OpenSlideError as error:
@@ -258,7 +258,7 @@ class SlideReader:
         if self.vendor in VENDORS:
             size = min(CHECK_PX, self.width - x), min(CHECK_PX, self.height - y)
             if min(size) <= 0:
-                return  # nothing to compare with here: the next patch decides
+                return  # nothing to compare with: the next patch decides
             try:
                 expected = np.asarray(self.read(x, y, 0, *size), np.int16)
             except SlideError:
@@ -290,7 +290,7 @@ class SlideReader:
         Raises
         ------
         SlideError
-            If no block at all can be read.
+            If no block can be read.
         """
         downsample = self.thumbnail_downsample(mpp)
         left, top, width, height = self.bounds
