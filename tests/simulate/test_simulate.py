@@ -18,7 +18,14 @@ from sklearn.model_selection import cross_val_score
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.streams import stream
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.simulate.cohort import EMPTY, UNREADABLE, cohort_sheet, composition, write_labels
+from histotransfer.simulate.cohort import (
+    EMPTY,
+    TRUTH,
+    UNREADABLE,
+    cohort_sheet,
+    composition,
+    write_labels,
+)
 from histotransfer.simulate.painter import CLASSES, develop, draw_stain, paint
 from histotransfer.simulate.slides import _regions, write_patches, write_slide
 
@@ -148,7 +155,7 @@ def test_labels_follow_the_truth_and_nothing_else(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"slide": patients, "patient": patients}), tmp_path / "slides.tsv")
     paths = {name: tmp_path / f"{name}.tsv" for name in ("expression", "mutations", "truth")}
     write_labels(**paths, slides=tmp_path / "slides.tsv", seed=SEED)
-    truth = read_table(paths["truth"]).fillna({"follows": ""})
+    truth = read_table(paths["truth"], TRUTH).fillna({"follows": ""})
     tpm = read_table(paths["expression"]).set_index("patient")
     status = read_table(paths["mutations"]).set_index("patient")
     fractions = pd.DataFrame([composition(p, SEED) for p in patients], index=patients)

@@ -11,8 +11,17 @@ from numpy.typing import NDArray
 
 from ..core.errors import HistotransferError
 from ..core.streams import stream
-from ..core.tables import read_table, write_table
+from ..core.tables import TableSchema, read_table, write_table
 from .painter import CLASSES
+
+SHEET = TableSchema("slides", {"slide": "text", "patient": "text"})
+"""What is read of the slide sheet."""
+
+TRUTH = TableSchema(
+    "truth", {"target": "text", "task": "text", "follows": "text", "effect": "number"}
+)
+"""A row per target: the tissue that it follows (or tissues joined by ``+``; empty for noise), and
+the effect per standard deviation of their fraction, as log2 TPM or log odds."""
 
 UNREADABLE = "SIM-01-0049"
 """The patient whose slide is damaged."""
@@ -93,7 +102,7 @@ def composition(patient: str, seed: int) -> dict[str, float]:
 
 
 def cohort_sheet(seed: int) -> pd.DataFrame:
-    """List the cohort's slides: the demo's sample sheet.
+    """List the cohort's slides: the demo's slide sheet.
 
     Parameters
     ----------
@@ -132,14 +141,13 @@ def write_labels(
         Written: patient × gene table, 1 mutated, 0 not, empty where not sequenced. The logistic
         model's intercept is such that between 30 and 50 % are mutated.
     truth : Path
-        Written: target, task, follows (a tissue, tissues joined by ``+``, empty for noise) and
-        effect per standard deviation of their fraction: log2 TPM, or log odds.
+        Written: what each target follows (`TRUTH`).
     slides : Path
-        The sample sheet, of which the column patient is read.
+        The slide sheet; its column `patient` is used.
     seed : int
         The study's seed.
     """
-    patients = sorted(read_table(slides, slide="str", patient="str")["patient"].unique())
+    patients = sorted(read_table(slides, SHEET)["patient"].unique())
     fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
     planted: list[dict[str, object]] = []
     tpm: dict[str, NDArray[np.float64]] = {}
@@ -167,7 +175,7 @@ def write_labels(
     by_patient = pd.Series(patients, name="patient")
     write_table(pd.DataFrame({"patient": by_patient, **tpm}), expression)
     write_table(pd.DataFrame({"patient": by_patient, **status}), mutations)
-    write_table(pd.DataFrame(planted), truth)
+    write_table(pd.DataFrame(planted), truth, TRUTH)
 
 
 def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
