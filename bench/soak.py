@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 
 import matplotlib
@@ -24,11 +25,11 @@ from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.features.external import pool_folder
 from histotransfer.features.pooling import pool
 from histotransfer.figures import style
-from histotransfer.patches.from_tiles import store_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.qc.cohort import summarise
 from histotransfer.qc.overview import draw_overview
 from histotransfer.qc.verdicts import judge_slide
-from histotransfer.slides.tiles import find_tiles
+from histotransfer.slides.tiles import tile_slide
 from ratios import report
 from support.parameters import PATCHES, QC, TILING
 from support.slides import tissue, write_slide
@@ -56,8 +57,8 @@ class Folder:
             self.of(kind, slide) for kind in ("tiles", "metrics", "patches", "qc")
         )
         source = self.path / f"{number % PICTURES}.svs"
-        find_tiles(source, tiles, slide=slide, sheet_mpp=None, parameters=TILING)
-        store_patches(
+        unwrap(tile_slide)(source, tiles, slide=slide, sheet_mpp=None, parameters=TILING)
+        unwrap(extract_patches)(
             source, tiles, metrics, patches, slide=slide, reference_path=None,
             parameters=replace(PATCHES, codec="jpeg"),
         )  # fmt: skip

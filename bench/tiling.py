@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,12 @@ from histotransfer.imaging.codecs import encode
 from histotransfer.imaging.resampling import area_mean
 from histotransfer.patches import stain_reference
 from histotransfer.patches.from_folders import pack_dataset
-from histotransfer.patches.from_tiles import store_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
-from histotransfer.slides.tiles import find_tiles
+from histotransfer.slides.tiles import tile_slide
 from histotransfer.study.parameters import (
     EncodingParameters,
     PatchParameters,
@@ -138,7 +139,7 @@ def read_ours(wanted: Wanted) -> Iterator[Patch]:
 def plan(path: Path, mpp: float | None, count: int, folder: Path) -> tuple[Wanted, Path]:
     """Tile a slide; return about `count` of its patches, in whole rows, and their tiles' file."""
     whole, part = folder / "whole.h5", folder / "tiles.h5"
-    find_tiles(path, whole, slide=path.stem, sheet_mpp=mpp, parameters=TILING)
+    unwrap(tile_slide)(path, whole, slide=path.stem, sheet_mpp=mpp, parameters=TILING)
     with open_store(whole, "tiles/1") as store:
         attrs, coords, fractions = (
             dict(store.attrs),
@@ -219,7 +220,7 @@ def measure_slide(path: Path, mpp: float | None, options: argparse.Namespace) ->
 
         def rule() -> float:
             started = time.perf_counter()
-            store_patches(
+            unwrap(extract_patches)(
                 path, tiles, folder / "metrics.h5", folder / "patches.h5", slide=path.stem,
                 reference_path=options.reference, parameters=PATCHES,
             )  # fmt: skip
@@ -276,9 +277,9 @@ def step(name: str, folder: Path, slide: Path, reference: Path) -> None:
     """Run one rule's work on a whole slide and print how many patches and megabytes it took."""
     tiles, metrics = folder / "tiles.h5", folder / "metrics.h5"
     if name == "tile":
-        find_tiles(slide, tiles, slide="large", sheet_mpp=None, parameters=TILING)
+        unwrap(tile_slide)(slide, tiles, slide="large", sheet_mpp=None, parameters=TILING)
     else:
-        store_patches(
+        unwrap(extract_patches)(
             slide, tiles, metrics, folder / "patches.h5", slide="large", reference_path=reference,
             parameters=PATCHES,
         )  # fmt: skip

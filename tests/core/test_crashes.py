@@ -11,16 +11,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from inspect import unwrap
 from pathlib import Path
 
 import psutil
 import pytest
 
-from histotransfer.core.crashes import CRASHES, crash_of, run_isolated
+from histotransfer.core.crashes import CRASHES, crash_of, isolated
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
-from histotransfer.patches.from_tiles import store_patches
-from histotransfer.slides.tiles import find_tiles, tile_slide
+from histotransfer.patches.from_tiles import extract_patches
+from histotransfer.slides.tiles import tile_slide
 from support.errors import assert_clear
 from support.parameters import PATCHES, TILING
 from support.root import ROOT
@@ -106,20 +107,20 @@ def test_what_crashes_is_run_again_with_the_crash(tmp_path: Path):
             os.kill(os.getpid(), signal.SIGSEGV)
         (tmp_path / "crash").write_text(crash)
 
-    run_isolated(read)
+    isolated(read)()
     assert (tmp_path / "crash").read_text() == "SIGSEGV"
 
 
 def test_a_slide_at_which_openslide_crashes_is_listed_at_either_stage(tmp_path: Path):
     slide, tiles = write_crashing_slide(tmp_path / "S.svs"), tmp_path / "t.h5"
-    read = partial(find_tiles, slide, tiles, slide="S", sheet_mpp=None, parameters=TILING)
+    read = partial(unwrap(tile_slide), slide, tiles, slide="S", sheet_mpp=None, parameters=TILING)
     crash = crash_of(read)
     if not crash:
         pytest.skip("on this machine, OpenSlide does not crash at this slide")
     assert crash == "SIGFPE"
     assert not tiles.exists()
     tile_slide(slide, tiles, slide="S", sheet_mpp=None, parameters=TILING)
-    store_patches(
+    unwrap(extract_patches)(
         slide, tiles, tmp_path / "m.h5", tmp_path / "p.h5", slide="S", reference_path=None,
         parameters=PATCHES, crash="SIGSEGV",
     )  # fmt: skip

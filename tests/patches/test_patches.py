@@ -17,10 +17,10 @@ from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging import stain
 from histotransfer.imaging.optical_density import optical_density
 from histotransfer.patches.from_folders import pack_dataset
-from histotransfer.patches.from_tiles import store_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES, measure
 from histotransfer.patches.store import read_images
-from histotransfer.slides.tiles import find_tiles
+from histotransfer.slides.tiles import tile_slide
 from support.parameters import ENCODING, PATCHES, TILING
 from support.slides import GLASS, damage, on_glass, stained, tissue, write_slide
 
@@ -145,11 +145,11 @@ class Study:
 
     def tile(self) -> None:
         """Find the candidate tiles."""
-        find_tiles(self.slide, self.tiles, slide="a", sheet_mpp=None, parameters=TILING)
+        tile_slide(self.slide, self.tiles, slide="a", sheet_mpp=None, parameters=TILING)
 
     def extract(self, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray], np.ndarray]:
         """Return the attributes of both files, the metrics, and the stored images."""
-        store_patches(
+        extract_patches(
             self.slide, self.tiles, self.metrics, self.patches, slide="a",
             reference_path=self.reference, parameters=replace(PATCHES, **changes),
         )  # fmt: skip
@@ -294,7 +294,7 @@ def test_reason_of_the_tiling_is_handed_on(study: Study):
 
 def test_tiles_of_another_slide_are_refused(study: Study):
     with pytest.raises(HistotransferError, match="is of slide a, expected b"):
-        store_patches(
+        extract_patches(
             study.slide, study.tiles, study.metrics, study.patches, slide="b",
             reference_path=None, parameters=PATCHES,
         )  # fmt: skip

@@ -18,11 +18,11 @@ from PIL import Image
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
-from histotransfer.patches.from_tiles import store_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES
 from histotransfer.qc.overview import draw_overview
 from histotransfer.qc.verdicts import REASONS, judge, judge_slide
-from histotransfer.slides.tiles import find_tiles
+from histotransfer.slides.tiles import tile_slide
 from support.parameters import PATCHES, QC, TILING
 from support.slides import on_glass, write_slide
 
@@ -87,8 +87,8 @@ def files_of(folder: Path, image: np.ndarray | None) -> tuple[Path, Path]:
     else:
         write_slide(slide, image)
     tiles, measured = folder / "t.h5", folder / "m.h5"
-    find_tiles(slide, tiles, slide="a", sheet_mpp=None, parameters=TILING)
-    store_patches(
+    tile_slide(slide, tiles, slide="a", sheet_mpp=None, parameters=TILING)
+    extract_patches(
         slide, tiles, measured, folder / "p.h5", slide="a", reference_path=None, parameters=PATCHES
     )
     slide.unlink()  # the verdict needs no slide

@@ -19,6 +19,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 
 import atheris
@@ -64,8 +65,8 @@ def read_slide(folder: Path, content: bytes) -> None:
 def _tile_and_extract(slide: Path, folder: Path) -> None:
     found = folder / "tiles.h5"
     tiling = replace(TILING, patch_px=32, stride_px=32, thumbnail_mpp=4.0)
-    tiles.find_tiles(slide, found, slide="S", sheet_mpp=None, parameters=tiling)
-    from_tiles.store_patches(
+    unwrap(tiles.tile_slide)(slide, found, slide="S", sheet_mpp=None, parameters=tiling)
+    unwrap(from_tiles.extract_patches)(
         slide, found, folder / "metrics.h5", folder / "patches.h5", slide="S", reference_path=None,
         parameters=replace(PATCHES, max_background_fraction=0.5, max_unreadable_fraction=1.0),
     )  # fmt: skip

@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ from histotransfer.evaluation.splits import write_splits
 from histotransfer.features import external
 from histotransfer.labels import task_labels
 from histotransfer.patches.from_folders import MAX_IMAGE_PX, pack_dataset
-from histotransfer.slides.tiles import find_tiles
+from histotransfer.slides.tiles import tile_slide
 from histotransfer.study.config import check_config
 from histotransfer.study.slide_sheet import read_slide_sheet
 from support.errors import JSON, assert_clear
@@ -715,7 +716,7 @@ def test_the_limit_leaves_room_for_every_patch() -> None:
 
 def tile(path: Path, out: Path, sheet_mpp: float | None = None) -> Reason | None:
     """Tile a slide and return the reason for its exclusion."""
-    find_tiles(path, out, slide="S", sheet_mpp=sheet_mpp, parameters=TILING)
+    unwrap(tile_slide)(path, out, slide="S", sheet_mpp=sheet_mpp, parameters=TILING)
     with open_store(out, "tiles/1", slide="S") as store:
         reason = Reason.of(store.attrs)
         assert len(store["coords"]) == 0 or reason is None

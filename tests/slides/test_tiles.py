@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from histotransfer.core.hdf5 import open_store
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.resolution import Scale
-from histotransfer.slides.tiles import STRIP_TILES, find_tiles, grid
+from histotransfer.slides.tiles import STRIP_TILES, grid, tile_slide
 from support.parameters import TILING
 from support.slides import GLASS, on_glass, tissue, write_scn, write_slide
 
 
 def tiles_of(slide: Path, out: Path, **changes: Any) -> tuple[np.ndarray, dict[str, Any]]:
-    find_tiles(slide, out, slide="a", sheet_mpp=None, parameters=replace(TILING, **changes))
+    tile_slide(slide, out, slide="a", sheet_mpp=None, parameters=replace(TILING, **changes))
     with open_store(out, "tiles/1", slide="a") as store:
         assert len(store["coords"]) == len(store["tissue_fraction"])
         return store["coords"][:], dict(store.attrs)

@@ -13,20 +13,32 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial, wraps
 from multiprocessing.connection import Connection
+from typing import ParamSpec
 
 from .errors import HistotransferError
 
 CRASHES = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"})
 """How a fault in a library ends a process; other signals come from a person or the kernel."""
 
+P = ParamSpec("P")
 _FORK = multiprocessing.get_context("fork")
 
 
-def run_isolated(read: Callable[..., None]) -> None:
-    """Run ``read()`` in a process of its own; if that crashes, run ``read(crash=signal)`` here."""
-    if crash := crash_of(read):
-        read(crash=crash)
+def isolated(read: Callable[P, None]) -> Callable[P, None]:
+    """Decorate a function to run in a process of its own (`inspect.unwrap` gives the bare one).
+
+    If that process crashes, the function is called again with the signal as its argument `crash`.
+    """
+    bare: Callable[..., None] = read
+
+    @wraps(read)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        if crash := crash_of(partial(bare, *args, **kwargs)):
+            bare(*args, **kwargs, crash=crash)
+
+    return run
 
 
 def crash_of(read: Callable[[], None]) -> str:

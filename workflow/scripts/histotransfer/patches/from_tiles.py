@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.crashes import run_isolated
+from ..core.crashes import isolated
 from ..core.errors import SlideError
 from ..core.exclusions import Reason
 from ..core.hdf5 import create_store, open_store
@@ -29,6 +28,7 @@ STAIN_TILES = 64
 twice."""
 
 
+@isolated
 def extract_patches(
     slide_path: str | Path,
     tiles_path: str | Path,
@@ -38,11 +38,13 @@ def extract_patches(
     slide: str,
     reference_path: str | Path | None,
     parameters: PatchParameters,
+    crash: str = "",
 ) -> None:
     """Read every candidate tile of a slide once: measure it, normalise its stain, and store it.
 
-    Memory does not grow with the slide. A slide that crashes a library or cannot be used yields two
-    valid files without rows whose attributes `code`, `detail` and `remedy` say why.
+    Runs in a process of its own; its memory does not grow with the slide. A slide that crashes a
+    library or cannot be used yields two valid files without rows whose attributes `code`, `detail`
+    and `remedy` say why.
 
     Parameters
     ----------
@@ -57,33 +59,9 @@ def extract_patches(
     reference_path : str or Path or None
         The reference stain; not read when the method is ``none``.
     parameters : PatchParameters
+    crash : str
+        The signal by which reading the slide ended a process: it is not opened again.
     """
-    run_isolated(
-        partial(
-            store_patches,
-            slide_path,
-            tiles_path,
-            metrics_path,
-            patches_path,
-            slide=slide,
-            reference_path=reference_path,
-            parameters=parameters,
-        )
-    )
-
-
-def store_patches(
-    slide_path: str | Path,
-    tiles_path: str | Path,
-    metrics_path: str | Path,
-    patches_path: str | Path,
-    *,
-    slide: str,
-    reference_path: str | Path | None,
-    parameters: PatchParameters,
-    crash: str = "",
-) -> None:
-    """Do the work of `extract_patches` in this process; a slide with a `crash` is not opened."""
     with open_store(tiles_path, "tiles/1", slide=slide) as tiles:
         coords = tiles["coords"][:]
         tile_attrs = dict(tiles.attrs)

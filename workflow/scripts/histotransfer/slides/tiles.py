@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.crashes import run_isolated
+from ..core.crashes import isolated
 from ..core.errors import SlideError
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
@@ -56,6 +55,7 @@ def _on_pixels(positions: npt.NDArray[np.float64], downsample: float) -> npt.NDA
     return np.rint(np.rint(positions / downsample) * downsample).astype(np.int32)
 
 
+@isolated
 def tile_slide(
     slide_path: str | Path,
     tiles_path: str | Path,
@@ -63,8 +63,9 @@ def tile_slide(
     slide: str,
     sheet_mpp: float | None,
     parameters: TilingParameters,
+    crash: str = "",
 ) -> None:
-    """Find a slide's candidate tiles and write them as `tiles/1`, whatever the slide does.
+    """Find a slide's candidate tiles and write them as `tiles/1`, in a process of its own.
 
     A slide that crashes a library, cannot be used, or has no tissue yields a valid file without
     tiles whose attributes `code`, `detail` and `remedy` say why.
@@ -78,29 +79,9 @@ def tile_slide(
     sheet_mpp : float or None
         µm per level-0 px where the slide sheet gives it.
     parameters : TilingParameters
+    crash : str
+        The signal by which reading the slide ended a process: it is not opened again.
     """
-    run_isolated(
-        partial(
-            find_tiles,
-            slide_path,
-            tiles_path,
-            slide=slide,
-            sheet_mpp=sheet_mpp,
-            parameters=parameters,
-        )
-    )
-
-
-def find_tiles(
-    slide_path: str | Path,
-    tiles_path: str | Path,
-    *,
-    slide: str,
-    sheet_mpp: float | None,
-    parameters: TilingParameters,
-    crash: str = "",
-) -> None:
-    """Do the work of `tile_slide` in this process; a slide with a `crash` is not opened."""
     attrs: dict[str, object] = {
         "slide": slide,
         **NOT_EXCLUDED,
