@@ -79,7 +79,7 @@ def test_patch_at_a_level_has_openslides_very_pixels(realdata: Path):
     path = realdata / "slides" / "CMU-1-Small-Region.svs"
     with SlideReader(path) as reader, openslide.OpenSlide(path) as slide:
         scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=224)
-        assert (scale.level, scale.read_px, scale.effective_mpp) == (0, 224, 0.499)
+        assert (scale.read_level, scale.read_px, scale.effective_mpp) == (0, 224, 0.499)
         expected = np.asarray(slide.read_region((700, 1300), 0, (224, 224)).convert("RGB"))
         np.testing.assert_array_equal(reader.read_patch(700, 1300, scale), expected)
 
@@ -88,7 +88,7 @@ def test_patch_between_levels_is_the_mean_of_its_area(tmp_path: Path):
     image = tissue(512, 512)
     with SlideReader(write_slide(tmp_path / "a.svs", image, mpp=0.25)) as reader:
         scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=64)
-        assert (scale.level, scale.read_px, scale.patch_size_level0) == (0, 128, 128)
+        assert (scale.read_level, scale.read_px, scale.patch_size_level0) == (0, 128, 128)
         patch = reader.read_patch(30, 41, scale)
     expected = block_means(image[41 : 41 + 128, 30 : 30 + 128], 2)
     assert np.abs(patch.astype(int) - expected).max() <= 1
@@ -99,7 +99,7 @@ def test_patch_of_a_coarser_scale_is_read_from_the_coarser_level(tmp_path: Path)
     with SlideReader(write_slide(tmp_path / "a.svs", image, mpp=0.25)) as reader:
         scale = reader.scale(target_mpp=1.02, tolerance=0.05, patch_px=64)
         patch = reader.read_patch(256, 128, scale)
-    assert (scale.level, scale.patch_size_level0, scale.effective_mpp) == (1, 256, 1.0)
+    assert (scale.read_level, scale.patch_size_level0, scale.effective_mpp) == (1, 256, 1.0)
     np.testing.assert_array_equal(patch, block_means(image, 4)[32:96, 64:128])
 
 

@@ -174,7 +174,7 @@ class SlideReader:
         native = abs(downsample / needed - 1) <= tolerance
         read_px = patch_px if native else round(patch_px * needed / downsample)
         return Scale(
-            level=level,
+            read_level=level,
             read_px=read_px,
             patch_px=patch_px,
             patch_size_level0=round(read_px * downsample),
@@ -244,13 +244,13 @@ class SlideReader:
             self._choose_pixel_source(x, y)
         region = None
         if self._tiles is not None:
-            downsample = self.downsamples[scale.level]
+            downsample = self.downsamples[scale.read_level]
             # On whole pixels of the level: between them OpenSlide would interpolate, and blur.
             left, top = round(x / downsample), round(y / downsample)
             with suppress(Undecodable):
-                region = self._tiles.read(left, top, scale.level, scale.read_px, scale.read_px)
+                region = self._tiles.read(left, top, scale.read_level, scale.read_px, scale.read_px)
         if region is None:
-            region = np.asarray(self.read(x, y, scale.level, scale.read_px, scale.read_px))
+            region = np.asarray(self.read(x, y, scale.read_level, scale.read_px, scale.read_px))
         return area_mean(region, (scale.patch_px, scale.patch_px))
 
     def _choose_pixel_source(self, x: int, y: int) -> None:

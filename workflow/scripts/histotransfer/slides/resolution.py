@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +32,7 @@ class Scale:
 
     Attributes
     ----------
-    level : int
+    read_level : int
         The pyramid level that is read.
     read_px : int
         Width of the square that is read, in px of that level; area-resampled to `patch_px` if it
@@ -45,7 +45,7 @@ class Scale:
         µm per px of the patch that results.
     """
 
-    level: int
+    read_level: int
     read_px: int
     patch_px: int
     patch_size_level0: int
@@ -53,24 +53,8 @@ class Scale:
 
     @classmethod
     def from_attrs(cls, attrs: Mapping[str, Any]) -> Self:
-        """Read the scale from the attributes of a `tiles/1`."""
-        return cls(
-            level=int(attrs["read_level"]),
-            read_px=int(attrs["read_px"]),
-            patch_px=int(attrs["patch_px"]),
-            patch_size_level0=int(attrs["patch_size_level0"]),
-            effective_mpp=float(attrs["effective_mpp"]),
-        )
-
-    def as_attrs(self) -> dict[str, object]:
-        """Return the attributes that `from_attrs` reads."""
-        return {
-            "read_level": self.level,
-            "read_px": self.read_px,
-            "patch_px": self.patch_px,
-            "patch_size_level0": self.patch_size_level0,
-            "effective_mpp": self.effective_mpp,
-        }
+        """Read the scale from the attributes of a `tiles/1`, which has them by the same names."""
+        return cls(**{field.name: attrs[field.name].item() for field in fields(cls)})
 
 
 def resolve_mpp(

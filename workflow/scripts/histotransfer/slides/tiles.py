@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def tile_slide(
                 tolerance=parameters.mpp_tolerance,
                 patch_px=parameters.patch_px,
             )
-            attrs |= scale.as_attrs()
+            attrs |= asdict(scale)
             conventions |= clam_and_trident(reader, scale, parameters.stride_px)
             thumbnail, readable = reader.thumbnail(parameters.thumbnail_mpp)
             downsample = reader.thumbnail_downsample(parameters.thumbnail_mpp)
@@ -123,7 +124,7 @@ def tile_slide(
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
-            candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.level])
+            candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= parameters.min_tissue_fraction
@@ -156,10 +157,10 @@ def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[
     `target_magnification`, given here as the magnification of the same level. Both see the pixels
     from which our patches are reduced. Only the ratio of the magnifications counts.
     """
-    downsample = reader.downsamples[scale.level]
+    downsample = reader.downsamples[scale.read_level]
     stride_at_level = stride_px * scale.read_px / scale.patch_px
     return {
-        "patch_level": scale.level,
+        "patch_level": scale.read_level,
         "patch_size": scale.read_px,
         "downsample": (downsample, downsample),
         "patch_size_level0": scale.patch_size_level0,
