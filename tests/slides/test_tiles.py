@@ -147,7 +147,7 @@ def test_slide_without_tissue_keeps_its_picture_and_says_so(tmp_path: Path):
     coords, attrs = tiles_of(slide, tmp_path / "a.h5")
     assert len(coords) == 0
     assert attrs["code"] == "no_tissue"
-    assert attrs["detail"] == "needed 50% of a tile; the slide has 0 mm²"
+    assert attrs["detail"] == "50% needed; 0 mm² on the slide"
     assert "tiling: min_tissue_fraction" in attrs["remedy"]
     with open_store(tmp_path / "a.h5", "tiles/1") as store:
         assert store["thumbnail"].shape == (32, 32, 3)

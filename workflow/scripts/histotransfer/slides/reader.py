@@ -120,7 +120,7 @@ class SlideReader:
             )
             raise SlideError(self.path, Reason(code, remedy=remedy))
         if self.path.stat().st_size == 0:
-            raise SlideError(self.path, Reason("slide_empty", "zero bytes", COPY_AGAIN))
+            raise SlideError(self.path, Reason("slide_empty", remedy=COPY_AGAIN))
         try:
             slide = openslide.OpenSlide(self.path)
         except openslide.OpenSlideError as error:

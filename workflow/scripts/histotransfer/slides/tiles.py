@@ -134,8 +134,8 @@ def tile_slide(
                     slide_path,
                     Reason(
                         "no_tissue",
-                        f"needed {parameters.min_tissue_fraction:.0%} of a tile; "
-                        f"the slide has {attrs['tissue_mm2']:g} mm²",
+                        f"{parameters.min_tissue_fraction:.0%} needed; "
+                        f"{attrs['tissue_mm2']:g} mm² on the slide",
                         "Look at its overview; if it shows tissue, lower "
                         "`tiling: min_tissue_fraction`",
                     ),
