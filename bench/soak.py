@@ -91,7 +91,7 @@ class Folder:
 
 
 def state(stage: str, slides: int, seconds: float) -> dict[str, object]:
-    """Return what the process holds now."""
+    """Return the process's time, memory and open files."""
     process = psutil.Process()
     return {
         "stage": stage,

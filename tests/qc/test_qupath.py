@@ -9,9 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
+from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store
 from histotransfer.qc.qupath import write_geojson
 from histotransfer.qc.verdicts import REASONS
+from support.qc import write_qc
 
 
 @pytest.mark.parametrize("reasons", [["kept", "pen", "kept"], ["blurred"] * 3, []])
@@ -37,3 +39,9 @@ def test_every_kept_tile_is_a_closed_square_in_level0_pixels(tmp_path: Path, rea
             "objectType": "tile",
             "classification": {"name": "kept", "color": [0, 158, 115]},
         }
+
+
+def test_verdicts_of_another_slide_are_refused(tmp_path: Path):
+    write_qc(tmp_path, "S", ["kept"])
+    with pytest.raises(HistotransferError, match="is of slide S, expected T"):
+        write_geojson(tmp_path / "S.h5", tmp_path / "q.geojson", slide="T")

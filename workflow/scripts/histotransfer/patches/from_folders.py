@@ -54,7 +54,7 @@ def pack_dataset(
     Raises
     ------
     HistotransferError
-        If the folder holds no classes, a class holds no images, or an image is broken.
+        If the folder has no classes, a class has no images, or an image is broken.
     """
     folder = Path(folder)
     remedy = "Give `datasets: path` a folder with one sub-folder of images per tissue class"

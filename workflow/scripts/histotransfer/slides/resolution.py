@@ -81,7 +81,7 @@ def resolve_mpp(
     Raises
     ------
     SlideError
-        If there is no source, or the first source is implausible or anisotropic.
+        If no source gives a scale, or the first that does is implausible or anisotropic.
     """
 
     def number(name: str, default: float = math.nan) -> float:

@@ -127,7 +127,7 @@ def _without_small(mask: npt.NDArray[np.bool_], min_px: int) -> npt.NDArray[np.b
 def covered_fraction(
     mask: npt.NDArray[np.bool_], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], size: float
 ) -> npt.NDArray[np.float32]:
-    """Measure how much of each of many squares the mask covers; outside the mask is no tissue.
+    """Measure how much of each of many squares the mask covers; it ends at the mask's edges.
 
     Parameters
     ----------
