@@ -1,4 +1,4 @@
-"""Thousands of tiny slides through tiling, cutting, judging and pooling in one process.
+"""Thousands of tiny slides through tiling, extraction, judging and pooling in one process.
 
 `make bench-soak`. What a job leaves behind (memory, open files, time) would add up here and show as
 a slope. Of ten slides' overviews one is drawn. CPU time is measured, so other work on the machine
@@ -11,6 +11,8 @@ import argparse
 import os
 import tempfile
 import time
+from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 
 import matplotlib
@@ -23,23 +25,17 @@ from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.features.external import pool_folder
 from histotransfer.features.pooling import pool
 from histotransfer.figures import style
-from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.qc.cohort import summarise
 from histotransfer.qc.overview import draw_overview
 from histotransfer.qc.verdicts import judge_slide
 from histotransfer.slides.tiles import tile_slide
 from ratios import report
+from support.parameters import PATCHES, QC, TILING
 from support.slides import tissue, write_slide
 
 PICTURES = 8
-PATCH_PX = 64
 FEATURES = 32
-THRESHOLDS = {
-    "max_pen_fraction": 0.05,
-    "max_dark_fraction": 0.35,
-    "min_sharpness": 0.45,
-    "min_od_mean": 0.05,
-}
 
 
 class Folder:
@@ -55,25 +51,21 @@ class Folder:
         return self.path / kind / f"{slide}.h5"
 
     def work_on(self, number: int) -> None:
-        """Tile, cut and judge one slide, and write features of its patches."""
+        """Tile, extract and judge one slide, and write features of its patches."""
         slide = f"S{number:05d}"
-        tiles, measures, patches, qc = (
-            self.of(kind, slide) for kind in ("tiles", "measures", "patches", "qc")
+        tiles, metrics, patches, qc = (
+            self.of(kind, slide) for kind in ("tiles", "metrics", "patches", "qc")
         )
         source = self.path / f"{number % PICTURES}.svs"
-        tile_slide(
-            source, tiles, slide=slide, sheet_mpp=None, patch_px=PATCH_PX, stride_px=PATCH_PX,
-            target_mpp=0.5, mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
-        )  # fmt: skip
-        cut_patches(
-            source, tiles, measures, patches, reference_path=None, stain_method="none",
-            stain_fallback="none", max_background_fraction=0.75, max_unreadable_fraction=0.05,
-            codec="jpeg", jpeg_quality=95, seed=1,
+        unwrap(tile_slide)(source, tiles, slide=slide, sheet_mpp=None, parameters=TILING)
+        unwrap(extract_patches)(
+            source, tiles, metrics, patches, slide=slide, reference_path=None,
+            parameters=replace(PATCHES, codec="jpeg"),
         )  # fmt: skip
         # The overviews take most of the time, so one in ten is drawn.
-        judge_slide(tiles, measures, qc, thresholds=THRESHOLDS)
+        judge_slide(tiles, metrics, qc, slide=slide, parameters=QC)
         if number % 10 == 0:
-            draw_overview(tiles, qc, qc.with_suffix(".png"))
+            draw_overview(tiles, qc, qc.with_suffix(".png"), slide=slide)
         with open_store(patches, "patches/1") as store:
             coords = store["coords"][:]
         values = np.random.default_rng(number).normal(size=(len(coords), FEATURES))
@@ -95,11 +87,11 @@ class Folder:
         tables = {
             f"{name}_table": self.path / f"{name}.tsv" for name in ("qc", "excluded", "cohort")
         }
-        summarise(qc, patients, apply_qc=True, **tables)
+        summarise(self.path / "qc", patients, apply_qc=True, **tables)
 
 
 def state(stage: str, slides: int, seconds: float) -> dict[str, object]:
-    """Return what the process holds now."""
+    """Return the process's time, memory and open files."""
     process = psutil.Process()
     return {
         "stage": stage,
@@ -140,7 +132,7 @@ def _draw(table: pd.DataFrame, out: Path) -> None:
     worked, pooled = style.COMPARED[:2]
 
     def line(axes: Axes, column: str, label: str) -> None:
-        axes.plot(slides["slides"], slides[column], color=worked, label="tiled, cut and judged")
+        axes.plot(slides["slides"], slides[column], color=worked, label="slide stages")
         axes.plot(pooling["slides"], pooling[column], "s--", color=pooled, label="pooled")
         axes.set(xlabel="slides", ylabel=label, ylim=(0, None), xlim=(0, None))
         style.grid(axes, "y")

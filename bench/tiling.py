@@ -6,8 +6,9 @@ A slide is a path, with its µm per px where its header does not say. Beside the
 slide of 100,000 × 80,000 px. Every contestant reads the same patches, in turn, on the same core:
 
 - `read`: the pixels of all patches but the first, which opens the slide;
-- `rule`: all that the rule `cut_patches` does (pixels, measures, stain, JPEG, HDF5), against others
-  that only read the pixels and store them as JPEG in HDF5. It should not be slower for doing more.
+- `rule`: all that the rule `extract_patches` does (pixels, metrics, stain, JPEG, HDF5), against
+  others that only read the pixels and store them as JPEG in HDF5. It should not be slower for doing
+  more.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openslide
@@ -31,17 +32,24 @@ import tifffile
 from imagecodecs import jpeg8_encode
 from PIL import Image
 
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import create_store, open_store
+from histotransfer.core.streams import stream
 from histotransfer.imaging.codecs import encode
 from histotransfer.imaging.resampling import area_mean
 from histotransfer.patches import stain_reference
 from histotransfer.patches.from_folders import pack_dataset
-from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.store import append_images, create_patch_store
-from histotransfer.simulate.painter import develop, draw_stain, paint, stream
+from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiles import tile_slide
+from histotransfer.study.parameters import (
+    EncodingParameters,
+    PatchParameters,
+    TilingParameters,
+)
 from peers import READERS, Patch, Wanted
 from ratios import report
 
@@ -52,19 +60,20 @@ TARGETS = {"read": {"openslide": 3.0, "others": 2.0}, "rule": {"others": 1.0}}
 MEMORY_LIMIT_MB = 1000
 QUALITY = 95
 
-TILING: dict[str, Any] = {
-    "patch_px": PATCH_PX, "stride_px": PATCH_PX, "target_mpp": TARGET_MPP, "mpp_tolerance": 0.05,
-    "thumbnail_mpp": 8.0, "min_tissue_fraction": 0.5,
-}  # fmt: skip
-CUTTING: dict[str, Any] = {
-    "stain_method": "slide", "stain_fallback": "none", "max_background_fraction": 0.75,
-    "max_unreadable_fraction": 0.05, "codec": "jpeg", "jpeg_quality": QUALITY, "seed": 1,
-}  # fmt: skip
+TILING = TilingParameters(
+    patch_px=PATCH_PX, stride_px=PATCH_PX, target_mpp=TARGET_MPP, mpp_tolerance=0.05,
+    thumbnail_mpp=8.0, min_tissue_fraction=0.5,
+)  # fmt: skip
+ENCODING = EncodingParameters(codec="jpeg", jpeg_quality=QUALITY)
+PATCHES = PatchParameters(
+    **ENCODING.as_params(), stain_method="slide", stain_fallback="none",
+    max_background_fraction=0.75, max_unreadable_fraction=0.05, seed=1,
+)  # fmt: skip
 
 
 def write_large(path: Path) -> None:
     """Write a slide whose tissue, an ellipse, repeats one painted block; JPEG, levels 1, 4, 16."""
-    rng = stream(0, "bench")
+    rng = stream(0, "simulation", "bench")
     colours = draw_stain(rng)
     half = BLOCK_PX // 2
     quarter = np.concatenate(
@@ -130,15 +139,15 @@ def read_ours(wanted: Wanted) -> Iterator[Patch]:
 def plan(path: Path, mpp: float | None, count: int, folder: Path) -> tuple[Wanted, Path]:
     """Tile a slide; return about `count` of its patches, in whole rows, and their tiles' file."""
     whole, part = folder / "whole.h5", folder / "tiles.h5"
-    tile_slide(path, whole, slide=path.stem, sheet_mpp=mpp, **TILING)
+    unwrap(tile_slide)(path, whole, slide=path.stem, sheet_mpp=mpp, parameters=TILING)
     with open_store(whole, "tiles/1") as store:
         attrs, coords, fractions = (
             dict(store.attrs),
             store["coords"][:],
             store["tissue_fraction"][:],
         )
-    if attrs["error"]:
-        raise SystemExit(attrs["error"])
+    if excluded := Reason.of(attrs):
+        raise SystemExit(f"{path} {excluded.sentence()}")
     rows = np.unique(coords[:, 1])
     middle = rows[np.argsort(np.abs(rows - np.median(rows)), kind="stable")]
     side = attrs["patch_size_level0"]
@@ -211,9 +220,9 @@ def measure_slide(path: Path, mpp: float | None, options: argparse.Namespace) ->
 
         def rule() -> float:
             started = time.perf_counter()
-            cut_patches(
-                path, tiles, folder / "measures.h5", folder / "patches.h5",
-                reference_path=options.reference, **CUTTING,
+            unwrap(extract_patches)(
+                path, tiles, folder / "metrics.h5", folder / "patches.h5", slide=path.stem,
+                reference_path=options.reference, parameters=PATCHES,
             )  # fmt: skip
             return time.perf_counter() - started
 
@@ -250,9 +259,9 @@ def pixels_equal(wanted: Wanted) -> None:
 
 
 def measure_memory(path: Path, options: argparse.Namespace) -> None:
-    """Tile and cut all of the large slide in processes of their own, and compare their peaks."""
+    """Run both steps on the whole large slide, each in its own process, and report their peaks."""
     with tempfile.TemporaryDirectory() as folder:
-        for step in ("tile", "cut"):
+        for step in ("tile", "extract"):
             command = [sys.executable, __file__, "--step", step, folder, str(path)]
             done = subprocess.run(
                 [*command, "--reference", str(options.reference)],
@@ -266,13 +275,14 @@ def measure_memory(path: Path, options: argparse.Namespace) -> None:
 
 def step(name: str, folder: Path, slide: Path, reference: Path) -> None:
     """Run one rule's work on a whole slide and print how many patches and megabytes it took."""
-    tiles, measures = folder / "tiles.h5", folder / "measures.h5"
+    tiles, metrics = folder / "tiles.h5", folder / "metrics.h5"
     if name == "tile":
-        tile_slide(slide, tiles, slide="large", sheet_mpp=None, **TILING)
+        unwrap(tile_slide)(slide, tiles, slide="large", sheet_mpp=None, parameters=TILING)
     else:
-        cut_patches(
-            slide, tiles, measures, folder / "patches.h5", reference_path=reference, **CUTTING
-        )
+        unwrap(extract_patches)(
+            slide, tiles, metrics, folder / "patches.h5", slide="large", reference_path=reference,
+            parameters=PATCHES,
+        )  # fmt: skip
     with open_store(tiles, "tiles/1") as store:
         patches = len(store["coords"])
     # Not getrusage: its maximum would count the process that started this one.
@@ -305,8 +315,8 @@ def main() -> None:
             folder / "set", dataset="bench", seed=0, patches_per_class=5, patch_px=PATCH_PX, mpp=0.5
         )
         pack_dataset(
-            folder / "set", folder / "set.h5", dataset="bench", patch_px=PATCH_PX, codec="jpeg",
-            jpeg_quality=QUALITY,
+            folder / "set", folder / "set.h5", dataset="bench", patch_px=PATCH_PX,
+            encoding=ENCODING,
         )  # fmt: skip
         stain_reference.fit_reference(folder / "set.h5", options.reference, seed=0)
         for slide in options.slides:

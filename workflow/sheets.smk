@@ -30,10 +30,10 @@ except HistotransferError as error:
 if "download" not in config:
     raise WorkflowError("the config has no key `download`, which says where to ask")
 if there := [path for path in sheet_files(config).values() if Path(path).exists()]:
-    # Snakemake would delete them first, and they may be the user's own.
+    # Snakemake would delete them first, and the user may have edited them.
     raise WorkflowError(
-        f"These are there already: {', '.join(there)}. "
-        "Move or delete them to have them written anew."
+        f"These already exist: {', '.join(there)}. "
+        "Move or delete them to have them written again."
     )
 
 
@@ -41,7 +41,7 @@ localrules:
     write_sheets,
 
 
-# It asks the GDC, so what it writes may differ from day to day: it is run when it is asked for.
+# The GDC's answer may differ from day to day, so this runs only on request.
 rule write_sheets:
     output:
         **sheet_files(config),

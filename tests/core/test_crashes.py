@@ -11,18 +11,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from inspect import unwrap
 from pathlib import Path
 
 import psutil
 import pytest
 
-from histotransfer.core.crashes import CRASHES, crash_of
+from histotransfer.core.crashes import CRASHES, crash_of, isolated
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
-from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.slides.tiles import tile_slide
 from support.errors import assert_clear
-from support.parameters import CUT
+from support.parameters import PATCHES, TILING
 from support.root import ROOT
 from support.slides import write_crashing_slide
 
@@ -77,7 +78,7 @@ def test_errors_are_raised_as_they_are():
         crash_of(raising(SystemExit(3)))
 
 
-def test_a_killed_process_is_no_crash_of_the_slide():
+def test_a_killed_process_is_not_a_crash_of_the_slide():
     with pytest.raises(MemoryError, match="SIGKILL"):
         crash_of(lambda: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(RuntimeError, match="SIGTERM"):
@@ -100,27 +101,35 @@ def test_the_process_ends_with_its_parent(ending):
     assert not alive
 
 
+def test_what_crashes_is_run_again_with_the_crash(tmp_path: Path):
+    def read(crash: str = "") -> None:
+        if not crash:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        (tmp_path / "crash").write_text(crash)
+
+    isolated(read)()
+    assert (tmp_path / "crash").read_text() == "SIGSEGV"
+
+
 def test_a_slide_at_which_openslide_crashes_is_listed_at_either_stage(tmp_path: Path):
     slide, tiles = write_crashing_slide(tmp_path / "S.svs"), tmp_path / "t.h5"
-    read = partial(
-        tile_slide, slide, tiles, slide="S", sheet_mpp=None, patch_px=64, stride_px=64,
-        target_mpp=0.5, mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
-    )  # fmt: skip
+    read = partial(unwrap(tile_slide), slide, tiles, slide="S", sheet_mpp=None, parameters=TILING)
     crash = crash_of(read)
     if not crash:
         pytest.skip("on this machine, OpenSlide does not crash at this slide")
     assert crash == "SIGFPE"
     assert not tiles.exists()
-    read(crash=crash)
-    cut_patches(
-        slide, tiles, tmp_path / "m.h5", tmp_path / "p.h5", reference_path=None, **CUT,
-        crash="SIGSEGV",
+    tile_slide(slide, tiles, slide="S", sheet_mpp=None, parameters=TILING)
+    unwrap(extract_patches)(
+        slide, tiles, tmp_path / "m.h5", tmp_path / "p.h5", slide="S", reference_path=None,
+        parameters=PATCHES, crash="SIGSEGV",
     )  # fmt: skip
     for name, schema, signal_name in (
         ("t.h5", "tiles/1", "SIGFPE"),
-        ("m.h5", "measures/1", "SIGSEGV"),
+        ("m.h5", "metrics/1", "SIGSEGV"),
         ("p.h5", "patches/1", "SIGSEGV"),
     ):
-        with open_store(tmp_path / name, schema) as store:
-            assert store.attrs["error"].startswith("S.svs: OpenSlide or a decoder crashed at it")
-            assert signal_name in store.attrs["error"]
+        with open_store(tmp_path / name, schema, slide="S") as store:
+            assert store.attrs["code"] == "slide_crashes_reader"
+            assert store.attrs["detail"] == signal_name
+            assert store.attrs["remedy"].startswith("Copy or download the slide again")

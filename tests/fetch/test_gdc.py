@@ -15,11 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.tables import read_table
-from histotransfer.fetch.gdc import Gdc, fetch_file, fetch_files
-from histotransfer.fetch.gdc_sheets import LEFT_OUT_COLUMNS, SEARCHES, write_sheets
+from histotransfer.fetch.gdc import MANIFEST, Gdc, fetch_file, fetch_files
+from histotransfer.fetch.gdc_sheets import (
+    FILES,
+    LEFT_OUT,
+    PATIENTS,
+    SHEETS,
+    SLIDES,
+    write_sheets,
+)
 from histotransfer.labels.task_labels import write_labels
-from histotransfer.qc.cohort import summarise
+from histotransfer.qc.cohort import COHORT, EXCLUDED_SLIDES, QC, summarise
 from histotransfer.study.slide_sheet import read_slide_sheet
 from support.errors import JSON, assert_clear
 from support.gdc import (
@@ -43,7 +51,7 @@ from support.tasks import expression_task, mutation_task, write_cohort
 
 
 def sheets_of(archive: Archive, folder: Path, slide_folder: str = "data/slides") -> dict[str, Path]:
-    out = {name: folder / f"{name}.tsv" for name in (*SEARCHES, "patients", "left_out", "release")}
+    out = {name: folder / f"{name}.tsv" for name in (*SHEETS, "release")}
     write_sheets(Gdc(archive.address, QUICK), PROJECT, slide_folder, out)
     return out
 
@@ -141,7 +149,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def test_the_answers_that_are_changed_below_are_right(tmp_path):
-    out = {name: tmp_path / name for name in (*SEARCHES, "patients", "left_out", "release")}
+    out = {name: tmp_path / name for name in (*SHEETS, "release")}
     write_sheets(Answers(right_answers()), PROJECT, "slides", out)
     assert "TCGA-05-0001-01Z-00-DX1" in out["slides"].read_text()
 
@@ -156,7 +164,7 @@ def test_an_answer_of_another_form_is_an_error_that_names_the_address(tmp_path_f
     else:
         del container[key]
     folder = tmp_path_factory.getbasetemp()
-    out = {name: folder / name for name in (*SEARCHES, "patients", "left_out", "release")}
+    out = {name: folder / name for name in (*SHEETS, "release")}
     gdc = Answers(answers)
     try:
         write_sheets(gdc, PROJECT, "slides", out)
@@ -221,26 +229,25 @@ def test_sheets_list_diagnostic_slides_of_primary_tumours_and_what_was_left_out(
     assert (first.patient, first.file_id) == ("TCGA-05-0001", "slide-00002")
     assert (first.md5, first.size) == (md5(b"TCGA-05-0001-01Z-00-DX1"), 23)
 
-    left_out = read_table(out["left_out"])
-    assert list(left_out.columns) == LEFT_OUT_COLUMNS
-    assert left_out.set_index("file_id")["reason"].to_dict() == {
-        "slide-00003": "a further file of this slide: the first by name is used",
-        "slide-00004": "no diagnostic slide: Tissue Slide",
-        "slide-00005": "no primary tumour: Solid Tissue Normal",
-        "slide-00006": "not open to everyone",
-        "slide-00007": "of 2 patients",
-        "slide-00008": "no .svs file",
-        "star-00012": "no primary tumour: Solid Tissue Normal",
-        "star-00013": "no primary tumour: Recurrent Tumor",
+    left_out = read_table(out["left_out"], LEFT_OUT).set_index("file_id").fillna("")
+    assert left_out[["code", "detail"]].apply(tuple, axis=1).to_dict() == {
+        "slide-00003": ("further_file", "the first by name is used"),
+        "slide-00004": ("not_diagnostic_slide", "Tissue Slide"),
+        "slide-00005": ("not_primary_tumour", "Solid Tissue Normal"),
+        "slide-00006": ("not_open", ""),
+        "slide-00007": ("not_of_one_patient", "2 patients"),
+        "slide-00008": ("not_svs", ""),
+        "star-00012": ("not_primary_tumour", "Solid Tissue Normal"),
+        "star-00013": ("not_primary_tumour", "Recurrent Tumor"),
     }
-    stars = read_table(out["star_counts"])
+    stars = read_table(out["star_counts"], FILES)
     assert stars["Aliquot ID"].tolist() == [
         "TCGA-05-0001-01A-11R-1000-07", "TCGA-05-0001-01A-11R-2000-07"
     ]  # fmt: skip
-    maf = read_table(out["mutations"]).iloc[0]
+    maf = read_table(out["mutations"], FILES).iloc[0]
     assert maf["Sample ID"] == "TCGA-05-0002-01A"  # not the normal one
     assert maf["Aliquot ID"] == "TCGA-05-0002-01A-11D-1000-08"
-    patients = read_table(out["patients"]).set_index("patient")
+    patients = read_table(out["patients"], PATIENTS).set_index("patient")
     assert patients.loc["TCGA-05-0001"].tolist() == [2, 2, 0]
     assert patients.loc["TCGA-05-0002"].tolist() == [1, 0, 1]
     assert (patients.loc["TCGA-05-0003":] == 0).all(axis=None)
@@ -263,21 +270,26 @@ def test_files_of_a_sheet_are_fetched_checked_and_listed(archive, tmp_path):
     sheet = sheets_of(archive, tmp_path)["star_counts"]
     manifest = tmp_path / "star_counts/MANIFEST.txt"
     archive.faults["/data/star-00003"] = [404]
-    with pytest.raises(HistotransferError, match="star-00003: the server refuses it"):
+    with pytest.raises(HistotransferError, match="star-00003: is refused by the server"):
         fetch_files(archive.address, sheet, manifest, 2, QUICK)
     assert not manifest.exists()
     fetch_files(archive.address, sheet, manifest, 2, QUICK)
-    listed = read_table(manifest)
+    listed = read_table(manifest, MANIFEST)
     assert list(listed) == ["id", "filename", "md5", "size"]
     for entry in listed.itertuples():
         assert md5((manifest.parent / entry.filename).read_bytes()) == entry.md5
     assert len(archive.ranges("/data/star-00000")) == 1
     fetch_file(
-        archive.address, listed["id"][0], listed["md5"][0], listed["size"][0], tmp_path / "x", QUICK
+        archive.address,
+        listed["id"][0],
+        listed["md5"][0],
+        int(listed["size"][0]),
+        tmp_path / "x",
+        QUICK,
     )
     assert (tmp_path / "x").read_bytes() == b"content 0"
     sheet.write_text(sheet.read_text().replace(listed["filename"][2], "../evil"))
-    with pytest.raises(HistotransferError, match=r"'\.\./evil' is no file name"):
+    with pytest.raises(HistotransferError, match=r"'\.\./evil' is not a file name"):
         fetch_files(archive.address, sheet, manifest, 2, QUICK)
 
 
@@ -411,18 +423,16 @@ def luad(
 @pytest.mark.slow
 def test_the_sheets_at_the_true_size(luad):
     archive, folder = luad
-    sheets = {
-        name: read_table(folder / f"{name}.tsv") for name in (*SEARCHES, "patients", "left_out")
-    }
+    sheets = {name: read_table(folder / f"{name}.tsv", schema) for name, schema in SHEETS.items()}
     assert len(sheets["slides"]) == 541
     assert sheets["slides"]["patient"].nunique() == 478
     assert sheets["slides"]["slide"].is_unique
     assert len(sheets["star_counts"]) == 528
     assert len(sheets["mutations"]) == 533
-    assert sheets["left_out"]["reason"].value_counts().to_dict() == {
-        "no diagnostic slide: Tissue Slide": 478,
-        "no primary tumour: Solid Tissue Normal": 59,
-        "no primary tumour: Recurrent Tumor": 2,
+    assert sheets["left_out"][["code", "detail"]].value_counts().to_dict() == {
+        ("not_diagnostic_slide", "Tissue Slide"): 478,
+        ("not_primary_tumour", "Solid Tissue Normal"): 59,
+        ("not_primary_tumour", "Recurrent Tumor"): 2,
     }
     patients = sheets["patients"].set_index("patient")
     assert len(patients) == len(archive.cases)
@@ -440,7 +450,7 @@ def test_the_sheets_at_the_true_size(luad):
 def test_labels_of_fetched_files_are_those_of_the_real_tables(luad, realdata, tmp_path):
     """One file per sample, from the GDC, gives what one table of all samples gives."""
     _, folder = luad
-    slides = read_table(folder / "slides.tsv")
+    slides = read_table(folder / "slides.tsv", SLIDES)
     cohort = write_cohort(tmp_path / "cohort.tsv", sorted(slides["patient"].unique()))
     tables = realdata / "tables"
 
@@ -474,34 +484,36 @@ def test_labels_of_fetched_files_are_those_of_the_real_tables(luad, realdata, tm
 def test_the_cohort_at_the_true_size_where_some_slides_are_lost(luad, tmp_path):
     """A patient goes with the last of their slides, and from every task."""
     _, folder = luad
-    slides = read_table(folder / "slides.tsv")
+    slides = read_table(folder / "slides.tsv", SLIDES)
     owned = slides.groupby("patient")["slide"]
     single = owned.first()[owned.size() == 1].iloc[:3]
     many = owned.first()[owned.size() == 10]
     lost = {
-        single.iloc[0]: "cannot be opened",
-        single.iloc[1]: "has no scale",
-        many.iloc[0]: "is bad",
+        single.iloc[0]: Reason("slide_unreadable"),
+        single.iloc[1]: Reason("no_mpp"),
+        many.iloc[0]: Reason("no_tissue"),
     }
-    qc = {}
     for slide in slides["slide"]:
         reasons = ["blurred", "background"] if slide == single.iloc[2] else ["kept", "kept", "pen"]
-        error = lost.get(slide, "")
-        qc[slide] = write_qc(tmp_path / f"{slide}.h5", [] if error else reasons, error)
+        excluded = lost.get(slide)
+        write_qc(tmp_path, slide, [] if excluded else reasons, excluded)
     tables = {f"{name}_table": tmp_path / f"{name}.tsv" for name in ("qc", "excluded", "cohort")}
-    summarise(
-        qc, dict(zip(slides["slide"], slides["patient"], strict=True)), **tables, apply_qc=True
-    )
-    assert len(read_table(tables["qc_table"])) == 541
-    assert set(read_table(tables["excluded_table"])["slide"]) == {*lost, single.iloc[2]}
-    cohort = read_table(tables["cohort_table"]).set_index("patient")
+    patients = slides.set_index("slide")["patient"].to_dict()
+    summarise(tmp_path, patients, **tables, apply_qc=True)
+    assert len(read_table(tables["qc_table"], QC)) == 541
+    left_out = read_table(tables["excluded_table"], EXCLUDED_SLIDES).set_index("slide")["code"]
+    assert left_out.to_dict() == {
+        **{slide: reason.code for slide, reason in lost.items()},
+        single.iloc[2]: "no_patch_passes_qc",
+    }
+    cohort = read_table(tables["cohort_table"], COHORT).set_index("patient")
     assert len(cohort) == 478
     assert cohort.sum().to_dict() == {"n_slides": 541, "n_slides_used": 537, "n_patches": 1074}
     assert cohort.loc[many.index[0]].tolist() == [10, 9, 18]
     gone = cohort.index[cohort["n_patches"] == 0]
     assert set(gone) == set(single.index)
 
-    patients = read_table(folder / "patients.tsv").set_index("patient")
+    patients = read_table(folder / "patients.tsv", PATIENTS).set_index("patient")
     for name, task in (
         ("star_counts", expression_task({"star_counts": str(folder / "star_counts")})),
         ("mutations", mutation_task(maf_source(folder / "mutations", folder / "mutations.tsv"))),

@@ -19,7 +19,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.fetch import http as module
 from histotransfer.fetch import zenodo
 from histotransfer.fetch.archives import unpack
-from histotransfer.fetch.http import Patience, Remote, download, download_all
+from histotransfer.fetch.http import Remote, RetryPolicy, download, download_all
 from support.disks import small_files
 from support.loopback import RECORD, Archive, md5, serving
 from support.parameters import QUICK
@@ -88,7 +88,7 @@ def test_what_fails_for_the_moment_is_repeated_from_where_it_broke_off(
 @pytest.mark.parametrize("size", [len(CONTENT), None])
 def test_a_further_call_goes_on_where_the_last_one_was_given_up(archive, tmp_path, size):
     archive.faults[PATH] = ["drop:300000", *["drop:0"] * 9]
-    with pytest.raises(HistotransferError, match="bytes that came are kept"):
+    with pytest.raises(HistotransferError, match="bytes that arrived are kept"):
         download(remote(archive, size), tmp_path / "x", QUICK)
     assert left_in(tmp_path) == ["x.part"]
     have = (tmp_path / "x.part").stat().st_size
@@ -109,12 +109,12 @@ def test_a_part_that_is_whole_or_too_long_does_no_harm(archive, tmp_path, beyond
 @pytest.mark.parametrize(
     ("faults", "message"),
     [
-        ([404], r"refuses it \(404 Not Found\)"),
-        ([403], r"refuses it \(403 Forbidden\)"),
+        ([404], r"refused by the server \(404 Not Found\)"),
+        ([403], r"refused by the server \(403 Forbidden\)"),
         ([500] * 9, "could not be fetched .*500"),
         (["hang"] * 9, "could not be fetched .*timed out"),
         (["drop:0"] * 9, "could not be fetched"),
-        (["other"] * 9, "other bytes .*twice"),
+        (["other"] * 9, "twice with other bytes"),
         (["drop:200000", "shifted"] * 9, "could not be fetched"),
         (["short"] * 9, "has 250000 bytes, expected 500000"),
     ],
@@ -141,8 +141,8 @@ def test_a_server_that_is_not_there_is_given_up(tmp_path):
 
 
 def test_waiting_doubles_and_has_an_end():
-    patience = Patience(backoff_s=1)
-    waits = [patience.wait_s(failures) for failures in range(12)]
+    policy = RetryPolicy(backoff_s=1)
+    waits = [policy.wait_s(failures) for failures in range(12)]
     assert waits[:5] == [0, 0, 2, 4, 8]
     assert max(waits) == 120
 
@@ -186,7 +186,7 @@ def test_the_first_failure_ends_many(archive, tmp_path):
         (Remote(f"{archive.address}/data/{number}", "md5:0", 5), tmp_path / str(number))
         for number in range(50)
     ]
-    with pytest.raises(HistotransferError, match=r"data/0: the server refuses it \(404"):
+    with pytest.raises(HistotransferError, match=r"data/0: is refused by the server \(404"):
         download_all(wanted, 2, QUICK)
     assert len(archive.asked) < 50
 
@@ -284,7 +284,7 @@ def test_damaged_empty_and_too_large_archives_leave_nothing(tmp_path, monkeypatc
     (tmp_path / "half.zip").write_bytes(content[: len(content) // 2])
     (tmp_path / "page.zip").write_bytes(b"<html>log in</html>")
     for name in ("bit", "half", "page"):
-        with pytest.raises(HistotransferError, match=rf"{name}\.zip: is no sound zip"):
+        with pytest.raises(HistotransferError, match=rf"{name}\.zip: is not a sound zip"):
             unpack(tmp_path / f"{name}.zip", tmp_path / "set")
     with pytest.raises(HistotransferError, match="is empty"):
         unpack(make_zip(tmp_path / "empty.zip", {}), tmp_path / "set")
@@ -296,10 +296,10 @@ def test_damaged_empty_and_too_large_archives_leave_nothing(tmp_path, monkeypatc
     assert len(list(tmp_path.iterdir())) == 5
 
 
-def test_an_archive_with_a_name_that_is_no_text_is_refused(tmp_path):
+def test_an_archive_with_a_name_that_is_not_text_is_refused(tmp_path):
     archive = make_zip(tmp_path / "x.zip", {"A/ü.tif": b"1"})
     archive.write_bytes(archive.read_bytes().replace("ü".encode(), b"\x80\x80"))
-    with pytest.raises(HistotransferError, match=r"x\.zip: is no sound zip archive .*utf-8"):
+    with pytest.raises(HistotransferError, match=r"x\.zip: is not a sound zip archive .*utf-8"):
         unpack(archive, tmp_path / "set")
 
 

@@ -16,6 +16,7 @@ from histotransfer.imaging import stain
 from histotransfer.imaging.optical_density import optical_density
 from histotransfer.patches import stain_reference
 from histotransfer.patches.from_folders import pack_dataset
+from support.parameters import ENCODING
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
@@ -138,7 +139,7 @@ def write_dataset(folder: Path, pixels: np.ndarray) -> Path:
         (folder / name).mkdir(parents=True)
         Image.fromarray(pixels.reshape(100, 200, 3)[:, :100]).save(folder / name / "1.png")
     store = folder / "store.h5"
-    pack_dataset(folder, store, dataset="set", patch_px=100, codec="png", jpeg_quality=95)
+    pack_dataset(folder, store, dataset="set", patch_px=100, encoding=ENCODING)
     return store
 
 
@@ -154,13 +155,13 @@ def test_reference_survives_its_file(tmp_path: Path):
 
 def test_dataset_without_stain_is_no_reference(tmp_path: Path):
     store = write_dataset(tmp_path / "set", np.full((20000, 3), 240, np.uint8))
-    with pytest.raises(HistotransferError, match="no reference stain"):
+    with pytest.raises(HistotransferError, match="no patches that show two stains"):
         stain_reference.fit_reference(store, tmp_path / "a.json", seed=7)
     assert not (tmp_path / "a.json").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"schema": "other/1"}', '{"schema": "stain/1"}'])
-def test_file_that_is_no_reference_is_named(tmp_path: Path, text: str):
+def test_file_that_is_not_a_reference_is_named(tmp_path: Path, text: str):
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(HistotransferError, match=r"a\.json: is no stain reference"):
+    with pytest.raises(HistotransferError, match=r"a\.json: is not a stain reference"):
         stain_reference.read_reference(tmp_path / "a.json")

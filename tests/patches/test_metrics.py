@@ -18,7 +18,7 @@ def measured(rgb: np.ndarray, mpp: float = 0.5) -> dict[str, float]:
 
 
 def real_patches(realdata: Path) -> list[np.ndarray]:
-    # Without debris of glass and dirt, which is no tissue.
+    # Without debris of glass and dirt, which is not tissue.
     files = sorted((realdata / "patches" / "nct9_224").glob("*/*.tif"))
     files += sorted((realdata / "patches" / "colorectal5_224").glob("*/*.jpg"))[::20]
     return [
@@ -41,7 +41,7 @@ def test_fractions_of_planted_pixels_are_found():
     assert found["dark_fraction"] == pytest.approx(0.05)
 
 
-def test_coloured_fringes_are_no_pen_and_strokes_are():
+def test_strokes_are_pen_and_coloured_fringes_are_not():
     patch = stained(np.full((80, 80), 0.3), np.full((80, 80), 0.3))
     fringed = patch.copy()
     fringed[:, 10:70:12] = (60, 110, 120)  # teal lines of half a micrometre

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import pytest
 from PIL import Image
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging import stain
 from histotransfer.imaging.optical_density import optical_density
 from histotransfer.patches.from_folders import pack_dataset
-from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES, measure
 from histotransfer.patches.store import read_images
 from histotransfer.slides.tiles import tile_slide
-from support.parameters import CUT, PACK
+from support.parameters import ENCODING, PATCHES, TILING
 from support.slides import GLASS, damage, on_glass, stained, tissue, write_slide
 
 
@@ -37,9 +39,15 @@ def picture(size: int = 64, seed: int = 0) -> Image.Image:
     return Image.fromarray(tissue(size, size, seed))
 
 
+def pack(folder: Path, out: Path, patch_px: int = 64, codec: str = "png") -> None:
+    pack_dataset(
+        folder, out, dataset="set", patch_px=patch_px, encoding=replace(ENCODING, codec=codec)
+    )
+
+
 def test_folder_is_packed_in_order_and_without_loss(tmp_path: Path):
     images = {f"{label}_{i}_tif": picture(seed=i) for label in ("TUM", "ADI") for i in range(3)}
-    pack_dataset(folder_of(tmp_path, **images), tmp_path / "a.h5", **PACK)
+    pack(folder_of(tmp_path, **images), tmp_path / "a.h5")
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert store.attrs["classes"].tolist() == ["ADI", "TUM"]
         names = store["names"].asstr()[:].tolist()
@@ -62,7 +70,7 @@ def test_other_sizes_and_modes_are_converted_and_counted(tmp_path: Path):
         A_plain_png=picture(),
     )
     (folder / "A" / "Thumbs.db").write_text("not an image")
-    pack_dataset(folder, tmp_path / "a.h5", **PACK)
+    pack(folder, tmp_path / "a.h5")
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert (store.attrs["n_resized"], store.attrs["n_converted"]) == (1, 2)
         big, clear_image, grey, plain = read_images(store, 0, 4)
@@ -75,7 +83,7 @@ def test_other_sizes_and_modes_are_converted_and_counted(tmp_path: Path):
 
 def test_jpeg_that_fits_is_not_compressed_again(tmp_path: Path):
     folder = folder_of(tmp_path, A_1_jpg=picture())
-    pack_dataset(folder, tmp_path / "a.h5", **(PACK | {"codec": "jpeg"}))
+    pack(folder, tmp_path / "a.h5", codec="jpeg")
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert store["images"][0].tobytes() == (folder / "A" / "1.jpg").read_bytes()
 
@@ -83,7 +91,7 @@ def test_jpeg_that_fits_is_not_compressed_again(tmp_path: Path):
 def test_jpeg_stays_close_to_the_pixels(tmp_path: Path):
     smooth = np.kron(tissue(8, 8), np.ones((8, 8, 1), np.uint8))
     folder = folder_of(tmp_path, A_1_tif=Image.fromarray(smooth))
-    pack_dataset(folder, tmp_path / "a.h5", **(PACK | {"codec": "jpeg"}))
+    pack(folder, tmp_path / "a.h5", codec="jpeg")
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert np.abs(read_images(store, 0, 1)[0].astype(int) - smooth).max() <= 6
 
@@ -105,14 +113,14 @@ def test_folder_that_is_wrong_is_named(tmp_path: Path, kind: str):
         wrong = folder / "A" / "1.png"
         Image.fromarray(np.full((64, 64), 5000, np.uint16)).save(wrong)
     with pytest.raises(HistotransferError) as caught:
-        pack_dataset(folder, tmp_path / "a.h5", **PACK)
+        pack(folder, tmp_path / "a.h5")
     assert caught.value.subject == str(wrong)
     assert list(tmp_path.glob("*.h5")) == []
 
 
 def test_real_patches(realdata: Path, tmp_path: Path):
     folder = realdata / "patches" / "nct9_224"
-    pack_dataset(folder, tmp_path / "a.h5", **(PACK | {"patch_px": 224}))
+    pack(folder, tmp_path / "a.h5", patch_px=224)
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert store.attrs["classes"].tolist() == [
             "ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM",
@@ -131,28 +139,25 @@ class Study:
         image = on_glass(512, 64, 64, 384, 448) if image is None else image
         self.image = image
         self.slide = write_slide(folder / "a.svs", image)
-        self.tiles, self.measures, self.patches = (folder / f"{x}.h5" for x in "tmp")
+        self.tiles, self.metrics, self.patches = (folder / f"{x}.h5" for x in "tmp")
         self.reference = folder / "reference.json"
         self.tile()
 
     def tile(self) -> None:
         """Find the candidate tiles."""
-        tile_slide(
-            self.slide, self.tiles, slide="a", sheet_mpp=None, patch_px=64, stride_px=64,
-            target_mpp=0.5, mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
-        )  # fmt: skip
+        tile_slide(self.slide, self.tiles, slide="a", sheet_mpp=None, parameters=TILING)
 
-    def cut(self, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray], np.ndarray]:
-        """Return the attributes of both files, the measures, and the stored images."""
-        cut_patches(
-            self.slide, self.tiles, self.measures, self.patches,
-            reference_path=self.reference, **(CUT | changes),
+    def extract(self, **changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray], np.ndarray]:
+        """Return the attributes of both files, the metrics, and the stored images."""
+        extract_patches(
+            self.slide, self.tiles, self.metrics, self.patches, slide="a",
+            reference_path=self.reference, parameters=replace(PATCHES, **changes),
         )  # fmt: skip
-        with open_store(self.measures, "measures/1") as store:
+        with open_store(self.metrics, "metrics/1", slide="a") as store:
             measured = {name: store[name][:] for name in store}
             attrs = dict(store.attrs)
-        with open_store(self.patches, "patches/1") as store:
-            assert store.attrs["error"] == attrs["error"]
+        with open_store(self.patches, "patches/1", slide="a") as store:
+            assert Reason.of(store.attrs) == Reason.of(attrs)
             assert len(store["coords"]) == len(store["images"]) == measured["stored"].sum()
             measured["coords"] = store["coords"][:]
             images = read_images(store, 0, len(store["images"]))
@@ -185,8 +190,8 @@ def write_reference(study: Study) -> stain.Stain:
 
 
 def test_every_candidate_is_measured_and_stored_as_scanned(study: Study):
-    attrs, measured, images = study.cut()
-    assert attrs["error"] == ""
+    attrs, measured, images = study.extract()
+    assert attrs["code"] == ""
     assert attrs["stain_status"] == "none"
     assert len(images) == 42
     for (x, y), image in zip(measured["coords"].tolist(), images, strict=True):
@@ -200,17 +205,17 @@ def test_background_is_measured_and_not_stored(tmp_path: Path):
     image = on_glass(512, 64, 64, 384, 448)
     image[70:128, 64:128] = GLASS  # under the mask's closing, but glass
     study = Study(tmp_path, image)
-    _, measured, images = study.cut(max_background_fraction=0.5)
+    _, measured, images = study.extract(max_background_fraction=0.5)
     assert len(images) == len(measured["stored"]) - (measured["background_fraction"] > 0.5).sum()
     limit = float(np.median(measured["background_fraction"]))
-    _, measured, images = study.cut(max_background_fraction=limit - 1e-6)
+    _, measured, images = study.extract(max_background_fraction=limit - 1e-6)
     assert (measured["stored"] == (measured["background_fraction"] <= limit - 1e-6)).all()
     assert np.isfinite(measured["od_mean"]).all()
 
 
 def test_stain_of_the_slide_becomes_that_of_the_reference(study: Study):
     reference = write_reference(study)
-    attrs, measured, images = study.cut(stain_method="slide")
+    attrs, measured, images = study.extract(stain_method="slide")
     assert attrs["stain_status"] == "fitted"
     for (x, y), image in zip(measured["coords"].tolist(), images, strict=True):
         expected, _ = stain.normalise(optical_density(study.pixels(x, y)), attrs["stain_transform"])
@@ -222,10 +227,10 @@ def test_stain_of_the_slide_becomes_that_of_the_reference(study: Study):
     np.testing.assert_allclose(found.max_concentrations, reference.max_concentrations, rtol=0.1)
 
 
-def test_measures_are_those_of_the_raw_pixels_whatever_the_stain(study: Study):
+def test_metrics_are_those_of_the_raw_pixels_whatever_the_stain(study: Study):
     write_reference(study)
-    _, raw, _ = study.cut()
-    _, normalised, _ = study.cut(stain_method="patch")
+    _, raw, _ = study.extract()
+    _, normalised, _ = study.extract(stain_method="patch")
     for name in NAMES:
         np.testing.assert_array_equal(raw[name], normalised[name])
 
@@ -236,17 +241,18 @@ def test_degenerate_stain_is_left_as_it_is_or_excluded(tmp_path: Path):
     image[64:448, 64:448] = stained(random.uniform(0.1, 0.8, (384, 384)), np.zeros((384, 384)))
     study = Study(tmp_path, image)
     write_reference(study)
-    attrs, measured, images = study.cut(stain_method="slide")
-    assert attrs["stain_status"].startswith("left as it is: ")
+    attrs, measured, images = study.extract(stain_method="slide")
+    assert attrs["stain_status"] == "not_estimable"
+    assert attrs["stain_detail"]
     assert attrs["stain_degenerate"] == 1
     np.testing.assert_array_equal(images[0], study.pixels(*measured["coords"][0]))
 
-    attrs, _, images = study.cut(stain_method="slide", stain_fallback="exclude")
-    assert "stain cannot be estimated" in attrs["error"]
+    attrs, _, images = study.extract(stain_method="slide", stain_fallback="exclude")
+    assert attrs["code"] == "stain_not_estimable"
     assert len(images) == 0
 
-    attrs, measured, images = study.cut(stain_method="patch", stain_fallback="exclude")
-    assert attrs["error"] == ""
+    attrs, measured, images = study.extract(stain_method="patch", stain_fallback="exclude")
+    assert attrs["code"] == ""
     assert attrs["stain_degenerate"] == len(measured["stored"]) == 36
     assert len(images) == 0
 
@@ -255,8 +261,8 @@ def test_degenerate_stain_is_left_as_it_is_or_excluded(tmp_path: Path):
 def test_unreadable_tiles_are_counted_and_skipped(study: Study, method: str):
     write_reference(study)
     damage(study.slide, column=1, row=1)  # four tiles of 64 px
-    attrs, measured, images = study.cut(stain_method=method, max_unreadable_fraction=0.1)
-    assert attrs["error"] == ""
+    attrs, measured, images = study.extract(stain_method=method, max_unreadable_fraction=0.1)
+    assert attrs["code"] == ""
     assert attrs["n_unreadable"] == measured["unreadable"].sum() == 4
     assert np.isnan(measured["od_mean"][measured["unreadable"] == 1]).all()
     assert len(images) == 38
@@ -264,34 +270,44 @@ def test_unreadable_tiles_are_counted_and_skipped(study: Study, method: str):
 
 def test_slide_with_more_unreadable_tiles_is_excluded(study: Study):
     damage(study.slide, column=1, row=1)
-    attrs, measured, images = study.cut(max_unreadable_fraction=0.05)
-    assert "more than 2.1 of its 42 tiles cannot be read" in attrs["error"]
+    attrs, measured, images = study.extract(max_unreadable_fraction=0.05)
+    assert attrs["code"] == "too_many_unreadable_tiles"
+    assert attrs["detail"].startswith("more than 2.1 of 42; the last: 64 × 64 px at (")
+    assert "tiling: max_unreadable_fraction" in attrs["remedy"]
     assert len(images) == len(measured["stored"]) == 0
 
 
 def test_slide_that_vanishes_is_excluded(study: Study):
     study.slide.unlink()
-    attrs, _, images = study.cut()
-    assert attrs["error"].startswith("a.svs: does not exist")
+    attrs, _, images = study.extract()
+    assert attrs["code"] == "slide_missing"
     assert len(images) == 0
 
 
-def test_error_of_the_tiling_is_handed_on(study: Study):
+def test_reason_of_the_tiling_is_handed_on(study: Study):
     study.slide.write_text("no slide")
     study.tile()
-    attrs, _, images = study.cut()
-    assert attrs["error"].startswith("a.svs: cannot be opened")
+    attrs, _, images = study.extract()
+    assert attrs["code"] == "slide_unreadable"
     assert len(images) == 0
+
+
+def test_tiles_of_another_slide_are_refused(study: Study):
+    with pytest.raises(HistotransferError, match="is of slide a, expected b"):
+        extract_patches(
+            study.slide, study.tiles, study.metrics, study.patches, slide="b",
+            reference_path=None, parameters=PATCHES,
+        )  # fmt: skip
 
 
 def test_same_slide_and_seed_same_bytes(study: Study):
     write_reference(study)
-    study.cut(stain_method="slide", codec="jpeg")
-    first = study.measures.read_bytes(), study.patches.read_bytes()
-    study.cut(stain_method="slide", codec="jpeg")
-    assert (study.measures.read_bytes(), study.patches.read_bytes()) == first
+    study.extract(stain_method="slide", codec="jpeg")
+    first = study.metrics.read_bytes(), study.patches.read_bytes()
+    study.extract(stain_method="slide", codec="jpeg")
+    assert (study.metrics.read_bytes(), study.patches.read_bytes()) == first
 
 
 def test_unknown_codec_is_refused(study: Study):
     with pytest.raises(HistotransferError, match="Choose jpeg or png"):
-        study.cut(codec="webp")
+        study.extract(codec="webp")

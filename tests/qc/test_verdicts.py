@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from histotransfer.core.errors import HistotransferError
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
-from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES
 from histotransfer.qc.overview import draw_overview
 from histotransfer.qc.verdicts import REASONS, judge, judge_slide
 from histotransfer.slides.tiles import tile_slide
+from support.parameters import PATCHES, QC, TILING
 from support.slides import on_glass, write_slide
 
-THRESHOLDS = {
-    "max_pen_fraction": 0.05,
-    "max_dark_fraction": 0.35,
-    "min_sharpness": 0.45,
-    "min_od_mean": 0.05,
-}
 GOOD = {
     "background_fraction": 0.1,
     "od_mean": 0.3,
@@ -52,7 +50,7 @@ BAD: dict[str, dict[str, float]] = {
 
 def one(**changes: float) -> str:
     measured = {name: np.array([value]) for name, value in (GOOD | changes).items()}
-    [reason] = judge(measured, THRESHOLDS, max_background_fraction=0.75)
+    [reason] = judge(measured, QC, max_background_fraction=0.75)
     return list(REASONS)[reason]
 
 
@@ -70,14 +68,14 @@ def test_the_first_rule_that_applies_is_the_reason(first: str, second: str):
 @given(
     hnp.arrays(np.float32, st.tuples(st.just(len(NAMES)), st.integers(0, 20)),
                elements=st.floats(0, 1, width=32)),
-    st.sampled_from(sorted(THRESHOLDS)),
+    st.sampled_from(sorted(QC.as_params())),
 )  # fmt: skip
 def test_a_laxer_threshold_never_keeps_less(values: np.ndarray, name: str):
     count = values.shape[1]
     measured: dict[str, Any] = dict(zip(NAMES, values, strict=True))
     measured |= {"unreadable": np.zeros(count), "stored": np.ones(count)}
-    lax = THRESHOLDS | {name: 1.0 if name.startswith("max") else 0.0}
-    strict_kept = judge(measured, THRESHOLDS, max_background_fraction=1.0) == 0
+    lax = replace(QC, **{name: 1.0 if name.startswith("max") else 0.0})
+    strict_kept = judge(measured, QC, max_background_fraction=1.0) == 0
     lax_kept = judge(measured, lax, max_background_fraction=1.0) == 0
     assert (lax_kept | ~strict_kept).all()
 
@@ -88,18 +86,13 @@ def files_of(folder: Path, image: np.ndarray | None) -> tuple[Path, Path]:
         slide.write_text("no slide")
     else:
         write_slide(slide, image)
-    tiles, measures = folder / "t.h5", folder / "m.h5"
-    tile_slide(
-        slide, tiles, slide="a", sheet_mpp=None, patch_px=64, stride_px=64, target_mpp=0.5,
-        mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
-    )  # fmt: skip
-    cut_patches(
-        slide, tiles, measures, folder / "p.h5", reference_path=None, stain_method="none",
-        stain_fallback="none", max_background_fraction=0.75, max_unreadable_fraction=0.05,
-        codec="png", jpeg_quality=95, seed=1,
-    )  # fmt: skip
+    tiles, measured = folder / "t.h5", folder / "m.h5"
+    tile_slide(slide, tiles, slide="a", sheet_mpp=None, parameters=TILING)
+    extract_patches(
+        slide, tiles, measured, folder / "p.h5", slide="a", reference_path=None, parameters=PATCHES
+    )
     slide.unlink()  # the verdict needs no slide
-    return tiles, measures
+    return tiles, measured
 
 
 def test_ink_and_blur_on_a_slide_are_found_where_they_are(tmp_path: Path):
@@ -107,9 +100,9 @@ def test_ink_and_blur_on_a_slide_are_found_where_they_are(tmp_path: Path):
     image[64:128, 64:256] = (30, 50, 150)
     smooth = image[320:448, 64:448].mean(axis=(0, 1)) + np.linspace(-20, 20, 384)[None, :, None]
     image[320:448, 64:448] = smooth.astype(np.uint8)
-    tiles, measures = files_of(tmp_path, image)
-    judge_slide(tiles, measures, tmp_path / "q.h5", thresholds=THRESHOLDS)
-    draw_overview(tiles, tmp_path / "q.h5", tmp_path / "q.png")
+    tiles, measured = files_of(tmp_path, image)
+    judge_slide(tiles, measured, tmp_path / "q.h5", slide="a", parameters=QC)
+    draw_overview(tiles, tmp_path / "q.h5", tmp_path / "q.png", slide="a")
     with open_store(tmp_path / "q.h5", "qc/1") as store:
         assert h5py.check_enum_dtype(store["reason"].dtype) == REASONS
         coords, reason = store["coords"][:], store["reason"][:]
@@ -122,21 +115,27 @@ def test_ink_and_blur_on_a_slide_are_found_where_they_are(tmp_path: Path):
     assert Image.open(tmp_path / "q.png").size[0] > 400
 
 
-def test_same_measures_same_bytes(tmp_path: Path):
-    tiles, measures = files_of(tmp_path, on_glass(512, 64, 64, 384, 384))
+def test_same_metrics_same_bytes(tmp_path: Path):
+    tiles, measured = files_of(tmp_path, on_glass(512, 64, 64, 384, 384))
     for name in ("a", "b"):
-        judge_slide(tiles, measures, tmp_path / f"{name}.h5", thresholds=THRESHOLDS)
-        draw_overview(tiles, tmp_path / f"{name}.h5", tmp_path / f"{name}.png")
+        judge_slide(tiles, measured, tmp_path / f"{name}.h5", slide="a", parameters=QC)
+        draw_overview(tiles, tmp_path / f"{name}.h5", tmp_path / f"{name}.png", slide="a")
     for suffix in ("h5", "png"):
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
 @pytest.mark.parametrize("image", [None, np.full((512, 512, 3), 243, np.uint8)])
 def test_slide_without_patches_has_verdict_and_overview(tmp_path: Path, image: np.ndarray | None):
-    tiles, measures = files_of(tmp_path, image)
-    judge_slide(tiles, measures, tmp_path / "q.h5", thresholds=THRESHOLDS)
-    draw_overview(tiles, tmp_path / "q.h5", tmp_path / "q.png")
+    tiles, measured = files_of(tmp_path, image)
+    judge_slide(tiles, measured, tmp_path / "q.h5", slide="a", parameters=QC)
+    draw_overview(tiles, tmp_path / "q.h5", tmp_path / "q.png", slide="a")
     with open_store(tmp_path / "q.h5", "qc/1") as store:
         assert len(store["reason"]) == len(store["coords"]) == 0
-        assert store.attrs["error"] != ""
+        assert Reason.of(store.attrs) is not None
     Image.open(tmp_path / "q.png").verify()
+
+
+def test_metrics_of_another_slide_are_refused(tmp_path: Path):
+    tiles, measured = files_of(tmp_path, on_glass(512, 64, 64, 384, 384))
+    with pytest.raises(HistotransferError, match="is of slide a, expected b"):
+        judge_slide(tiles, measured, tmp_path / "q.h5", slide="b", parameters=QC)

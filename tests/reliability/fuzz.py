@@ -18,6 +18,8 @@ import tempfile
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 
 import atheris
@@ -32,14 +34,16 @@ with atheris.instrument_imports(include=["histotransfer", "tifffile", "PIL"]):
 
     from histotransfer.core.crashes import crash_of
     from histotransfer.core.errors import HistotransferError
+    from histotransfer.core.exclusions import Reason
     from histotransfer.core.hdf5 import open_store
     from histotransfer.fetch import archives
     from histotransfer.labels import forms
     from histotransfer.models import keras_files, xception
     from histotransfer.models.backend import keras
     from histotransfer.patches import from_folders, from_tiles
-    from histotransfer.slides import reader
+    from histotransfer.slides import reader, tiles
     from histotransfer.study import slide_sheet
+    from support.parameters import ENCODING, PATCHES, TILING
     from support.slides import stained, write_slide
 
 Read = Callable[[Path, bytes], None]
@@ -48,26 +52,23 @@ reader.MAX_THUMBNAIL_PX = 2**16  # a slide that claims more costs seconds and te
 
 
 def read_slide(folder: Path, content: bytes) -> None:
-    """Tile a slide and cut its patches; its error is one line in the file."""
+    """Tile a slide and extract its patches; a reason for its exclusion is one line."""
     slide = folder / "S.svs"
     slide.write_bytes(content)
-    if not crash_of(lambda: _tile_and_cut(slide, folder)):  # else it would end the fuzzer
-        _tile_and_cut(slide, folder)
-        with open_store(folder / "patches.h5", "patches/1") as store:
-            error = store.attrs["error"]
-        assert error == "" or (error.startswith("S.svs: ") and "\n" not in error), error
+    if not crash_of(lambda: _tile_and_extract(slide, folder)):  # else it would end the fuzzer
+        _tile_and_extract(slide, folder)
+        with open_store(folder / "patches.h5", "patches/1", slide="S") as store:
+            reason = Reason.of(store.attrs)
+        assert reason is None or "\n" not in reason.sentence(), reason
 
 
-def _tile_and_cut(slide: Path, folder: Path) -> None:
-    tiles = folder / "tiles.h5"
-    tiles.tile_slide(
-        slide, tiles, slide="S", sheet_mpp=None, patch_px=32, stride_px=32, target_mpp=0.5,
-        mpp_tolerance=0.05, thumbnail_mpp=4.0, min_tissue_fraction=0.5,
-    )  # fmt: skip
-    from_tiles.cut_patches(
-        slide, tiles, folder / "measures.h5", folder / "patches.h5", reference_path=None,
-        stain_method="none", stain_fallback="none", max_background_fraction=0.5,
-        max_unreadable_fraction=1.0, codec="png", jpeg_quality=90, seed=1,
+def _tile_and_extract(slide: Path, folder: Path) -> None:
+    found = folder / "tiles.h5"
+    tiling = replace(TILING, patch_px=32, stride_px=32, thumbnail_mpp=4.0)
+    unwrap(tiles.tile_slide)(slide, found, slide="S", sheet_mpp=None, parameters=tiling)
+    unwrap(from_tiles.extract_patches)(
+        slide, found, folder / "metrics.h5", folder / "patches.h5", slide="S", reference_path=None,
+        parameters=replace(PATCHES, max_background_fraction=0.5, max_unreadable_fraction=1.0),
     )  # fmt: skip
 
 
@@ -76,7 +77,11 @@ def read_patch(folder: Path, content: bytes) -> None:
     (folder / "set/A").mkdir(parents=True, exist_ok=True)
     (folder / "set/A/a.png").write_bytes(content)
     from_folders.pack_dataset(
-        folder / "set", folder / "set.h5", dataset="D", patch_px=32, codec="jpeg", jpeg_quality=90
+        folder / "set",
+        folder / "set.h5",
+        dataset="D",
+        patch_px=32,
+        encoding=replace(ENCODING, codec="jpeg"),
     )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ from histotransfer.core.hdf5 import create_store
 from histotransfer.core.joblog import job_log
 from histotransfer.core.tables import write_table
 from histotransfer.patches.from_folders import pack_dataset
-from histotransfer.patches.from_tiles import cut_patches
+from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.slides.tiles import tile_slide
 from support.disks import small_files
-from support.parameters import CUT, PACK
+from support.parameters import ENCODING, PATCHES, TILING
 from support.slides import tissue, write_slide
 from support.tiny_study import RESULTS, Tiny
 
@@ -87,7 +88,7 @@ def pack_many_patches(path: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / f"{number}.png").exists():
             Image.fromarray(tissue(64, 64, number)).save(folder / f"{number}.png")
-    pack_dataset(folder.parent, path, **PACK)
+    pack_dataset(folder.parent, path, dataset="set", patch_px=64, encoding=ENCODING)
 
 
 WRITERS = {
@@ -181,16 +182,15 @@ def test_without_room_for_a_log_a_job_goes_on_and_says_so(tmp_path: Path, capsys
 
 def test_a_slide_s_pass_on_a_full_disk_leaves_neither_of_its_two_files(tmp_path: Path) -> None:
     slide = write_slide(tmp_path / "a.svs", tissue(512, 512))
-    tile_slide(
-        slide, tmp_path / "t.h5", slide="a", sheet_mpp=None, patch_px=64, stride_px=64,
-        target_mpp=0.5, mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
-    )  # fmt: skip
+    tiles = tmp_path / "t.h5"
+    tile_slide(slide, tiles, slide="a", sheet_mpp=None, parameters=TILING)
     (tmp_path / "out").mkdir()
     paths = tmp_path / "out/m.h5", tmp_path / "out/p.h5"
+    extract = partial(
+        extract_patches, slide, tiles, *paths, slide="a", reference_path=None, parameters=PATCHES
+    )
     with small_files(50_000):
-        error = failure_of(
-            lambda: cut_patches(slide, tmp_path / "t.h5", *paths, reference_path=None, **CUT)
-        )
+        error = failure_of(extract)
     assert error.subject == str(paths[1])
     assert list((tmp_path / "out").iterdir()) == []
 

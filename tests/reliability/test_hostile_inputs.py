@@ -15,6 +15,8 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.evaluation.comparison import COLUMNS, write_comparison
@@ -45,6 +48,7 @@ from histotransfer.study.slide_sheet import read_slide_sheet
 from histotransfer.study.tasks import LabelParameters
 from support.errors import JSON, assert_clear
 from support.hdf5 import write_hdf5
+from support.parameters import ENCODING, TILING
 from support.root import ROOT
 from support.slides import on_glass, tissue, write_slide
 from support.tasks import (
@@ -632,7 +636,9 @@ PATCHES: dict[str, tuple[str, bytes, str]] = {
     "a GIF under another name": ("a.png", png(picture(), "GIF"), "cannot identify"),
     "an icon under another name": ("a.png", png(picture(), "ICO"), "cannot identify"),
 }  # fmt: skip
-PACK: dict[str, Any] = {"dataset": "set", "patch_px": 64, "codec": "jpeg", "jpeg_quality": 95}
+PACK: dict[str, Any] = {
+    "dataset": "set", "patch_px": 64, "encoding": replace(ENCODING, codec="jpeg"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", PATCHES)
@@ -667,14 +673,14 @@ FOLDERS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f.mkdir(), (f / "a.png").write_bytes(png(picture()))),
         "no sub-folders",
     ),
-    "an empty class": (lambda f: (f / "A").mkdir(parents=True), "holds no image"),
+    "an empty class": (lambda f: (f / "A").mkdir(parents=True), "has no images"),
     "a class called all": (lambda f: (f / "all").mkdir(parents=True), "stands for all classes"),
     "a folder for an image": (lambda f: (f / "A/a.png").mkdir(parents=True), "a.png"),
     "a name of bytes": (
         lambda f: ((f / "A").mkdir(parents=True), os.mkdir(os.fsencode(f / "A") + b"/\xff.png")),  # noqa: PTH102
-        "no text",
+        "not printable",
     ),
-    "a name of two lines": (lambda f: (f / "A/a\nb.png").mkdir(parents=True), "no text"),
+    "a name of two lines": (lambda f: (f / "A/a\nb.png").mkdir(parents=True), "not printable"),
     "a link to nowhere": (
         lambda f: ((f / "A").mkdir(parents=True), (f / "A/a.png").symlink_to("gone")),
         "a.png",
@@ -716,15 +722,13 @@ def test_the_limit_leaves_room_for_every_patch() -> None:
 # -- Slides ---------------------------------------------------------------------------------------
 
 
-def tile(path: Path, out: Path, sheet_mpp: float | None = None) -> str:
-    """Tile a slide and return the error that is recorded."""
-    tile_slide(
-        path, out, slide="S", sheet_mpp=sheet_mpp, patch_px=64, stride_px=64, target_mpp=0.5,
-        mpp_tolerance=0.05, thumbnail_mpp=8.0, min_tissue_fraction=0.5,
-    )  # fmt: skip
-    with open_store(out, "tiles/1") as store:
-        assert len(store["coords"]) == 0 or not store.attrs["error"]
-        return str(store.attrs["error"])
+def tile(path: Path, out: Path, sheet_mpp: float | None = None) -> Reason | None:
+    """Tile a slide and return the reason for its exclusion."""
+    unwrap(tile_slide)(path, out, slide="S", sheet_mpp=sheet_mpp, parameters=TILING)
+    with open_store(out, "tiles/1", slide="S") as store:
+        reason = Reason.of(store.attrs)
+        assert len(store["coords"]) == 0 or reason is None
+        return reason
 
 
 def overwrite(path: Path, offset: int, content: bytes) -> None:
@@ -734,60 +738,62 @@ def overwrite(path: Path, offset: int, content: bytes) -> None:
 
 
 SLIDE_CASES: dict[str, tuple[Callable[[Path], Any], float | None, str]] = {
-    "a fifo": (lambda p: os.mkfifo(p), None, "is not a file"),
-    "a device": (lambda p: p.symlink_to("/dev/zero"), None, "is not a file"),
-    "a link to itself": (lambda p: p.symlink_to(p), None, "S.svs"),
-    "a link to nowhere": (lambda p: p.symlink_to("gone"), None, "does not exist"),
-    "zeros": (lambda p: p.write_bytes(bytes(10**6)), None, "cannot be opened"),
-    "a PNG": (lambda p: p.write_bytes(png(picture())), None, "cannot be opened"),
+    "a fifo": (lambda p: os.mkfifo(p), None, "slide_not_a_file"),
+    "a device": (lambda p: p.symlink_to("/dev/zero"), None, "slide_not_a_file"),
+    "a link to itself": (lambda p: p.symlink_to(p), None, "slide_missing"),
+    "a link to nowhere": (lambda p: p.symlink_to("gone"), None, "slide_missing"),
+    "zeros": (lambda p: p.write_bytes(bytes(10**6)), None, "slide_unreadable"),
+    "a PNG": (lambda p: p.write_bytes(png(picture())), None, "slide_unreadable"),
     "a TIFF of one picture": (
         lambda p: p.write_bytes(png(picture(), "TIFF")),
         0.5,
-        "cannot be opened",
+        "slide_unreadable",
     ),
     "a TIFF whose pages are a ring": (
         lambda p: p.write_bytes(b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),
         None,
-        "cannot be opened",
+        "slide_unreadable",
     ),
-    "an absurd scale in the header": (
+    "an implausible scale in the header": (
         lambda p: write_slide(p, tissue(256, 256), mpp=5000),
         None,
-        "outside",
+        "mpp_implausible",
     ),
-    "a scale that is no number": (
+    "a scale that is not a number": (
         lambda p: write_slide(p, tissue(256, 256), mpp="nan"),  # type: ignore[arg-type]
         None,
-        "scale",
+        "no_mpp",
     ),
-    "a slide of glass": (lambda p: write_slide(p, on_glass(256, 0, 0, 4, 4)), None, "no tile"),
+    "a slide of glass": (lambda p: write_slide(p, on_glass(256, 0, 0, 4, 4)), None, "no_tissue"),
     "a slide coarser than the target": (
         lambda p: write_slide(p, tissue(256, 256), mpp=2.0),
         None,
-        "coarser",
+        "too_coarse",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", SLIDE_CASES)
 def test_a_wrong_slide_is_listed(tmp_path: Path, case: str) -> None:
-    make, sheet_mpp, named = SLIDE_CASES[case]
+    make, sheet_mpp, code = SLIDE_CASES[case]
     make(tmp_path / "S.svs")
-    error = tile(tmp_path / "S.svs", tmp_path / "t.h5", sheet_mpp)
-    assert error.startswith("S.svs: ")
-    assert named in error
-    assert "\n" not in error
+    reason = tile(tmp_path / "S.svs", tmp_path / "t.h5", sheet_mpp)
+    assert reason is not None
+    assert reason.code == code
+    assert reason.remedy
+    assert "\n" not in reason.sentence()
 
 
 def test_a_slide_that_claims_more_than_a_glass_holds_is_listed(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("histotransfer.slides.reader.MAX_THUMBNAIL_PX", 200)
     write_slide(tmp_path / "S.svs", tissue(256, 256))
-    error = tile(tmp_path / "S.svs", tmp_path / "t.h5")
-    assert "claims 256 × 256 px" in error
+    reason = tile(tmp_path / "S.svs", tmp_path / "t.h5")
+    assert reason is not None
+    assert (reason.code, reason.detail) == ("too_large", "256 × 256 px at 0.5 µm/px")
 
 
 @given(st.integers(0, 10**6), st.binary(min_size=1, max_size=8))
-@example(248, b"\x80")  # the name of a property that is no UTF-8
+@example(248, b"\x80")  # the name of a property that is not UTF-8
 def test_a_damaged_slide_is_read_or_listed(
     tmp_path_factory: pytest.TempPathFactory, place: int, content: bytes
 ) -> None:
@@ -798,8 +804,8 @@ def test_a_damaged_slide_is_read_or_listed(
     damaged = folder / "S.svs"
     damaged.write_bytes(whole.read_bytes())
     overwrite(damaged, place % whole.stat().st_size, content)
-    error = tile(damaged, folder / "t.h5")
-    assert error == "" or error.startswith("S.svs: ")
+    reason = tile(damaged, folder / "t.h5")
+    assert reason is None or "\n" not in reason.sentence()
 
 
 # -- External features ----------------------------------------------------------------------------

@@ -16,9 +16,17 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_score
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.streams import stream
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.simulate.cohort import EMPTY, UNREADABLE, cohort_sheet, composition, write_labels
-from histotransfer.simulate.painter import CLASSES, develop, draw_stain, paint, stream
+from histotransfer.simulate.cohort import (
+    EMPTY,
+    TRUTH,
+    UNREADABLE,
+    cohort_sheet,
+    composition,
+    write_labels,
+)
+from histotransfer.simulate.painter import CLASSES, develop, draw_stain, paint
 from histotransfer.simulate.slides import _regions, write_patches, write_slide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +155,7 @@ def test_labels_follow_the_truth_and_nothing_else(tmp_path: Path) -> None:
     write_table(pd.DataFrame({"slide": patients, "patient": patients}), tmp_path / "slides.tsv")
     paths = {name: tmp_path / f"{name}.tsv" for name in ("expression", "mutations", "truth")}
     write_labels(**paths, slides=tmp_path / "slides.tsv", seed=SEED)
-    truth = read_table(paths["truth"]).fillna({"follows": ""})
+    truth = read_table(paths["truth"], TRUTH).fillna({"follows": ""})
     tpm = read_table(paths["expression"]).set_index("patient")
     status = read_table(paths["mutations"]).set_index("patient")
     fractions = pd.DataFrame([composition(p, SEED) for p in patients], index=patients)
@@ -222,7 +230,7 @@ def test_classes_differ_in_texture_more_than_in_colour(patches: Path) -> None:
 @pytest.mark.parametrize("tissue", CLASSES)
 def test_every_class_can_be_painted_at_any_size_and_scale(tissue: str) -> None:
     for shape, mpp in (((40, 90), 0.25), ((64, 33), 1.0), ((1, 7), 0.5)):
-        rng = stream(SEED, tissue)
+        rng = stream(SEED, "simulation", tissue)
         stains = paint(tissue, rng, shape, mpp)
         assert stains.shape == (2, *shape)
         assert np.isfinite(stains).all()
@@ -233,7 +241,7 @@ def test_every_class_can_be_painted_at_any_size_and_scale(tissue: str) -> None:
 
 def test_stains_are_found_again_in_the_pixels() -> None:
     """Beer–Lambert: the optical density of a patch lies in the plane of its two stain vectors."""
-    rng = stream(SEED, "stain")
+    rng = stream(SEED, "simulation", "stain")
     stain = draw_stain(rng)
     pixels = develop(paint("LYM", rng, (200, 200), 0.5), stain, rng).astype(float)
     density = -np.log(np.maximum(pixels, 1) / stain.white).reshape(-1, 3)

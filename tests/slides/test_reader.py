@@ -1,4 +1,4 @@
-"""Slides: scale, pixels, and files that are no slides."""
+"""Slides: scale, pixels, and files that are not slides."""
 
 from __future__ import annotations
 
@@ -34,26 +34,27 @@ TAGS = {
     ],
 )
 def test_scale_comes_from_sheet_then_header_then_tags(sheet, properties, expected):
-    mpp, source = resolve_mpp(sheet, properties)
+    mpp, source = resolve_mpp("a.svs", sheet, properties)
     assert (pytest.approx(mpp), source) == expected
 
 
 @pytest.mark.parametrize(
-    ("sheet", "properties", "cause"),
+    ("sheet", "properties", "code"),
     [
-        (None, {}, "has no scale"),
-        (None, TAGS | {"tiff.ResolutionUnit": "none"}, "has no scale"),
-        (None, TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "72"}, "outside"),
-        (None, TAGS | {"tiff.XResolution": "0"}, "outside"),
-        (0.01, HEADER, "outside"),
-        (None, HEADER | {"openslide.mpp-x": "nan"}, "outside"),
-        (None, HEADER | {"openslide.mpp-y": "0.27"}, "not square"),
-        (None, HEADER | {"openslide.mpp-x": "a quarter"}, "no number"),
+        (None, {}, "no_mpp"),
+        (None, TAGS | {"tiff.ResolutionUnit": "none"}, "no_mpp"),
+        (None, TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "72"}, "mpp_implausible"),
+        (None, TAGS | {"tiff.XResolution": "0"}, "mpp_implausible"),
+        (0.01, HEADER, "mpp_implausible"),
+        (None, HEADER | {"openslide.mpp-x": "nan"}, "mpp_implausible"),
+        (None, HEADER | {"openslide.mpp-y": "0.27"}, "pixels_not_square"),
+        (None, HEADER | {"openslide.mpp-x": "a quarter"}, "mpp_implausible"),
     ],
 )
-def test_scale_that_is_absent_or_absurd_is_refused(sheet, properties, cause):
-    with pytest.raises(ValueError, match=cause):
-        resolve_mpp(sheet, properties)
+def test_scale_that_is_absent_or_implausible_is_refused(sheet, properties, code):
+    with pytest.raises(SlideError, match="column `mpp`") as caught:
+        resolve_mpp("a.svs", sheet, properties)
+    assert caught.value.reason.code == code
 
 
 @given(
@@ -78,7 +79,7 @@ def test_patch_at_a_level_has_openslides_very_pixels(realdata: Path):
     path = realdata / "slides" / "CMU-1-Small-Region.svs"
     with SlideReader(path) as reader, openslide.OpenSlide(path) as slide:
         scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=224)
-        assert (scale.level, scale.read_px, scale.effective_mpp) == (0, 224, 0.499)
+        assert (scale.read_level, scale.read_px, scale.effective_mpp) == (0, 224, 0.499)
         expected = np.asarray(slide.read_region((700, 1300), 0, (224, 224)).convert("RGB"))
         np.testing.assert_array_equal(reader.read_patch(700, 1300, scale), expected)
 
@@ -87,7 +88,7 @@ def test_patch_between_levels_is_the_mean_of_its_area(tmp_path: Path):
     image = tissue(512, 512)
     with SlideReader(write_slide(tmp_path / "a.svs", image, mpp=0.25)) as reader:
         scale = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=64)
-        assert (scale.level, scale.read_px, scale.patch_size_level0) == (0, 128, 128)
+        assert (scale.read_level, scale.read_px, scale.patch_size_level0) == (0, 128, 128)
         patch = reader.read_patch(30, 41, scale)
     expected = block_means(image[41 : 41 + 128, 30 : 30 + 128], 2)
     assert np.abs(patch.astype(int) - expected).max() <= 1
@@ -98,7 +99,7 @@ def test_patch_of_a_coarser_scale_is_read_from_the_coarser_level(tmp_path: Path)
     with SlideReader(write_slide(tmp_path / "a.svs", image, mpp=0.25)) as reader:
         scale = reader.scale(target_mpp=1.02, tolerance=0.05, patch_px=64)
         patch = reader.read_patch(256, 128, scale)
-    assert (scale.level, scale.patch_size_level0, scale.effective_mpp) == (1, 256, 1.0)
+    assert (scale.read_level, scale.patch_size_level0, scale.effective_mpp) == (1, 256, 1.0)
     np.testing.assert_array_equal(patch, block_means(image, 4)[32:96, 64:128])
 
 
@@ -131,7 +132,7 @@ def test_what_was_not_scanned_is_white(tmp_path: Path):
 def test_detail_that_is_not_there_is_not_invented(tmp_path: Path):
     with (
         SlideReader(write_slide(tmp_path / "a.svs", tissue(256, 256), mpp=1.0)) as reader,
-        pytest.raises(SlideError, match="coarser than the target"),
+        pytest.raises(SlideError, match=r"coarser scale .*target 0\.5"),
     ):
         reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=64)
 
@@ -151,8 +152,17 @@ def test_slide_without_scale_asks_for_the_sheets_column(realdata: Path):
         assert (reader.mpp, reader.mpp_source) == (0.5, "sheet")
 
 
-@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "text", "cut short"])
-def test_what_is_no_slide_is_named_with_cause_and_remedy(tmp_path: Path, kind: str):
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("missing", "slide_missing"),
+        ("folder", "slide_not_a_file"),
+        ("empty", "slide_empty"),
+        ("text", "slide_unreadable"),
+        ("cut short", "slide_unreadable"),
+    ],
+)
+def test_what_is_not_a_slide_is_named_with_code_and_remedy(tmp_path: Path, kind: str, code: str):
     path = tmp_path / "slide.svs"
     if kind == "folder":
         path.mkdir()
@@ -166,6 +176,7 @@ def test_what_is_no_slide_is_named_with_cause_and_remedy(tmp_path: Path, kind: s
     with pytest.raises(SlideError) as caught:
         SlideReader(path)
     assert caught.value.subject == str(path)
+    assert caught.value.reason.code == code
     assert "slide sheet" in caught.value.remedy
 
 

@@ -157,7 +157,7 @@ def test_cache_is_bounded(tmp_path: Path, monkeypatch):
     tiles.close()
 
 
-def test_levels_that_are_no_pages_are_refused(tmp_path: Path):
+def test_levels_that_are_not_pages_are_refused(tmp_path: Path):
     path = write_slide(tmp_path / "a.svs", tissue(256, 256))
     with pytest.raises(Undecodable, match="no single page"):
         TiffTiles(path, [(256, 256), (128, 128)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histotransfer.core.hdf5 import open_store
+from histotransfer.slides.reader import SlideReader
+from histotransfer.slides.resolution import Scale
 from histotransfer.slides.tiles import STRIP_TILES, grid, tile_slide
+from support.parameters import TILING
 from support.slides import GLASS, on_glass, tissue, write_scn, write_slide
-
-SETTINGS: dict[str, Any] = {
-    "slide": "a",
-    "sheet_mpp": None,
-    "patch_px": 64,
-    "stride_px": 64,
-    "target_mpp": 0.5,
-    "mpp_tolerance": 0.05,
-    "thumbnail_mpp": 8.0,
-    "min_tissue_fraction": 0.5,
-}
 
 
 def tiles_of(slide: Path, out: Path, **changes: Any) -> tuple[np.ndarray, dict[str, Any]]:
-    tile_slide(slide, out, **(SETTINGS | changes))
-    with open_store(out, "tiles/1") as store:
+    tile_slide(slide, out, slide="a", sheet_mpp=None, parameters=replace(TILING, **changes))
+    with open_store(out, "tiles/1", slide="a") as store:
         assert len(store["coords"]) == len(store["tissue_fraction"])
         return store["coords"][:], dict(store.attrs)
 
@@ -73,7 +66,7 @@ def test_candidates_are_the_tiles_on_the_planted_tissue(tmp_path: Path):
     coords, attrs = tiles_of(slide, tmp_path / "a.h5")
     x, y = np.meshgrid(np.arange(256, 640, 64), np.arange(320, 768, 64))
     np.testing.assert_array_equal(coords, np.stack([x, y], -1).reshape(-1, 2))
-    assert attrs["error"] == ""
+    assert (attrs["code"], attrs["detail"], attrs["remedy"]) == ("", "", "")
     assert attrs["mpp_source"] == "header"
     assert (attrs["level0_width"], attrs["level0_height"]) == (1024, 1024)
     # To the pixel of the mask (8 µm), by which smoothing may widen it.
@@ -133,6 +126,15 @@ def test_only_what_was_scanned_is_tiled(tmp_path: Path):
     assert 5 * 3 <= (~first).sum() <= 7 * 5
 
 
+def test_a_scale_survives_the_attributes_of_a_store(tmp_path: Path):
+    slide = write_slide(tmp_path / "a.svs", on_glass(512, 128, 128, 256, 256), mpp=0.25)
+    _, attrs = tiles_of(slide, tmp_path / "a.h5")
+    with SlideReader(slide) as reader:
+        expected = reader.scale(target_mpp=0.5, tolerance=0.05, patch_px=64)
+    assert Scale.from_attrs(attrs) == expected
+    assert "patch_size" not in attrs  # the word of CLAM and TRIDENT, who mean what is read
+
+
 def test_same_slide_same_bytes(tmp_path: Path):
     slide = write_slide(tmp_path / "a.svs", on_glass(512, 128, 128, 256, 256))
     tiles_of(slide, tmp_path / "a.h5")
@@ -144,7 +146,9 @@ def test_slide_without_tissue_keeps_its_picture_and_says_so(tmp_path: Path):
     slide = write_slide(tmp_path / "a.svs", np.full((512, 512, 3), GLASS, np.uint8))
     coords, attrs = tiles_of(slide, tmp_path / "a.h5")
     assert len(coords) == 0
-    assert "no tile is tissue" in attrs["error"]
+    assert attrs["code"] == "no_tissue"
+    assert attrs["detail"] == "50% needed; 0 mm² on the slide"
+    assert "tiling: min_tissue_fraction" in attrs["remedy"]
     with open_store(tmp_path / "a.h5", "tiles/1") as store:
         assert store["thumbnail"].shape == (32, 32, 3)
 
@@ -155,15 +159,15 @@ def test_slide_that_cannot_be_read_gives_a_valid_empty_file(tmp_path: Path):
     slide.write_text("no slide")
     coords, attrs = tiles_of(slide, tmp_path / "a.h5")
     assert coords.shape == (0, 2)
-    assert attrs["error"].startswith("a.svs: cannot be opened")
-    assert str(tmp_path) not in attrs["error"]
+    assert attrs["code"] == "slide_unreadable"
+    assert str(tmp_path) not in attrs["detail"] + attrs["remedy"]
 
 
 def test_unreadable_real_slide(realdata: Path, tmp_path: Path):
     slide = realdata / "slides" / "negative" / "unreadable.svs"
     coords, attrs = tiles_of(slide, tmp_path / "a.h5")
     assert len(coords) == 0
-    assert "cannot be read" in attrs["error"]
+    assert attrs["code"] == "slide_region_unreadable"
 
 
 def test_nearly_empty_real_slide_gives_almost_nothing(realdata: Path, tmp_path: Path):

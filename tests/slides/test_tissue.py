@@ -35,7 +35,7 @@ def test_planted_tissue_is_found_whatever_its_stain(strength: float):
     assert (mask & truth).sum() / (mask | truth).sum() > 0.95
 
 
-def test_glass_dust_and_shadow_are_no_tissue():
+def test_glass_dust_and_shadow_are_not_tissue():
     picture = glass(200)
     picture[50:90, 40:120] = 190  # a shadow: grey
     picture[150, 150] = (60, 20, 90)  # a coloured speck of 8 µm

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from histotransfer.fetch.http import RetryPolicy
+from histotransfer.study.parameters import (
+    EncodingParameters,
+    PatchParameters,
+    QcParameters,
+    TilingParameters,
+)
 
-from histotransfer.fetch.http import Patience
+TILING = TilingParameters(
+    patch_px=64,
+    stride_px=64,
+    target_mpp=0.5,
+    mpp_tolerance=0.05,
+    thumbnail_mpp=8.0,
+    min_tissue_fraction=0.5,
+)
 
-PACK: dict[str, Any] = {"dataset": "set", "patch_px": 64, "codec": "png", "jpeg_quality": 95}
+ENCODING = EncodingParameters(codec="png", jpeg_quality=95)
 
+PATCHES = PatchParameters(
+    codec="png",
+    jpeg_quality=95,
+    stain_method="none",
+    stain_fallback="none",
+    max_background_fraction=0.75,
+    max_unreadable_fraction=0.05,
+    seed=1,
+)
 
-CUT: dict[str, Any] = {
-    "stain_method": "none",
-    "stain_fallback": "none",
-    "max_background_fraction": 0.75,
-    "max_unreadable_fraction": 0.05,
-    "codec": "png",
-    "jpeg_quality": 95,
-    "seed": 1,
-}
+QC = QcParameters(
+    max_pen_fraction=0.05, max_dark_fraction=0.35, min_sharpness=0.45, min_od_mean=0.05
+)
 
-
-QUICK = Patience(timeout_s=0.5, retries=3, backoff_s=0.01)
+QUICK = RetryPolicy(timeout_s=0.5, retries=3, backoff_s=0.01)

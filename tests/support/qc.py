@@ -7,32 +7,40 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from histotransfer.core.exclusions import NOT_EXCLUDED, Reason
 from histotransfer.core.hdf5 import create_store
 from histotransfer.qc.verdicts import REASONS
 
 
-def write_qc(path: Path, reasons: list[str], error: str = "") -> Path:
+def write_qc(folder: Path, slide: str, reasons: list[str], excluded: Reason | None = None) -> Path:
+    """Write the verdicts of a slide, or why it cannot be used, to ``folder/slide.h5``."""
     reason = np.array([REASONS[name] for name in reasons], np.uint8)
-    attrs = {
-        "error": error, "mpp": 0.25, "mpp_source": "header", "stain_status": "fitted",
-        "tissue_mm2": 1.5, "effective_mpp": 0.5,
-    }  # fmt: skip
-    with create_store(path, "qc/1", {} if error else attrs) as store:
-        store.attrs["error"] = error
+    attrs: dict[str, object] = {"slide": slide}
+    if excluded:
+        attrs |= excluded.as_row()
+    else:
+        attrs |= NOT_EXCLUDED | {
+            "mpp": 0.25, "mpp_source": "header", "effective_mpp": 0.5, "tissue_mm2": 1.5,
+            "stain_status": "fitted", "stain_detail": "",
+        }  # fmt: skip
+    path = folder / f"{slide}.h5"
+    with create_store(path, "qc/1", attrs) as store:
         store.create_dataset("reason", data=reason, dtype=h5py.enum_dtype(REASONS, np.uint8))
         not_stored = [REASONS[name] for name in ("unreadable", "background", "stain")]
         store["stored"] = (~np.isin(reason, not_stored)).astype(np.uint8)
     return path
 
 
-def judged_cohort(folder: Path) -> tuple[dict[str, Path], dict[str, str], dict[str, Path]]:
-    """Write the verdicts of four slides; return them, the slides' patients, and tables to write."""
-    slides = {
-        "s1": write_qc(folder / "1.h5", ["kept", "kept", "pen", "background"]),
-        "s2": write_qc(folder / "2.h5", [], "s2.svs: cannot be opened. Copy it again."),
-        "s3": write_qc(folder / "3.h5", ["blurred", "blurred", "background"]),
-        "s0": write_qc(folder / "0.h5", ["kept"]),
-    }
-    patients = dict(zip(slides, ["NA", "NA", "007", "008"], strict=True))
+UNREADABLE = Reason("slide_unreadable", "no TIFF", "Copy it again")
+
+
+def judged_cohort(folder: Path) -> tuple[Path, dict[str, str], dict[str, Path]]:
+    """Write the verdicts of four slides; return their folder, patients, and tables to write."""
+    verdicts = folder / "verdicts"
+    write_qc(verdicts, "s1", ["kept", "kept", "pen", "background"])
+    write_qc(verdicts, "s2", [], UNREADABLE)
+    write_qc(verdicts, "s3", ["blurred", "blurred", "background"])
+    write_qc(verdicts, "s0", ["kept"])
+    patients = {"s1": "NA", "s2": "NA", "s3": "007", "s0": "008"}
     tables = {f"{name}_table": folder / f"{name}.tsv" for name in ("qc", "excluded", "cohort")}
-    return slides, patients, tables
+    return verdicts, patients, tables

@@ -1,4 +1,4 @@
-"""Slides that fail, each in its way: named with cause and remedy, and the study goes on."""
+"""Slides that fail, each in its way: listed with code and remedy, and the study goes on."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
-from histotransfer.core.tables import read_table
+from histotransfer.core.exclusions import Reason
+from histotransfer.core.tables import TableSchema, read_table
+from histotransfer.qc.cohort import EXCLUDED_SLIDES, QC
 from support.slides import damage, on_glass, tissue, write_crashing_slide, write_slide
 from support.study import Study
 
@@ -56,9 +59,14 @@ def lay_out(study: Study, slides: dict[str, Path]) -> str:
     return study.configure("bad.yaml", config)
 
 
-def excluded(study: Study) -> dict[str, str]:
-    table = read_table(study.folder / "results/bad/tables/excluded_slides.tsv")
-    return dict(zip(table["slide"], table["reason"], strict=True))
+def table_of(study: Study, schema: TableSchema) -> pd.DataFrame:
+    path = study.folder / f"results/bad/tables/{schema.name}.tsv"
+    return read_table(path, schema).set_index("slide")
+
+
+def excluded(study: Study) -> dict[str, Reason | None]:
+    rows = table_of(study, EXCLUDED_SLIDES).to_dict("index")
+    return {str(slide): Reason.of(row) for slide, row in rows.items()}
 
 
 TARGETS = ["qc", *(f"results/bad/tables/{name}.tsv" for name in ("excluded_slides", "slide_costs"))]
@@ -80,38 +88,43 @@ def plan(study: Study) -> dict[str, int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("slide", "cause", "remedy"),
+    ("slide", "codes", "remedy"),
     [
-        ("empty", "zero bytes", "Copy or download the slide again"),
-        ("text", "cannot be opened as a slide", "Copy or download the slide again"),
-        ("cut_short", "cannot be ", "Copy or download the slide again"),
+        ("empty", {"slide_empty"}, "Copy or download the slide again"),
+        ("text", {"slide_unreadable"}, "Copy or download the slide again"),
+        (
+            "cut_short",
+            {"slide_unreadable", "slide_region_unreadable", "too_many_unreadable_tiles"},
+            "Copy or download the slide again",
+        ),
         pytest.param(
             "crash",
-            "crashed at it (SIGFPE)",
+            {"slide_crashes_reader"},
             "Copy or download the slide again",
             marks=pytest.mark.skipif(
-                platform.machine() != "x86_64", reason="division by zero is no crash here"
+                platform.machine() != "x86_64", reason="division by zero does not crash here"
             ),
         ),
-        ("folder", "is not a file", "correct its path"),
-        ("damaged", "tiles cannot be read; the last:", "max_unreadable_fraction"),
-        ("no_scale", "has no scale", "the slide sheet's column `mpp`"),
-        ("glass", "no tile is tissue", "lower `tiling: min_tissue_fraction`"),
+        ("folder", {"slide_not_a_file"}, "correct its path"),
+        ("damaged", {"too_many_unreadable_tiles"}, "max_unreadable_fraction"),
+        ("no_scale", {"no_mpp"}, "the slide sheet's column `mpp`"),
+        ("glass", {"no_tissue"}, "lower `tiling: min_tissue_fraction`"),
     ],
 )
-def test_bad_slide_is_listed_with_file_cause_and_remedy(study: Study, slide, cause, remedy):
+def test_bad_slide_is_listed_with_code_and_remedy(study: Study, slide, codes, remedy):
     reason = excluded(study)[slide]
-    assert reason.startswith(f"{slide}.svs: ")
-    assert cause in reason
-    assert remedy in reason
+    assert reason is not None
+    assert reason.code in codes
+    assert remedy in reason.remedy
 
 
 @pytest.mark.slow
 def test_good_slides_are_kept_whatever_lies_beside_them(study: Study):
     assert not set(GOOD) & set(excluded(study))
-    qc = read_table(study.folder / "results/bad/tables/qc.tsv").set_index("slide")
+    qc = table_of(study, QC)
     assert qc.loc["good_1", "n_patches"] == 64
-    assert set(qc["error"].dropna()) == set(excluded(study).values())
+    reasons = {slide: Reason.of(row) for slide, row in qc.to_dict("index").items()}
+    assert {slide: reason for slide, reason in reasons.items() if reason} == excluded(study)
     for name in qc.index:
         assert Image.open(study.folder / f"results/bad/qc/{name}.png").size[0] > 400
 
@@ -133,7 +146,7 @@ def test_kept_tiles_of_a_slide_are_exported_by_name(study: Study):
 
 @pytest.mark.slow
 def test_unreadable_tile_is_counted_and_the_slide_goes_on(study: Study):
-    qc = read_table(study.folder / "results/bad/tables/qc.tsv").set_index("slide")
+    qc = table_of(study, QC)
     row = qc.loc["damaged_in_one_tile"]
     assert row["unreadable"] == 1
     assert row["n_patches"] == 63
@@ -146,7 +159,13 @@ def test_another_file_in_a_slides_place_runs_its_jobs_again_and_no_others(study:
     before = slide.stat()
     os.utime(slide, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert plan(study) == dict.fromkeys(
-        ("tile_slide", "cut_patches", "judge_patches", "summarise_cohort", "tabulate_slide_costs"),
+        (
+            "tile_slide",
+            "extract_patches",
+            "judge_patches",
+            "summarise_cohort",
+            "tabulate_slide_costs",
+        ),
         1,
     )
     os.utime(slide, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -177,4 +196,4 @@ def test_slide_that_vanishes_in_the_run_is_listed(tmp_path: Path):
     # The next job may have opened its slide before it vanished, and then has read all of it.
     assert len(left_out) >= len(gone) - 1 >= 3
     assert set(left_out) <= set(gone)
-    assert all("does not exist" in reason for reason in left_out.values())
+    assert all(reason and reason.code == "slide_missing" for reason in left_out.values())

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from histotransfer.core.tables import read_table
+from histotransfer.fetch import gdc_sheets
+from histotransfer.qc.cohort import COHORT
 from histotransfer.simulate.slides import write_patches, write_slide
 from support.gdc import MAF, STAR, add_expression, add_mutations, add_patients, add_slide, row
 from support.loopback import RECORD, Archive, md5, serving
@@ -83,8 +85,9 @@ def test_from_nothing_to_tiles_and_labels(study: Study, archive: Archive) -> Non
 
     study.run(*SHEETS, *config)
     sheet = (study.folder / "config/slides.tsv").read_bytes()
-    assert len(read_table(study.folder / "config/slides.tsv")) == len(SLIDES)
-    assert read_table(study.folder / "config/left_out.tsv")["patient"].tolist() == [PATIENTS[3]]
+    assert len(read_table(study.folder / "config/slides.tsv", gdc_sheets.SLIDES)) == len(SLIDES)
+    left_out = read_table(study.folder / "config/left_out.tsv", gdc_sheets.LEFT_OUT)
+    assert left_out["patient"].tolist() == [PATIENTS[3]]
     process = study.snakemake(*SHEETS, *config)
     assert process.returncode != 0
     assert "config/slides.tsv, config/patients.tsv" in process.stdout
@@ -109,7 +112,7 @@ def test_from_nothing_to_tiles_and_labels(study: Study, archive: Archive) -> Non
     assert archive.ranges(slides[SLIDES[2]])[1].startswith("bytes=")
 
     study.run(*TARGETS, *config)
-    cohort = read_table(study.folder / "results/tables/cohort.tsv").set_index("patient")
+    cohort = read_table(study.folder / "results/tables/cohort.tsv", COHORT).set_index("patient")
     assert cohort["n_slides_used"].to_dict() == dict(zip(PATIENTS[:3], [2, 1, 1], strict=True))
     labels = {
         task: read_table(study.folder / f"results/labels/{task}.tsv").set_index("sample")["A"]

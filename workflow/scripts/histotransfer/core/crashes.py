@@ -1,33 +1,53 @@
-"""What a library that crashes takes with it: a process of its own, and not the study's job.
+"""Crash isolation: a library that crashes takes a process of its own with it, not the job's.
 
-OpenSlide and the decoders are C. Of a slide that is damaged in the right place, they end the whole
-process by a signal, which no ``except`` sees; so a slide is read in a forked process.
+OpenSlide and the decoders are written in C. A slide that is damaged in the right place makes them
+end the whole process by a signal, which no ``except`` sees; so slides are read in a forked process.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import signal
 import threading
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from contextlib import suppress
+from functools import partial, wraps
+from multiprocessing.connection import Connection
+from typing import ParamSpec
 
 from .errors import HistotransferError
 
 CRASHES = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"})
-"""How faults of a library end a process; other signals are somebody's wish, or the want of
-memory."""
+"""How a fault in a library ends a process; other signals come from a person or the kernel."""
+
+P = ParamSpec("P")
+_FORK = multiprocessing.get_context("fork")
+
+
+def isolated(read: Callable[P, None]) -> Callable[P, None]:
+    """Decorate a function to run in a process of its own (`inspect.unwrap` gives the bare one).
+
+    If that process crashes, the function is called again with the signal as its argument `crash`.
+    """
+    bare: Callable[..., None] = read
+
+    @wraps(read)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        if crash := crash_of(partial(bare, *args, **kwargs)):
+            bare(*args, **kwargs, crash=crash)
+
+    return run
 
 
 def crash_of(read: Callable[[], None]) -> str:
-    """Run a function in a process of its own, and tell whether that crashed.
+    """Run a function in a process of its own and tell whether it crashed.
 
     Parameters
     ----------
     read : callable
-        What it writes to files stays; whatever else it changes is gone with its process.
+        What it writes to files stays; whatever else it changes is lost with its process.
 
     Returns
     -------
@@ -41,57 +61,43 @@ def crash_of(read: Callable[[], None]) -> str:
     RuntimeError
         If the function raises anything else, with its traceback as text; if another signal ends it.
     """
-    told, tell = os.pipe()
-    parent_gone, parent_lives = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(told)
-        os.close(parent_lives)
-        threading.Thread(target=_end_with_parent, args=(parent_gone,), daemon=True).start()
-        _run(read, tell)
-    os.close(tell)
-    os.close(parent_gone)
-    with os.fdopen(told, "rb") as pipe:
-        error = pipe.read()
-    _, status = os.waitpid(child, 0)
-    os.close(parent_lives)
-    if os.WIFSIGNALED(status):
-        name = signal.Signals(os.WTERMSIG(status)).name
+    receiver, sender = _FORK.Pipe(duplex=False)
+    child = _FORK.Process(target=_run, args=(read, sender), daemon=True)
+    child.start()
+    sender.close()
+    error = None
+    with receiver, suppress(EOFError, OSError):  # the pipe of a process that crashed ends early
+        error = receiver.recv()
+    child.join()
+    if status := child.exitcode or 0:
+        name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         if name in CRASHES:
             return name
-        if name == "SIGKILL":  # nearly always by what watches over the memory
-            raise MemoryError(f"its process was ended by {name}")
+        if name == "SIGKILL":  # nearly always by whatever limits the memory
+            raise MemoryError(f"the process that reads was ended by {name}")
         raise RuntimeError(f"the process that reads was ended by {name}")
     if error:
-        _raise(**json.loads(error))
+        kind, texts = error
+        raise kind(*texts)
     return ""
 
 
-def _run(read: Callable[[], None], tell: int) -> NoReturn:
-    """Run the function, pass its error on, and end the process without the parent's clean-up."""
-    error: dict[str, str | list[str]] = {}
+def _run(read: Callable[[], None], sender: Connection) -> None:
+    """Run the function and send what it raised, or None."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    error: tuple[type[Exception], tuple[str, ...]] | None = None
     try:
         read()
     except HistotransferError as raised:
-        error = {"kind": "ours", "texts": [raised.subject, raised.cause, raised.remedy]}
+        error = HistotransferError, (raised.subject, raised.cause, raised.remedy)
     except MemoryError as raised:
-        error = {"kind": "memory", "texts": [str(raised)]}
+        error = MemoryError, (str(raised),)
     except BaseException:
-        error = {"kind": "other", "texts": [traceback.format_exc()]}
-    if error:
-        with os.fdopen(tell, "w", encoding="utf-8") as pipe:
-            json.dump(error, pipe)
-    os._exit(0)
+        error = RuntimeError, (traceback.format_exc(),)
+    sender.send(error)
 
 
-def _raise(kind: str, texts: list[str]) -> NoReturn:
-    if kind == "ours":
-        raise HistotransferError(*texts)
-    if kind == "memory":
-        raise MemoryError(*texts)
-    raise RuntimeError(*texts)
-
-
-def _end_with_parent(parent_gone: int) -> NoReturn:
-    os.read(parent_gone, 1)  # returns when the parent's end is closed, by whatever ended it
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()  # returns when the parent has ended, by whatever signal
     os._exit(1)

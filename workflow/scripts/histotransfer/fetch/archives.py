@@ -1,4 +1,4 @@
-"""Archives that come from elsewhere: unpacked into their folder, and nowhere else."""
+"""Downloaded archives: unpacked into their folder, and nowhere else."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
         except Exception as error:  # of a damaged archive, zipfile raises errors of any kind
             raise_if_unwritable(folder, error)
             raise HistotransferError(
-                archive, f"is no sound zip archive ({error})", "Delete it, so that it comes again"
+                archive, f"is not a sound zip archive ({error})", "Delete it to fetch it again"
             ) from error
         inside = list(unpacked.iterdir()) if members else []
         if not inside:
-            raise HistotransferError(archive, "is empty", "Delete it, so that it comes again")
+            raise HistotransferError(archive, "is empty", "Delete it to fetch it again")
         root = inside[0] if len(inside) == 1 and inside[0].is_dir() else unpacked
         root.replace(folder)
 
@@ -61,14 +61,14 @@ def _refuse_strays(archive: Path, members: Iterable[zipfile.ZipInfo]) -> None:
             raise HistotransferError(
                 archive,
                 f"its member {member.filename!r} {fault}; nothing was unpacked",
-                "Do not use an archive that does this; see where it comes from",
+                "Do not use such an archive; find out where it comes from",
             )
 
 
 def _fault(member: zipfile.ZipInfo) -> str:
     """Say what is wrong with a member, if anything is."""
-    # Both kinds of path, since an archive made on Windows may say `..\\x`. (`orig_filename` is what
-    # the archive says; zipfile has changed `filename` where the name has a null byte.)
+    # Both kinds of path, since an archive made on Windows may say `..\\x`. (`orig_filename` is the
+    # archive's own name; zipfile changes `filename` where it has a null byte.)
     for path in (PurePosixPath(member.orig_filename), PureWindowsPath(member.orig_filename)):
         if path.is_absolute() or path.drive or ".." in path.parts:
             return "would leave the folder"

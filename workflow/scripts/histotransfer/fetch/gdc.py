@@ -16,21 +16,24 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from ..core.errors import HistotransferError
-from ..core.tables import read_table, write_table
-from .http import Patience, Remote, ask, download, download_all, open_session
+from ..core.tables import TableSchema, read_table, write_table
+from .http import Remote, RetryPolicy, ask, download, download_all, open_session
 
 log = logging.getLogger(__name__)
 
 PAGE = 500
-MANIFEST = {"File ID": "id", "File Name": "filename", "md5": "md5", "size": "size"}
-"""Columns of a list of files, and what the GDC's manifests call them."""
+MANIFEST = TableSchema(
+    "MANIFEST", {"id": "text", "filename": "text", "md5": "text", "size": "text"}
+)
+"""The files that were fetched, as in the manifests of the GDC's own client."""
 FORMS = {
-    "File ID": (r"[A-Za-z0-9-]+", "id of a file"),
-    "File Name": (r"[^./\\][^/\\]*", "file name"),
-    "md5": (r"[0-9a-f]{32}", "MD5"),
-    "size": (r"\d{1,15}", "number of bytes"),
+    "File ID": (r"[A-Za-z0-9-]+", "the id of a file"),
+    "File Name": (r"[^./\\][^/\\]*", "a file name"),
+    "md5": (r"[0-9a-f]{32}", "an MD5"),
+    "size": (r"\d{1,15}", "a number of bytes"),
 }
-"""What the cells of those columns must look like."""
+"""The columns of a list of files, in the order of `MANIFEST`, and the form of their cells."""
+TO_FETCH = TableSchema("files to fetch", dict.fromkeys(FORMS, "text"))
 Hit = dict[str, Any]
 Filter = Mapping[str, str]
 
@@ -42,14 +45,14 @@ class Gdc:
     ----------
     address : str
         The API's address, such as ``https://api.gdc.cancer.gov``.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
     """
 
-    def __init__(self, address: str, patience: Patience | None = None) -> None:
+    def __init__(self, address: str, policy: RetryPolicy | None = None) -> None:
         self.address = address.rstrip("/")
-        self.patience = patience or Patience()
-        self._session = open_session(self.patience)
+        self.policy = policy or RetryPolicy()
+        self._session = open_session(self.policy)
 
     def release(self) -> str:
         """Return the data release that the API serves, such as ``Data Release 45.0 - …``."""
@@ -89,8 +92,8 @@ class Gdc:
         Raises
         ------
         HistotransferError
-            If the API cannot be reached, does not answer as it should or with something of another
-            form, or its answer changes from page to page.
+            If the API cannot be reached, fails, answers in another form, or its answer changes from
+            page to page.
         """
         terms = [
             {"op": "in", "content": {"field": field, "value": [value]}}
@@ -128,7 +131,7 @@ class Gdc:
         self, method: str, endpoint: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         try:
-            return ask(self._session, method, f"{self.address}/{endpoint}", self.patience, body)
+            return ask(self._session, method, f"{self.address}/{endpoint}", self.policy, body)
         except requests.RequestException as error:
             raise self._error(endpoint, f"did not answer the search ({error})") from error
 
@@ -146,7 +149,7 @@ def fetch_file(
     md5: str,
     size: int,
     out_path: str | Path,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
 ) -> None:
     """Fetch one file and check it; the errors are those of `download`.
 
@@ -160,10 +163,10 @@ def fetch_file(
         Its digest and its bytes, from the GDC's own list.
     out_path : str or Path
         The file to write.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
     """
-    download(_remote(address, file_id, md5, size), out_path, patience)
+    download(_remote(address, file_id, md5, size), out_path, policy)
 
 
 def fetch_files(
@@ -171,23 +174,23 @@ def fetch_files(
     sheet: str | Path,
     manifest: str | Path,
     connections: int,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
 ) -> None:
-    """Fetch all files of a sheet, a few at a time, and write which they are when all are there.
+    """Fetch all files of a sheet, a few at a time, and list them when all are there.
 
     Parameters
     ----------
     address : str
         The API's address.
     sheet : str or Path
-        The table of `sheets.file_table`.
+        The table of `gdc_sheets.file_table`.
     manifest : str or Path
-        To write: id, filename, md5, size, as in the manifests of the GDC's own client. The files
-        lie beside it; those there already are kept, and those that the sheet no longer names, too.
+        To write (`MANIFEST`). The files lie beside it; those already there are kept, and so are
+        those that the sheet no longer names.
     connections : int
         Files at a time.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
     """
     files = _read_files(sheet)
     folder = Path(manifest).parent
@@ -195,22 +198,24 @@ def fetch_files(
         (_remote(address, file_id, md5, int(size)), folder / name)
         for file_id, name, md5, size in files.itertuples(index=False, name=None)
     ]
-    download_all(wanted, connections, patience)
-    write_table(files.rename(columns=MANIFEST), manifest)
+    download_all(wanted, connections, policy)
+    listed = files.rename(columns=dict(zip(FORMS, MANIFEST.columns, strict=True)))
+    write_table(listed, manifest, MANIFEST)
 
 
 def _read_files(sheet: str | Path) -> pd.DataFrame:
-    """Read what is to be fetched from a sheet, which users may have edited."""
-    table = read_table(sheet, **dict.fromkeys(FORMS, "str"))
-    remedy = "Correct it, or make it anew: make sheets"
-    if missing := sorted(set(FORMS) - set(table)):
-        raise HistotransferError(sheet, f"has no column {missing[0]}", remedy)
+    """Read the files to fetch from a sheet, which users may have edited."""
+    remedy = "Correct it, or make it again: make sheets"
+    try:
+        table = read_table(sheet, TO_FETCH)[list(FORMS)].fillna("")
+    except HistotransferError as error:
+        raise HistotransferError(sheet, error.cause, remedy) from error
     for column, (form, name) in FORMS.items():
-        wrong = table.index[~table[column].fillna("").str.fullmatch(form)]
+        wrong = table.index[~table[column].str.fullmatch(form)]
         if len(wrong):
-            cell = table[column].fillna("")[wrong[0]]
-            raise HistotransferError(sheet, f"line {wrong[0] + 2}: {cell!r} is no {name}", remedy)
-    return table[list(FORMS)]
+            cell = table[column][wrong[0]]
+            raise HistotransferError(sheet, f"line {wrong[0] + 2}: {cell!r} is not {name}", remedy)
+    return table
 
 
 def _remote(address: str, file_id: str, md5: str, size: int) -> Remote:

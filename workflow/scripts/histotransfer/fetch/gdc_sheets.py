@@ -1,7 +1,7 @@
 """The sheets of a project of the GDC: its diagnostic slides, patients, and files of labels.
 
-Only diagnostic slides (DX) and primary tumours are listed; whatever else the searches find is
-listed apart, with the reason why it is left out.
+Only diagnostic slides (DX) and primary tumours are used; whatever else the searches find is listed
+apart, with the reason.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import HistotransferError
+from ..core.exclusions import COLUMNS, Reason
 from ..core.files import written_whole
+from ..core.tables import ColumnType, TableSchema
 from .gdc import Gdc, Hit
 
 log = logging.getLogger(__name__)
@@ -36,10 +38,33 @@ FIELDS = (
     "associated_entities.entity_submitter_id",
 )
 DIAGNOSTIC, TUMOUR, SLIDE_SUFFIX = "Diagnostic Slide", "Primary Tumor", ".svs"
-SLIDE_COLUMNS = ["slide", "patient", "path", "file_id", "md5", "size"]
-#: The first four as in the sample sheets of the GDC's portal.
-FILE_COLUMNS = ["File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID", "md5", "size"]
-LEFT_OUT_COLUMNS = ["list", "file_id", "file_name", "patient", "reason"]
+_CHECKS: Mapping[str, ColumnType] = {"md5": "text", "size": "integer"}
+
+SLIDES = TableSchema(
+    "slides", {**dict.fromkeys(("slide", "patient", "path", "file_id"), "text"), **_CHECKS}
+)
+"""The slide sheet: a row per slide, with what it takes to fetch it."""
+FILES = TableSchema(
+    "files",
+    {
+        **dict.fromkeys(("File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID"), "text"),
+        **_CHECKS,
+    },
+)
+"""A row per file of labels, named as in the sample sheets of the GDC's portal."""
+PATIENTS = TableSchema("patients", {"patient": "text", **dict.fromkeys(SEARCHES, "integer")})
+"""A row per patient of the project, with the number of files that each search found."""
+LEFT_OUT = TableSchema(
+    "left_out", dict.fromkeys(("list", "file_id", "file_name", "patient", *COLUMNS), "text")
+)
+"""A row per file that a search found and the study does not use, with the reason."""
+SHEETS = {
+    "slides": SLIDES,
+    "star_counts": FILES,
+    "mutations": FILES,
+    "patients": PATIENTS,
+    "left_out": LEFT_OUT,
+}
 
 
 def _object(required: Schema, **others: Schema) -> Schema:
@@ -78,24 +103,22 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
     slide_folder : str
         Where the slides will lie, for the slide sheet's paths.
     out : mapping of str to path
-        The files to write: ``slides`` (the slide sheet), ``star_counts`` and ``mutations`` (one row
-        per file, with the sample it is of), ``patients`` (all of the project's, with their numbers
-        of files), ``left_out`` (file and reason), ``release`` (JSON: the data release, the numbers
+        The files to write: those of `SHEETS`, and ``release`` (JSON: the data release, the numbers
         and bytes of the files).
 
     Raises
     ------
     HistotransferError
-        If the API does not answer, or knows no such project.
+        If the API does not answer, or has no such project.
     """
     release = gdc.release()
     cases = gdc.search("cases", {"project.project_id": project}, ["submitter_id"], PATIENT)
     if not cases:
         raise HistotransferError(
-            "config: download.project", f"{gdc.address} knows no patient of {project}", "Correct it"
+            "config: download.project", f"{gdc.address} has no patient of {project}", "Correct it"
         )
     used: dict[str, list[Hit]] = {}
-    left_out = []
+    left_out: list[dict[str, str]] = []
     for name, search in SEARCHES.items():
         where = {"cases.project.project_id": project, **search}
         used[name], others = sort_out(gdc.search("files", where, FIELDS, FILE), name)
@@ -106,10 +129,10 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
         "star_counts": file_table(used["star_counts"]),
         "mutations": file_table(used["mutations"]),
         "patients": patient_table([case["submitter_id"] for case in cases], used),
-        "left_out": pd.DataFrame(left_out, columns=LEFT_OUT_COLUMNS),
+        "left_out": _table(left_out, LEFT_OUT),
     }
     for name, table in tables.items():
-        with written_whole(out[name]) as partial:  # without a digest: they are the user's to edit
+        with written_whole(out[name]) as partial:  # without a digest: users may edit them
             table.to_csv(partial, sep="\t", index=False, lineterminator="\n")
     facts = {
         "data_release": release,
@@ -122,7 +145,7 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
         partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[tuple[str, ...]]]:
+def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[dict[str, str]]]:
     """Tell the files that count from those that do not.
 
     Parameters
@@ -136,42 +159,43 @@ def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[tuple[str,
     -------
     used : list of dict
         The files that count, sorted by name; of a slide's several files the first by name.
-    left_out : list of tuple
-        One row of `LEFT_OUT_COLUMNS` for each of the others.
+    left_out : list of dict
+        A row of `LEFT_OUT` for each of the others.
     """
     used: list[Hit] = []
-    left_out: list[tuple[str, ...]] = []
+    left_out: list[dict[str, str]] = []
     seen = set()
     for hit in sorted(hits, key=lambda hit: (hit["file_name"], hit["file_id"])):
         reason = _fault(hit, name)
         if name == "slides" and not reason:
             if slide_id(hit) in seen:
-                reason = "a further file of this slide: the first by name is used"
+                reason = Reason("further_file", "the first by name is used")
             seen.add(slide_id(hit))
         if reason:
             patients = ", ".join(sorted(case["submitter_id"] for case in hit.get("cases", [])))
-            left_out.append((name, hit["file_id"], hit["file_name"], patients, reason))
+            file = {"list": name, "file_id": hit["file_id"], "file_name": hit["file_name"]}
+            left_out.append(file | {"patient": patients} | reason.as_row())
         else:
             used.append(hit)
     return used, left_out
 
 
-def _fault(hit: Hit, name: str) -> str:
+def _fault(hit: Hit, name: str) -> Reason | None:
     """Say why a file does not count, if it does not."""
     cases = hit.get("cases", [])
     if hit["access"] != "open":
-        return "not open to everyone"
+        return Reason("not_open")
     if len(cases) != 1:
-        return f"of {len(cases)} patients"
+        return Reason("not_of_one_patient", f"{len(cases)} patients")
     strategy = hit.get("experimental_strategy")
     if name == "slides" and strategy != DIAGNOSTIC:
-        return f"no diagnostic slide: {strategy}"
+        return Reason("not_diagnostic_slide", str(strategy))
     if _tumour(hit) is None:
         kinds = {str(sample.get("sample_type")) for sample in cases[0].get("samples", [])}
-        return f"no primary tumour: {', '.join(sorted(kinds))}"
+        return Reason("not_primary_tumour", ", ".join(sorted(kinds)))
     if name == "slides" and not hit["file_name"].lower().endswith(SLIDE_SUFFIX):
-        return f"no {SLIDE_SUFFIX} file"
-    return ""
+        return Reason("not_svs")
+    return None
 
 
 def _tumour(hit: Hit) -> str | None:
@@ -187,7 +211,7 @@ def slide_id(hit: Hit) -> str:
 
 
 def slide_table(hits: Sequence[Hit], folder: str) -> pd.DataFrame:
-    """Return the slide sheet: one row per slide, sorted, with what fetching it takes."""
+    """Return the slide sheet (`SLIDES`), sorted by slide."""
     rows = [
         {
             "slide": slide_id(hit),
@@ -197,11 +221,11 @@ def slide_table(hits: Sequence[Hit], folder: str) -> pd.DataFrame:
         }
         for hit in hits
     ]
-    return pd.DataFrame(rows, columns=SLIDE_COLUMNS).sort_values("slide", ignore_index=True)
+    return _table(rows, SLIDES).sort_values("slide", ignore_index=True)
 
 
 def file_table(hits: Sequence[Hit]) -> pd.DataFrame:
-    """Return one row per file with its tumour's sample, sorted by sample, aliquot and file."""
+    """Return the files (`FILES`) with their tumours' samples, by sample, aliquot and file."""
     rows = []
     for hit in hits:
         sample = str(_tumour(hit))
@@ -217,8 +241,13 @@ def file_table(hits: Sequence[Hit]) -> pd.DataFrame:
                 **_checks(hit, "File ID"),
             }
         )
-    table = pd.DataFrame(rows, columns=FILE_COLUMNS)
-    return table.sort_values(["Sample ID", "Aliquot ID", "File ID"], ignore_index=True)
+    return _table(rows, FILES).sort_values(
+        ["Sample ID", "Aliquot ID", "File ID"], ignore_index=True
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]], schema: TableSchema) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(schema.columns))
 
 
 def _checks(hit: Hit, identity: str) -> dict[str, Any]:
@@ -226,7 +255,7 @@ def _checks(hit: Hit, identity: str) -> dict[str, Any]:
 
 
 def patient_table(patients: Sequence[str], used: Mapping[str, Sequence[Hit]]) -> pd.DataFrame:
-    """Return all patients of a project with their numbers of files, by search."""
+    """Return all patients of a project with their numbers of files (`PATIENTS`)."""
     table = pd.DataFrame({"patient": sorted(patients)})
     for name, hits in used.items():
         owners = pd.Series([hit["cases"][0]["submitter_id"] for hit in hits], dtype=str)

@@ -1,7 +1,7 @@
-"""Files from the internet: taken up where they broke off, checked, whole or not at all.
+"""Downloads: resumed where they broke off, checked, whole or not at all.
 
-HTTP is requests', and urllib3's `Retry` decides which failed requests are repeated and when; what
-neither does is to take up a body that broke off (RFC 9110, section 14: range requests).
+requests speaks HTTP, and urllib3's `Retry` decides which failed requests are repeated and when.
+Neither resumes a body that broke off (RFC 9110, section 14: range requests); this module does.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from ..core.files import raise_if_unwritable
 log = logging.getLogger(__name__)
 
 REPEATED = (408, 429, 500, 502, 503, 504)
-"""Status codes that another try may change."""
+"""Status codes that may change at another try."""
 _BLOCK = 1 << 16
 _LONGEST_WAIT_S = 120.0
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How a server is dealt with that does not answer, or not rightly.
+class RetryPolicy:
+    """How long to wait for a server, and how often to try again.
 
     Attributes
     ----------
     timeout_s : float
         Seconds without a byte after which a connection counts as lost.
     retries : int
-        Failures in a row, none of which brought a byte, after which a file is given up.
+        Failures in a row, none of which brought a byte, before a file is given up.
     backoff_s : float
-        Seconds before a second retry; they double with each further one. A server that says
-        itself when to come back (``Retry-After``) is obeyed.
+        Seconds before the second retry; they double with each further one. A server's own
+        ``Retry-After`` is obeyed.
     """
 
     timeout_s: float = 60.0
@@ -65,7 +65,7 @@ class Remote:
     url : str
         Its address.
     digest : str
-        What its bytes must give, such as ``md5:0123…`` or ``sha256:0123…``.
+        The digest of its bytes, such as ``md5:0123…`` or ``sha256:0123…``.
     size : int or None
         Its bytes, where they are known.
     """
@@ -76,21 +76,21 @@ class Remote:
 
 
 class _BrokenOffError(Exception):
-    """A body that ended too soon, or does not go on where the last one ended."""
+    """A body that ended too soon, or does not resume where the last one ended."""
 
 
-def open_session(patience: Patience) -> requests.Session:
-    """Open a session that repeats requests which failed for the moment."""
-    policy = Retry(
-        total=patience.retries,
-        backoff_factor=patience.backoff_s,
+def open_session(policy: RetryPolicy) -> requests.Session:
+    """Open a session that repeats requests that failed temporarily."""
+    retries = Retry(
+        total=policy.retries,
+        backoff_factor=policy.backoff_s,
         backoff_max=_LONGEST_WAIT_S,
         status_forcelist=REPEATED,
-        allowed_methods=None,  # a POST of the GDC's is a search: to repeat it changes nothing
+        allowed_methods=None,  # a POST to the GDC is a search: repeating it changes nothing
     )
     session = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=policy))
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
     return session
 
 
@@ -98,7 +98,7 @@ def ask(
     session: requests.Session,
     method: str,
     url: str,
-    patience: Patience,
+    policy: RetryPolicy,
     body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON object that an address answers; an answer that breaks off is asked for again.
@@ -106,32 +106,32 @@ def ask(
     Raises
     ------
     requests.RequestException
-        If the server cannot be reached, goes on failing, or answers with something else than JSON.
+        If the server cannot be reached, keeps failing, or answers with something other than JSON.
     """
     failures = 0
     while True:
         try:
-            answer = session.request(method, url, json=body, timeout=patience.timeout_s)
+            answer = session.request(method, url, json=body, timeout=policy.timeout_s)
             answer.raise_for_status()
             value = answer.json()
         except requests.exceptions.ChunkedEncodingError as error:
             failures += 1
-            if failures > patience.retries:
+            if failures > policy.retries:
                 raise
             log.warning("%s broke off (%s)", url, error)
-            time.sleep(patience.wait_s(failures))
+            time.sleep(policy.wait_s(failures))
             continue
         if not isinstance(value, dict):
-            raise requests.exceptions.InvalidJSONError(f"{url} answers with no JSON object")
+            raise requests.exceptions.InvalidJSONError(f"{url} does not answer with a JSON object")
         return value
 
 
-def download(remote: Remote, path: str | Path, patience: Patience | None = None) -> None:
+def download(remote: Remote, path: str | Path, policy: RetryPolicy | None = None) -> None:
     """Fetch one file.
 
-    What has come is kept beside `path` under the ending ``.part``, and a further call goes on from
-    there. Only a file with the right digest gets its name. Other bytes are fetched once more from
-    the start, in case the fault was an earlier part's.
+    What has arrived is kept beside `path` as ``.part``, and a further call resumes there. A file
+    gets its name only if its digest is right; if not, it is fetched once more from the start, in
+    case an earlier part was at fault.
 
     Parameters
     ----------
@@ -139,30 +139,30 @@ def download(remote: Remote, path: str | Path, patience: Patience | None = None)
         The file to fetch.
     path : str or Path
         The file to write; its folder is made if needed.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
 
     Raises
     ------
     HistotransferError
-        If the server refuses the file or goes on failing, the disk has no room for it, or its
-        bytes are not those that the digest is of.
+        If the server refuses the file or keeps failing, the disk has no room for it, or its bytes
+        do not match the digest.
     """
-    path, patience = Path(path), patience or Patience()
+    path, policy = Path(path), policy or RetryPolicy()
     try:
-        _download(remote, path, patience)
+        _download(remote, path, policy)
     except OSError as error:
         raise_if_unwritable(path, error)
         raise
     log.info("%s: %d bytes, %s", path, path.stat().st_size, remote.digest)
 
 
-def _download(remote: Remote, path: Path, patience: Patience) -> None:
+def _download(remote: Remote, path: Path, policy: RetryPolicy) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
-    with open_session(patience) as session:
+    with open_session(policy) as session:
         for _ in range(2):
-            _fill(session, remote, part, patience)
+            _fill(session, remote, part, policy)
             found = digest(part, remote.digest.partition(":")[0])
             if found == remote.digest:
                 break
@@ -171,20 +171,20 @@ def _download(remote: Remote, path: Path, patience: Patience) -> None:
         else:
             raise HistotransferError(
                 remote.url,
-                f"answered with other bytes ({found}, expected {remote.digest}), twice",
-                "See in a browser whether a log-in page or a proxy answers in its place; if the "
-                "file itself has changed, correct its digest",
+                f"answered twice with other bytes ({found}, expected {remote.digest})",
+                "Check in a browser whether a log-in page or a proxy answers instead; if the file "
+                "itself has changed, correct its digest",
             )
     part.replace(path)
 
 
 def download_all(
-    wanted: Iterable[tuple[Remote, Path]], connections: int, patience: Patience | None = None
+    wanted: Iterable[tuple[Remote, Path]], connections: int, policy: RetryPolicy | None = None
 ) -> None:
     """Fetch many files, a few at a time.
 
-    A file that is there with the right number of bytes is not fetched again: it got its name when
-    its digest was right.
+    A file that is there with the right number of bytes is not fetched again, since it got its name
+    only when its digest was right.
 
     Parameters
     ----------
@@ -192,14 +192,14 @@ def download_all(
         The files, with their sizes, and where to write them.
     connections : int
         Files at a time.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
 
     Raises
     ------
     HistotransferError
-        If the disk has no room for all of them, or as `download` does: for the first that fails,
-        after which no further one is begun.
+        If the disk has no room for all of them, or as `download` does, for the first that fails;
+        no further one is then begun.
     """
     missing = [
         (remote, path)
@@ -210,7 +210,7 @@ def download_all(
         return
     check_space(missing[0][1].parent, sum(remote.size or 0 for remote, _ in missing))
     with ThreadPoolExecutor(connections) as pool:
-        started = [pool.submit(download, remote, path, patience) for remote, path in missing]
+        started = [pool.submit(download, remote, path, policy) for remote, path in missing]
         try:
             for job in started:
                 job.result()
@@ -220,7 +220,7 @@ def download_all(
 
 
 def digest(path: str | Path, algorithm: str) -> str:
-    """Return a file's digest behind its algorithm's name, such as ``md5:0123…``."""
+    """Return a file's digest after its algorithm's name, such as ``md5:0123…``."""
     with Path(path).open("rb") as file:
         return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
@@ -232,66 +232,65 @@ def check_space(folder: Path, size: int) -> None:
     if size > free:
         raise HistotransferError(
             folder,
-            f"has {free / 1e9:.2f} GB left, and {size / 1e9:.2f} GB are to be written",
-            "Free the room, or put `download.folder` on a larger disk",
+            f"has {free / 1e9:.2f} GB left and needs {size / 1e9:.2f} GB",
+            "Free some space, or put `download.folder` on a larger disk",
         )
 
 
-def _fill(session: requests.Session, remote: Remote, part: Path, patience: Patience) -> None:
-    """Fetch what `part` lacks, in as many requests as it takes."""
+def _fill(session: requests.Session, remote: Remote, part: Path, policy: RetryPolicy) -> None:
+    """Fetch what `part` lacks, in as many requests as necessary."""
     failures, furthest, now = 0, 0, part.stat().st_size if part.exists() else 0
     while True:
         furthest = max(furthest, now)
         try:
-            return _append(session, remote, part, now, patience)
+            return _append(session, remote, part, now, policy)
         except (requests.RequestException, _BrokenOffError) as error:
             now = part.stat().st_size if part.exists() else 0
             failures = 0 if now > furthest else failures + 1
-            # A request that failed has been repeated by the session; a body has not.
-            final = not isinstance(error, _BrokenOffError) or failures > patience.retries
+            # The session has repeated failed requests already, but not bodies that broke off.
+            final = not isinstance(error, _BrokenOffError) or failures > policy.retries
             if final:
                 raise HistotransferError(
                     remote.url,
                     f"could not be fetched ({error})",
-                    f"Run again when the network is back: the {now} bytes that came are kept",
+                    f"Run again when the network is back; the {now} bytes that arrived are kept",
                 ) from error
             log.warning("%s broke off at %d bytes (%s)", remote.url, now, error)
-            time.sleep(patience.wait_s(failures))
+            time.sleep(policy.wait_s(failures))
 
 
 def _append(
-    session: requests.Session, remote: Remote, part: Path, have: int, patience: Patience
+    session: requests.Session, remote: Remote, part: Path, have: int, policy: RetryPolicy
 ) -> None:
-    """Add one answer's bytes to a file that has so many."""
+    """Append one answer's bytes to a file that has `have` bytes."""
     headers = {"Accept-Encoding": "identity"}  # the digest is of the file as it is stored
     if have:
         headers["Range"] = f"bytes={have}-"
-    with session.get(
-        remote.url, headers=headers, stream=True, timeout=patience.timeout_s
-    ) as answer:
+    with session.get(remote.url, headers=headers, stream=True, timeout=policy.timeout_s) as answer:
         if have and answer.status_code == requests.codes.requested_range_not_satisfiable:
             if answer.headers.get("Content-Range", "") == f"bytes */{have}":
-                return  # it was all there
+                return  # it was complete
             part.unlink()
-            raise _BrokenOffError("the server has fewer bytes than came before")
+            raise _BrokenOffError("the server has fewer bytes than arrived before")
         if not answer.ok:
             raise HistotransferError(
                 remote.url,
-                f"the server refuses it ({answer.status_code} {answer.reason})",
-                "Try the address in a browser; an old list of files is made anew by `make sheets`",
+                f"is refused by the server ({answer.status_code} {answer.reason})",
+                "Try the address in a browser; if the list of files is old, make it again: "
+                "make sheets",
             )
         if answer.status_code != requests.codes.partial_content:
             have = 0  # a server without ranges starts again
         elif not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             part.unlink()
-            raise _BrokenOffError("the server goes on at another place")
+            raise _BrokenOffError("the server resumes at another place")
         length = answer.headers.get("Content-Length")
         total = have + int(length) if length is not None else remote.size
         if remote.size is not None and total != remote.size:
             raise HistotransferError(
                 remote.url,
                 f"has {total} bytes, expected {remote.size}",
-                "The file has changed, or a log-in page answers in its place; try it in a browser",
+                "The file has changed, or a log-in page answers instead; try it in a browser",
             )
         check_space(part.parent, (total or have) - have)
         with part.open("ab" if have else "wb") as file:

@@ -1,4 +1,4 @@
-"""Records of Zenodo: which files they hold, and with which digests."""
+"""Records of Zenodo: their files and digests."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from urllib.parse import quote
 import requests
 
 from ..core.errors import HistotransferError
-from .http import Patience, Remote, ask, download, open_session
+from .http import Remote, RetryPolicy, ask, download, open_session
 
 log = logging.getLogger(__name__)
 
 
 def fetch(
-    record: str, file: str, md5: str, out_path: str | Path, patience: Patience | None = None
+    record: str, file: str, md5: str, out_path: str | Path, policy: RetryPolicy | None = None
 ) -> None:
     """Fetch a file of a record.
 
-    The record itself is asked for the file's size and digest first. Where it answers, the digest
-    in the config must be the record's; where it does not, the config's alone decides.
+    The record is first asked for the file's size and digest. If it answers, its digest must match
+    the config's; if it does not, the config's alone decides.
 
     Parameters
     ----------
@@ -32,17 +32,17 @@ def fetch(
         The digest that the config gives.
     out_path : str or Path
         The file to write.
-    patience : Patience, optional
-        What is done about a server that fails.
+    policy : RetryPolicy, optional
+        How failed requests are retried.
 
     Raises
     ------
     HistotransferError
         If the record has no such file, or one with another digest, or as `download` does.
     """
-    patience = patience or Patience()
+    policy = policy or RetryPolicy()
     md5, size = f"md5:{md5}", None
-    listed = _listed(record, patience)
+    listed = _listed(record, policy)
     if listed is not None:
         if file not in listed:
             raise HistotransferError(
@@ -52,20 +52,20 @@ def fetch(
         if promised != md5:
             raise HistotransferError(
                 f"{record}: {file}",
-                f"has the digest {promised}, and the config gives {md5}",
+                f"has the digest {promised}, but the config gives {md5}",
                 "Correct the dataset's `md5` in the config if you trust the record",
             )
-    download(Remote(f"{record}/files/{quote(file)}?download=1", md5, size), out_path, patience)
+    download(Remote(f"{record}/files/{quote(file)}?download=1", md5, size), out_path, policy)
 
 
-def _listed(record: str, patience: Patience) -> dict[str, tuple[str, int]] | None:
-    """Return digest and size of the record's files, or None where it does not say."""
+def _listed(record: str, policy: RetryPolicy) -> dict[str, tuple[str, int]] | None:
+    """Return the digest and size of each of the record's files, or None if it does not answer."""
     address = record.replace("/records/", "/api/records/")
     try:
-        with open_session(patience) as session:
-            files = ask(session, "GET", address, patience)["files"]
+        with open_session(policy) as session:
+            files = ask(session, "GET", address, policy)["files"]
         return {str(file["key"]): (file["checksum"], int(file["size"])) for file in files}
-    # Of an answer of another form, looking into it raises any of the others.
+    # An answer of another form raises any of the others.
     except (requests.RequestException, LookupError, TypeError, ValueError, OverflowError) as error:
-        log.warning("%s does not tell its digests (%s); the config's decides", address, error)
+        log.warning("%s does not give its digests (%s); the config's decides", address, error)
         return None

@@ -34,8 +34,8 @@ def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     encoded = buffer.tobytes()
     is_png = encoded.startswith(PNG_SIGNATURE)
     if (PNG_END if is_png else JPEG_END) not in encoded:
-        raise ValueError("it is cut short")  # of which a decoder would make grey pixels
+        raise ValueError("it is cut short")  # a decoder would fill in grey pixels
     try:
         return np.asarray((imagecodecs.png_decode if is_png else imagecodecs.jpeg8_decode)(encoded))
-    except RuntimeError as error:  # of which the codecs' errors are kinds
+    except RuntimeError as error:  # the base class of the codecs' errors
         raise ValueError(str(error)) from error

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from .optical_density import GREY_OD, lowest
 
 WHITE = 240
-"""Grey level of glass: the value of the common implementations, and about that of real scanners.
-Against 255 the faint density of the glass itself would be amplified into a tint. Brighter pixels
-have a negative density and stay brighter."""
+"""Grey level of glass, as in the common implementations and about that of real scanners. With 255
+the faint density of the glass itself would be amplified into a tint. Brighter pixels have a
+negative density and stay brighter."""
 
 BETA = 0.065
-"""Pixels with less decimal optical density in a channel are left out of the fit: the 0.15 (natural
-logarithm) of the common implementations. The paper's decimal 0.15 would drop pale eosin."""
+"""Pixels with less decimal optical density in a channel are not fitted. This is the 0.15 (natural
+logarithm) of the common implementations; the paper's decimal 0.15 would drop pale eosin."""
 
 ALPHA = 1.0
 """Percentile, from either end, at which the angles of the two stains are taken."""
@@ -47,7 +47,7 @@ class Stain:
 
 
 class DegenerateStain(ValueError):
-    """The pixels do not show two stains that could be haematoxylin and eosin; the text says why."""
+    """The pixels do not show two stains that could be haematoxylin and eosin; its text says why."""
 
 
 def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
@@ -56,7 +56,7 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
     Parameters
     ----------
     pixels : ndarray, (n, 3), uint8
-        RGB; background among them is left out.
+        RGB; background is left out.
 
     Returns
     -------
@@ -84,17 +84,17 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
     matrix = matrix[:, np.argsort(-matrix[0], kind="stable")]
     angle = np.degrees(np.ptp(extremes))
     if angle < MIN_ANGLE_DEG:
-        raise DegenerateStain(f"its stain vectors are only {angle:.1f}° apart")
+        raise DegenerateStain(f"stain vectors only {angle:.1f}° apart")
     if (
         (matrix[1] <= np.maximum(matrix[2], 0)).any()
         or matrix[0].min() < -0.1
         or matrix.min() < -0.2
     ):
-        raise DegenerateStain("its stain vectors are not those of haematoxylin and eosin")
+        raise DegenerateStain("stain vectors not those of haematoxylin and eosin")
     concentrations = od @ np.linalg.pinv(matrix).T
     highest = np.percentile(concentrations, 99, axis=0)
     if highest.min() <= BETA:
-        raise DegenerateStain("one of the stains is absent")
+        raise DegenerateStain("only one of the stains")
     return Stain(matrix, highest)
 
 
@@ -121,16 +121,16 @@ def normalise(
     image : ndarray, (h, w, 3), uint8
         The image in the reference's stains.
     clipped : float
-        Fraction of the pixels that are darker than glass and would have become brighter than 255.
+        Fraction of all pixels that were darker than glass and would have become brighter than 255.
     """
-    # Densities are above the glass's; back to grey levels by the exponential, constants folded in.
+    # Densities are relative to the glass; the constants are folded into slope and offset.
     slope = matrix * np.float32(-np.log(10))
     offset = np.float32(np.log(WHITE)) - slope.sum(axis=1) * np.float32(_GLASS_OD)
     new = slope @ od.reshape(3, -1)
     new += offset[:, None]
     np.exp(new, out=new)
     np.rint(new, out=new)
-    # Glass may well become brighter than 255; tissue that does is worth knowing of.
+    # Glass may become brighter than 255; tissue should not, so it is counted.
     tissue = lowest(od).ravel() > _GLASS_OD
     clipped = np.count_nonzero((lowest(new) > 255) & tissue) / tissue.size
     np.minimum(new, 255, out=new)

@@ -29,7 +29,7 @@ import h5py
 import numpy as np
 
 from ..core.errors import HistotransferError
-from ..fetch.http import Patience, Remote, download
+from ..fetch.http import Remote, RetryPolicy, download
 from .weight_files import SCHEMA, Tensors, canonical_names, read, tensor_digest, write
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def fetch(
     digest : str
         `tensor_digest` that the mirror's tensors must have.
     timeout_s : float
-        Patience with a server that does not answer, in seconds.
+        Seconds without a byte after which a connection counts as lost.
 
     Raises
     ------
@@ -218,11 +218,11 @@ def _check(content: bytes, sha256: str) -> bytes:
 
 def _official(url: str, sha256: str, timeout_s: float) -> Tensors:
     log.info("fetching %s", url)
-    patience = Patience(timeout_s, retries=2, backoff_s=0.5)  # there is a mirror
+    policy = RetryPolicy(timeout_s, retries=2, backoff_s=0.5)  # there is a mirror
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "xception.h5"
         try:
-            download(Remote(url, f"sha256:{sha256}"), path, patience)
+            download(Remote(url, f"sha256:{sha256}"), path, policy)
         except HistotransferError as error:
             raise _SourceError(error.cause) from error
         return _from_keras_h5(path)

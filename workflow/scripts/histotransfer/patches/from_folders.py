@@ -11,14 +11,16 @@ from PIL import Image
 
 from ..core.errors import HistotransferError
 from ..imaging.codecs import decode, encode
+from ..study.parameters import EncodingParameters
 from .store import append_images, create_patch_store
 
 IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
-"""What is read, whatever a file's name ends in: Pillow would hand PostScript to Ghostscript."""
+"""The formats that are read, whatever a file's suffix: Pillow would hand PostScript to
+Ghostscript."""
 
 
 MAX_IMAGE_PX = 2**24
-"""A patch with more pixels is none; it is refused before it is decoded."""
+"""An image with more pixels is not a patch; it is refused before it is decoded."""
 
 
 IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
@@ -31,8 +33,7 @@ def pack_dataset(
     *,
     dataset: str,
     patch_px: int,
-    codec: str,
-    jpeg_quality: int,
+    encoding: EncodingParameters,
 ) -> None:
     """Pack a folder of patches with one sub-folder per class into a patch store.
 
@@ -48,15 +49,12 @@ def pack_dataset(
         The dataset's id.
     patch_px : int
         Width and height of the stored patches, in px.
-    codec : {"jpeg", "png"}
-        How images are stored.
-    jpeg_quality : int
-        Quality of JPEG.
+    encoding : EncodingParameters
 
     Raises
     ------
     HistotransferError
-        If the folder holds no classes, a class holds no images, or an image is broken.
+        If the folder has no classes, a class has no images, or an image is broken.
     """
     folder = Path(folder)
     remedy = "Give `datasets: path` a folder with one sub-folder of images per tissue class"
@@ -69,7 +67,7 @@ def pack_dataset(
         raise HistotransferError(folder, "has no sub-folders", remedy)
     if "all" in classes:
         raise HistotransferError(
-            folder / "all", "is a name that stands for all classes", "Rename it"
+            folder / "all", "has a name that stands for all classes", "Rename it"
         )
     files = []
     for label, name in enumerate(classes):
@@ -77,22 +75,22 @@ def pack_dataset(
             file for file in (folder / name).iterdir() if file.suffix.lower() in IMAGE_SUFFIXES
         )
         if not images:
-            raise HistotransferError(folder / name, "holds no image", remedy)
+            raise HistotransferError(folder / name, "has no images", remedy)
         for image in images:
             if not f"{name}/{image.name}".isprintable():
                 raise HistotransferError(
                     folder / name,
-                    f"holds a file whose name has characters that are no text: {image.name!r}",
+                    f"has a file whose name is not printable: {image.name!r}",
                     "Rename it",
                 )
         files += [(label, image) for image in images]
-    attrs = {"dataset": dataset, "classes": classes, "patch_px": patch_px, "codec": codec}
+    attrs = {"dataset": dataset, "classes": classes, "patch_px": patch_px, **encoding.as_params()}
     counts = {"n_resized": 0, "n_converted": 0}
-    with create_patch_store(store_path, attrs | {"jpeg_quality": jpeg_quality}) as store:
+    with create_patch_store(store_path, attrs) as store:
 
         def stored() -> Iterator[npt.NDArray[np.uint8]]:
             for _, file in files:
-                encoded, resized, converted = _load(file, patch_px, codec, jpeg_quality)
+                encoded, resized, converted = _load(file, patch_px, encoding)
                 counts["n_resized"] += resized
                 counts["n_converted"] += converted
                 yield encoded
@@ -104,7 +102,7 @@ def pack_dataset(
 
 
 def _load(
-    file: Path, patch_px: int, codec: str, jpeg_quality: int
+    file: Path, patch_px: int, encoding: EncodingParameters
 ) -> tuple[npt.NDArray[np.uint8], bool, bool]:
     try:
         with Image.open(file, formats=IMAGE_FORMATS) as image:
@@ -113,7 +111,12 @@ def _load(
                 raise ValueError(f"{size[0]} × {size[1]} px are too many for a patch")
             image.load()
             resized, converted = size != (patch_px, patch_px), mode != "RGB"
-            if codec == "jpeg" and image.format == "JPEG" and not resized and not converted:
+            if (
+                encoding.codec == "jpeg"
+                and image.format == "JPEG"
+                and not resized
+                and not converted
+            ):
                 kept = np.frombuffer(file.read_bytes(), np.uint8)
                 decode(kept)
                 return kept, False, False
@@ -127,7 +130,8 @@ def _load(
                 raise ValueError(f"colour mode {mode} is not an 8-bit image")
             if resized:
                 rgb = rgb.resize((patch_px, patch_px), Image.Resampling.BOX)
-            return encode(np.asarray(rgb), codec, jpeg_quality), resized, converted
+            pixels = np.asarray(rgb)
+            return encode(pixels, encoding.codec, encoding.jpeg_quality), resized, converted
     except Exception as error:  # of a damaged image, Pillow's decoders raise errors of any kind
         raise HistotransferError(
             file, f"cannot be read as an image ({error})", "Replace or remove this file"

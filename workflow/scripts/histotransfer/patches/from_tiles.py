@@ -1,4 +1,4 @@
-"""Patch stores: from folders of patches, and from slides in one pass over their pixels."""
+"""From the candidate tiles of a slide to its patch store, in one pass over its pixels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.crashes import isolated
 from ..core.errors import SlideError
+from ..core.exclusions import Reason
 from ..core.hdf5 import create_store, open_store
+from ..core.streams import stream
 from ..imaging import stain
 from ..imaging.codecs import encode
 from ..imaging.optical_density import optical_density
-from ..slides.reader import SlideReader, crashed, recorded
+from ..slides.reader import SlideReader, crashed
 from ..slides.resolution import Scale
+from ..study.parameters import PatchParameters
 from . import metrics, stain_reference
 from .store import append_images, create_patch_store
 
@@ -24,26 +28,23 @@ STAIN_TILES = 64
 twice."""
 
 
-def cut_patches(
+@isolated
+def extract_patches(
     slide_path: str | Path,
     tiles_path: str | Path,
-    measures_path: str | Path,
+    metrics_path: str | Path,
     patches_path: str | Path,
     *,
+    slide: str,
     reference_path: str | Path | None,
-    stain_method: str,
-    stain_fallback: str,
-    max_background_fraction: float,
-    max_unreadable_fraction: float,
-    codec: str,
-    jpeg_quality: int,
-    seed: int,
+    parameters: PatchParameters,
     crash: str = "",
 ) -> None:
     """Read every candidate tile of a slide once: measure it, normalise its stain, and store it.
 
-    Memory does not grow with the slide. A slide that fails yields two valid files without rows
-    whose attribute `error` says why.
+    Runs in a process of its own; its memory does not grow with the slide. A slide that crashes a
+    library or cannot be used yields two valid files without rows whose attributes `code`, `detail`
+    and `remedy` say why.
 
     Parameters
     ----------
@@ -51,69 +52,47 @@ def cut_patches(
         The slide.
     tiles_path : str or Path
         Its candidate tiles (`tiles/1`).
-    measures_path, patches_path : str or Path
-        The files to write (`measures/1`, `patches/1`).
+    metrics_path, patches_path : str or Path
+        The files to write (`metrics/1`, `patches/1`).
+    slide : str
+        The slide's id.
     reference_path : str or Path or None
-        The reference stain; not read when `stain_method` is ``none``.
-    stain_method : {"slide", "patch", "none"}
-        What Macenko's stains are fitted to.
-    stain_fallback : {"none", "exclude"}
-        What becomes of a slide (or patch) whose fit is degenerate: left as it is, or left out.
-    max_background_fraction : float
-        A patch with more background is measured and not stored.
-    max_unreadable_fraction : float
-        A slide with more unreadable tiles is excluded.
-    codec, jpeg_quality : str, int
-        How patches are stored.
-    seed : int
-        Seed of the sample of pixels on which stains are fitted.
+        The reference stain; not read when the method is ``none``.
+    parameters : PatchParameters
     crash : str
-        The signal by which reading the slide has ended a process: it is not opened again.
+        The signal by which reading the slide ended a process: it is not opened again.
     """
-    with open_store(tiles_path, "tiles/1") as tiles:
+    with open_store(tiles_path, "tiles/1", slide=slide) as tiles:
         coords = tiles["coords"][:]
         tile_attrs = dict(tiles.attrs)
-    attrs: dict[str, Any] = {
-        name: tile_attrs.get(name, "")
-        for name in ("slide", "error", "mpp", "mpp_source", "effective_mpp", "patch_size_level0")
-    }
-    attrs |= {
-        "patch_px": tile_attrs["patch_size"],
-        "codec": codec,
-        "jpeg_quality": jpeg_quality,
-        "stain_method": stain_method,
-        "stain_fallback": stain_fallback,
-        "stain_status": "",
-        "stain_clipped_fraction": "",
-        "pixel_source": "",
-        "max_background_fraction": max_background_fraction,
-        "max_unreadable_fraction": max_unreadable_fraction,
-    }
+    inherited = (
+        *("slide", "code", "detail", "remedy"),
+        *("mpp", "mpp_source", "patch_px", "patch_size_level0", "effective_mpp"),
+    )
+    attrs: dict[str, Any] = {name: tile_attrs.get(name, "") for name in inherited}
+    attrs |= parameters.as_params()
+    attrs |= dict.fromkeys(
+        ("stain_status", "stain_detail", "stain_clipped_fraction", "pixel_source"), ""
+    )
     if crash:
-        attrs["error"] = recorded(crashed(slide_path, crash))
-    if not attrs["error"]:
-        scale = Scale(
-            level=int(tile_attrs["read_level"]),
-            read_px=int(tile_attrs["read_px"]),
-            patch_px=int(tile_attrs["patch_size"]),
-            patch_size_level0=int(tile_attrs["patch_size_level0"]),
-            effective_mpp=float(tile_attrs["effective_mpp"]),
-        )
-        reference = (
-            None if stain_method == "none" else stain_reference.read_reference(reference_path or "")
-        )
+        attrs |= crashed(slide_path, crash).reason.as_row()
+    if not attrs["code"]:
+        reference = None
+        if parameters.stain_method != "none":
+            reference = stain_reference.read_reference(reference_path or "")
         try:
             with SlideReader(slide_path, float(tile_attrs["mpp"])) as reader:
-                tiles_read = _Tiles(reader, coords, scale, max_unreadable_fraction)
-                normaliser = _Normaliser(stain_method, stain_fallback, reference)
-                normaliser.fit(tiles_read, seed)
-                _pixel_pass(tiles_read, normaliser, attrs, measures_path, patches_path)
+                scale = Scale.from_attrs(tile_attrs)
+                tiles_read = _Tiles(reader, coords, scale, parameters.max_unreadable_fraction)
+                normaliser = _Normaliser(parameters, reference)
+                normaliser.fit(tiles_read)
+                _pixel_pass(tiles_read, normaliser, attrs, metrics_path, patches_path)
                 return
         except SlideError as error:
-            attrs["error"] = recorded(error)
+            attrs |= error.reason.as_row()
     with create_patch_store(patches_path, attrs) as store:
         store["coords"] = np.empty((0, 2), np.int32)
-    _write_measures(measures_path, attrs, _Rows(0))
+    _write_metrics(metrics_path, attrs, _Rows(0))
 
 
 class _Tiles:
@@ -150,9 +129,12 @@ class _Tiles:
             if self.unreadable > self._allowed:
                 raise SlideError(
                     error.subject,
-                    f"more than {self._allowed:g} of its {len(self.coords)} tiles cannot be read; "
-                    f"the last: {error.cause}",
-                    f"{error.remedy}, or raise `tiling: max_unreadable_fraction`",
+                    Reason(
+                        "too_many_unreadable_tiles",
+                        f"more than {self._allowed:g} of {len(self.coords)}; "
+                        f"the last: {error.reason.detail}",
+                        f"{error.remedy}, or raise `tiling: max_unreadable_fraction`",
+                    ),
                 ) from error
             return None
 
@@ -160,15 +142,15 @@ class _Tiles:
 class _Normaliser:
     """Brings patches to the reference stain, or leaves them as they are."""
 
-    def __init__(self, method: str, fallback: str, reference: stain.Stain | None) -> None:
-        self.method = method
-        self.fallback = fallback
+    def __init__(self, parameters: PatchParameters, reference: stain.Stain | None) -> None:
+        self.parameters = parameters
+        self.per_patch = parameters.stain_method == "patch"
         self.reference = reference
         self.attrs: dict[str, Any] = {"stain_status": "none", "stain_degenerate": 0}
         self._matrix: npt.NDArray[np.float32] | None = None
         self._clipped: list[float] = []
 
-    def fit(self, tiles: _Tiles, seed: int) -> None:
+    def fit(self, tiles: _Tiles) -> None:
         """Fit the slide's stain, where that is the method, on a sample of its tiles.
 
         Raises
@@ -178,10 +160,10 @@ class _Normaliser:
         """
         if self.reference is None:
             return
-        if self.method == "patch":
-            self.attrs["stain_status"] = "fitted per patch"
+        if self.per_patch:
+            self.attrs["stain_status"] = "fitted_per_patch"
             return
-        random = np.random.default_rng([seed, 1])
+        random = stream(self.parameters.seed, "stain of a slide")
         chosen = np.sort(random.permutation(len(tiles.coords))[:STAIN_TILES]).tolist()
         pixels = [
             stain.sample_pixels(image, random)
@@ -192,13 +174,15 @@ class _Normaliser:
         try:
             found = stain.fit(sample[~metrics.is_pen(optical_density(sample))])
         except stain.DegenerateStain as error:
-            if self.fallback == "exclude":
-                raise SlideError(
-                    tiles.reader.path,
-                    f"its stain cannot be estimated: {error}",
-                    "Look at its overview, or set `stain: fallback: none` to use it as it is",
-                ) from error
-            self.attrs |= {"stain_status": f"left as it is: {error}", "stain_degenerate": 1}
+            if self.parameters.stain_fallback == "exclude":
+                remedy = "Look at its overview, or set `stain: fallback: none` to use it as it is"
+                reason = Reason("stain_not_estimable", str(error), remedy)
+                raise SlideError(tiles.reader.path, reason) from error
+            self.attrs |= {
+                "stain_status": "not_estimable",
+                "stain_detail": str(error),
+                "stain_degenerate": 1,
+            }
             return
         self._matrix = stain.transform(found, self.reference)
         self.attrs |= {
@@ -213,12 +197,12 @@ class _Normaliser:
     ) -> npt.NDArray[np.uint8] | None:
         """Return the patch of these densities as it is stored, or None if it is left out."""
         matrix = self._matrix
-        if self.method == "patch" and self.reference is not None:
+        if self.per_patch and self.reference is not None:
             try:
                 found = stain.fit(image.reshape(-1, 3))
             except stain.DegenerateStain:
                 self.attrs["stain_degenerate"] += 1
-                return None if self.fallback == "exclude" else image
+                return None if self.parameters.stain_fallback == "exclude" else image
             matrix = stain.transform(found, self.reference)
         if matrix is None:
             return image
@@ -227,13 +211,13 @@ class _Normaliser:
         return normalised
 
     def final_attrs(self) -> dict[str, Any]:
-        """Return what is to be recorded after the last patch."""
+        """Return what the files record after the last patch."""
         clipped = float(np.mean(self._clipped)) if self._clipped else 0.0
         return self.attrs | {"stain_clipped_fraction": clipped}
 
 
 class _Rows:
-    """What is measured of `count` tiles; NaN until it is."""
+    """The metrics of `count` tiles; NaN until they are measured."""
 
     def __init__(self, count: int) -> None:
         self.values = np.full((count, len(metrics.NAMES)), np.nan, np.float32)
@@ -245,7 +229,7 @@ def _pixel_pass(
     tiles: _Tiles,
     normaliser: _Normaliser,
     attrs: dict[str, Any],
-    measures_path: str | Path,
+    metrics_path: str | Path,
     patches_path: str | Path,
 ) -> None:
     rows = _Rows(len(tiles.coords))
@@ -270,12 +254,12 @@ def _pixel_pass(
         store["coords"] = tiles.coords[rows.stored == 1]
         attrs |= normaliser.final_attrs() | {"pixel_source": tiles.reader.pixel_source}
         store.attrs.update(attrs)
-    _write_measures(measures_path, attrs, rows)
+    _write_metrics(metrics_path, attrs, rows)
 
 
-def _write_measures(path: str | Path, attrs: dict[str, Any], rows: _Rows) -> None:
+def _write_metrics(path: str | Path, attrs: dict[str, Any], rows: _Rows) -> None:
     attrs = attrs | {"n_unreadable": int(rows.unreadable.sum())}
-    with create_store(path, "measures/1", attrs) as store:
+    with create_store(path, "metrics/1", attrs) as store:
         for name, column in zip(metrics.NAMES, rows.values.T, strict=True):
             store[name] = column
         store["unreadable"] = rows.unreadable

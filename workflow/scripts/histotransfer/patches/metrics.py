@@ -1,4 +1,4 @@
-"""What is measured on each patch's raw pixels; `qc` makes the verdict from these numbers."""
+"""The metrics of a patch, measured on its raw pixels; `qc` judges by them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = (
     "dark_fraction",
     "saturation",
 )
-"""The measures, in the order in which `measure` returns them."""
+"""The metrics, in the order in which `measure` returns them."""
 
 BACKGROUND_OD = 0.08
 """A pixel with less optical density in every channel is background (brighter than 212)."""
@@ -38,12 +38,12 @@ DARK_OD = 1.0
 
 FINE_MPP, COARSE_MPP = 2.0, 4.0
 """Sharpness is measured between these scales, whatever the patch's own (unless that is coarser).
-Pen is looked for at the second, at which a stroke is still broad and the coloured fringes of
-refracting edges have gone."""
+Pen is looked for at the second, where a stroke is still broad and the coloured fringes of
+refracting edges are gone."""
 
 STRUCTURE_FLOOR = 0.02
 """Added to the coarse structure (OD), so that camera noise and JPEG blocks on an empty or strongly
-blurred patch do not pass for sharpness."""
+blurred patch do not count as sharpness."""
 
 
 def is_pen(od: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from .. import __version__
 from ..core.errors import HistotransferError
-from ..core.files import check_digest, written_with_digest
+from ..core.files import check_digest, remake, written_with_digest
 from ..core.hdf5 import open_store
+from ..core.streams import stream
 from ..imaging.stain import DegenerateStain, Stain, fit, sample_pixels
 from .store import read_images
 
@@ -35,7 +36,7 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
     HistotransferError
         If the patches do not show two stains.
     """
-    random = np.random.default_rng([seed, 0])
+    random = stream(seed, "stain reference")
     with open_store(dataset_store, "patches/1") as store:
         total = len(store["images"])
         chosen = np.sort(random.permutation(total)[:REFERENCE_PATCHES])
@@ -49,7 +50,7 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
     except DegenerateStain as error:
         raise HistotransferError(
             dataset_store,
-            f"its patches give no reference stain: {error}",
+            f"has no patches that show two stains: {error}",
             "Name an H&E dataset in `stain: reference`, or set `stain: method: none`",
         ) from error
     with written_with_digest(out_json) as partial:
@@ -91,8 +92,6 @@ def read_reference(path: str | Path) -> Stain:
             raise ValueError("the matrix is not 3 × 2")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HistotransferError(
-            path,
-            f"is no stain reference ({error})",
-            "Delete this file and run the workflow again to make it anew",
+            path, f"is not a stain reference ({error})", remake(path)
         ) from error
     return stain

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import HistotransferError
+from ..core.files import remake
 from ..core.hdf5 import create_store
 from ..imaging.codecs import decode
 
@@ -41,8 +42,8 @@ def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8
         except ValueError as error:
             raise HistotransferError(
                 store.filename,
-                f"its image {start + row} cannot be decoded ({error})",
-                "Delete this file and run the workflow again to make it anew",
+                f"has an image that cannot be decoded (row {start + row}: {error})",
+                remake(store.filename),
             ) from error
     return images
 

@@ -8,13 +8,57 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.exclusions import COLUMNS, Reason
 from ..core.hdf5 import open_store
-from ..core.tables import write_table
+from ..core.tables import TableSchema, write_table
 from .verdicts import REASONS
+
+QC = TableSchema(
+    "qc",
+    {
+        "slide": "text",
+        "patient": "text",
+        "n_tiles": "integer",
+        **dict.fromkeys(REASONS, "integer"),
+        "mpp": "number",
+        "mpp_source": "text",
+        "effective_mpp": "number",
+        "tissue_mm2": "number",
+        "pixel_source": "text",
+        "stain_status": "text",
+        "stain_detail": "text",
+        "stain_degenerate": "integer",
+        "stain_clipped_fraction": "number",
+        "code": "text",
+        "detail": "text",
+        "remedy": "text",
+        "n_patches": "integer",
+    },
+)
+"""A row per slide: its tiles by verdict, its scale and stain, why it cannot be used, and the number
+of its patches that are pooled."""
+
+EXCLUDED_SLIDES = TableSchema(
+    "excluded_slides", dict.fromkeys(("slide", "patient", *COLUMNS), "text")
+)
+"""A row per slide that contributes nothing, with the reason."""
+
+COHORT = TableSchema(
+    "cohort",
+    {
+        "patient": "text",
+        "n_slides": "integer",
+        "n_slides_used": "integer",
+        "n_patches": "integer",
+    },
+)
+"""A row per patient; `n_patches` are those that are pooled."""
+
+_FROM_STORE = list(QC.columns)[list(QC.columns).index("mpp") : -1]
 
 
 def summarise(
-    qc_paths: Mapping[str, Path],
+    verdict_folder: str | Path,
     patients: Mapping[str, str],
     *,
     qc_table: str | Path,
@@ -26,50 +70,53 @@ def summarise(
 
     Parameters
     ----------
-    qc_paths : mapping of str to Path
-        The slides' verdicts (`qc/1`) by slide.
+    verdict_folder : str or Path
+        Holds the verdicts (`qc/1`) of each slide as ``{slide}.h5``.
     patients : mapping of str to str
         The patient of each slide.
-    qc_table : str or Path
-        To write: slide, patient, n_tiles, patches by reason, scale, tissue, stain, error.
-    excluded_table : str or Path
-        To write: slide, patient and the reason why the slide contributes nothing.
-    cohort_table : str or Path
-        To write: patient, n_slides, n_slides_used, n_patches (those that are pooled).
+    qc_table, excluded_table, cohort_table : str or Path
+        To write (`QC`, `EXCLUDED_SLIDES`, `COHORT`).
     apply_qc : bool
         Whether pooling leaves out the patches that QC rejects; if not, every stored patch counts.
     """
-    rows = []
-    for slide, patient in patients.items():
-        row, n_pooled = _slide_row(qc_paths[slide], apply_qc)
-        rows.append({"slide": slide, "patient": patient, **row, "n_patches": n_pooled})
-    table = pd.DataFrame(rows).sort_values("slide", ignore_index=True)
-    write_table(table, qc_table)
+    rows = [
+        {"slide": slide, "patient": patient}
+        | _slide_row(Path(verdict_folder, f"{slide}.h5"), slide, apply_qc)
+        for slide, patient in sorted(patients.items())
+    ]
+    table = pd.DataFrame(rows)
+    write_table(table, qc_table, QC)
 
-    excluded = table[table["n_patches"] == 0]
-    reasons = [row["error"] or _why_none(row) for row in excluded.to_dict("records")]
-    write_table(excluded[["slide", "patient"]].assign(reason=reasons), excluded_table)
+    excluded = [
+        row | (Reason.of(row) or _why_none(row)).as_row()
+        for row in table.to_dict("records")
+        if row["n_patches"] == 0
+    ]
+    write_table(pd.DataFrame(excluded, columns=table.columns), excluded_table, EXCLUDED_SLIDES)
 
     used = table.assign(used=table["n_patches"] > 0)
     cohort = used.groupby("patient", as_index=False).agg(
         n_slides=("slide", "size"), n_slides_used=("used", "sum"), n_patches=("n_patches", "sum")
     )
-    write_table(cohort, cohort_table)
+    write_table(cohort, cohort_table, COHORT)
 
 
-def _slide_row(path: Path, apply_qc: bool) -> tuple[dict[str, Any], int]:
-    with open_store(path, "qc/1") as store:
+def _slide_row(path: Path, slide: str, apply_qc: bool) -> dict[str, Any]:
+    with open_store(path, "qc/1", slide=slide) as store:
         attrs = dict(store.attrs)
         reason, stored = store["reason"][:], store["stored"][:]
     counts = {name: int((reason == value).sum()) for name, value in REASONS.items()}
-    copied = (
-        *("mpp", "mpp_source", "effective_mpp", "tissue_mm2", "pixel_source"),
-        *("stain_status", "stain_degenerate", "stain_clipped_fraction", "error"),
+    return {
+        "n_tiles": len(reason),
+        **counts,
+        **{name: attrs.get(name, "") for name in _FROM_STORE},
+        "n_patches": counts["kept"] if apply_qc else int(stored.sum()),
+    }
+
+
+def _why_none(row: Mapping[Any, Any]) -> Reason:
+    return Reason(
+        "no_patch_passes_qc",
+        ", ".join(f"{row[name]} {name}" for name in REASONS if row[name]),
+        "Look at its overview; if the patches are good, relax the thresholds in `qc`",
     )
-    row = {"n_tiles": len(reason), **counts, **{name: attrs.get(name, "") for name in copied}}
-    return row, counts["kept"] if apply_qc else int(stored.sum())
-
-
-def _why_none(row: Mapping[Any, Any]) -> str:
-    found = [f"{row[name]} {name}" for name in REASONS if row[name]]
-    return f"none of its {row['n_tiles']} tiles is used: {', '.join(found)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.exclusions import Reason
 from ..core.files import written_whole
 from ..core.hdf5 import open_store
 from .verdicts import REASONS
@@ -28,7 +29,7 @@ COLOURS = {
     "faint": "#F0E442",
     "stain": "#CC79A7",
 }
-"""Okabe and Ito's colours, which differ for the colour-blind too."""
+"""Okabe and Ito's colours, which the colour-blind can tell apart."""
 
 
 PANEL_INCHES = 6.0
@@ -36,7 +37,9 @@ OVERVIEW_PX = 1600
 """The longer side of the thumbnail in the overview is reduced to this."""
 
 
-def draw_overview(tiles_path: str | Path, qc_path: str | Path, overview_path: str | Path) -> None:
+def draw_overview(
+    tiles_path: str | Path, qc_path: str | Path, overview_path: str | Path, *, slide: str
+) -> None:
     """Draw a slide twice, with the outline of its tissue and with the verdict on each tile (PNG).
 
     Parameters
@@ -44,24 +47,31 @@ def draw_overview(tiles_path: str | Path, qc_path: str | Path, overview_path: st
     tiles_path, qc_path : str or Path
         The slide's `tiles/1` and `qc/1`.
     overview_path : str or Path
-        The file to write. A slide without a thumbnail is told of in words.
+        The file to write; of a slide without a thumbnail it holds the reason in words.
+    slide : str
+        The slide's id.
     """
-    # Imported here because cohort tables need this module's colours and no drawing.
+    # Imported here because QuPath's export needs this module's colours and no drawing.
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    with open_store(tiles_path, "tiles/1") as tiles, open_store(qc_path, "qc/1") as verdicts:
+    with (
+        open_store(tiles_path, "tiles/1", slide=slide) as tiles,
+        open_store(qc_path, "qc/1", slide=slide) as verdicts,
+    ):
         attrs = dict(tiles.attrs) | dict(verdicts.attrs)
         thumbnail, mask = tiles["thumbnail"][:], tiles["tissue_mask"][:]
         coords, reason = verdicts["coords"][:], verdicts["reason"][:]
     counts = {name: int((reason == value).sum()) for name, value in REASONS.items()}
-    title = str(attrs["slide"])
+    excluded = Reason.of(attrs)
+    note = f"This slide {excluded.sentence()}" if excluded else ""
+    title = slide
     if attrs.get("mpp", "") != "":
         title += f"   {float(attrs['mpp']):.4g} µm/px ({attrs['mpp_source']})"
     if not thumbnail.size:
         figure = Figure(figsize=(7, 2), dpi=100)
         figure.text(0.5, 0.7, title, ha="center", weight="bold")
-        figure.text(0.5, 0.35, textwrap.fill(attrs["error"], 80), ha="center", va="center", size=9)
+        figure.text(0.5, 0.35, textwrap.fill(note, 80), ha="center", va="center", size=9)
     else:
         height, width = thumbnail.shape[:2]
         inches = PANEL_INCHES / max(height, width)
@@ -77,7 +87,7 @@ def draw_overview(tiles_path: str | Path, qc_path: str | Path, overview_path: st
         _scale_bar(left, width, height, mpp)
         _squares(right, coords, reason, attrs)
         right.set(xlim=(0, width), ylim=(height, 0))
-        note = attrs["error"] or f"tissue (outlined) {float(attrs['tissue_mm2']):.3g} mm²"
+        note = note or f"tissue (outlined) {float(attrs['tissue_mm2']):.3g} mm²"
         figure.suptitle(f"{title}\n{textwrap.fill(note, int(14 * size[0]))}", size=9)
         legend = [
             Patch(facecolor=COLOURS[name], alpha=0.7, label=f"{name} {count}")
@@ -116,7 +126,7 @@ def _squares(
                 corners[reason == value],
                 facecolor=COLOURS[name],
                 edgecolor=COLOURS[name],
-                # What is kept shows its tissue, what is not shows its reason.
+                # A kept tile shows its tissue, a rejected one its reason.
                 alpha=0.25 if name == "kept" else 0.6,
                 linewidth=0.4,
             )

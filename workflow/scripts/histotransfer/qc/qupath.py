@@ -1,4 +1,4 @@
-"""The kept tiles of a slide as GeoJSON, the format in which QuPath takes and gives its objects."""
+"""The kept tiles of a slide as GeoJSON, the format in which QuPath imports and exports objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .overview import COLOURS
 from .verdicts import REASONS
 
 
-def write_geojson(qc_path: str | Path, out_path: str | Path) -> None:
+def write_geojson(qc_path: str | Path, out_path: str | Path, *, slide: str) -> None:
     """Write a slide's kept tiles as a FeatureCollection of QuPath tiles.
 
     Parameters
@@ -23,8 +23,10 @@ def write_geojson(qc_path: str | Path, out_path: str | Path) -> None:
         The slide's verdicts (`qc/1`).
     out_path : str or Path
         The file to write: one closed square per tile, in level-0 px from the top left corner.
+    slide : str
+        The slide's id.
     """
-    with open_store(qc_path, "qc/1") as store:
+    with open_store(qc_path, "qc/1", slide=slide) as store:
         kept = store["coords"][:][store["reason"][:] == REASONS["kept"]]
         side = int(store.attrs["patch_size_level0"]) if len(kept) else 0
     corners = kept[:, None] + side * np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])

@@ -1,4 +1,4 @@
-"""Who is in the simulated cohort, of what tissue they are made and what labels follow from it."""
+"""The simulated cohort: its patients, their tissue, and the labels that follow from it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..core.errors import HistotransferError
-from ..core.tables import read_table, write_table
-from .painter import CLASSES, stream
+from ..core.streams import stream
+from ..core.tables import TableSchema, read_table, write_table
+from .painter import CLASSES
+
+SHEET = TableSchema("slides", {"slide": "text", "patient": "text"})
+"""What is read of the slide sheet."""
+
+TRUTH = TableSchema(
+    "truth", {"target": "text", "task": "text", "follows": "text", "effect": "number"}
+)
+"""A row per target: the tissue that it follows (or tissues joined by ``+``; empty for noise), and
+the effect per standard deviation of their fraction, as log2 TPM or log odds."""
 
 UNREADABLE = "SIM-01-0049"
 """The patient whose slide is damaged."""
@@ -57,7 +67,7 @@ def patient_of(slide: str) -> str:
     Raises
     ------
     HistotransferError
-        If the id is not of that shape.
+        If the id has another form.
     """
     found = re.match(r"SIM-\d{2}-\d{4}(?=-)", slide)
     if not found:
@@ -71,7 +81,7 @@ def patient_of(slide: str) -> str:
 
 
 def composition(patient: str, seed: int) -> dict[str, float]:
-    """Fractions of a patient's tissue by class.
+    """Return the fractions of a patient's tissue by class.
 
     Parameters
     ----------
@@ -85,14 +95,14 @@ def composition(patient: str, seed: int) -> dict[str, float]:
     dict of str to float
         One fraction per class of `CLASSES`, 0 where absent; they sum to 1.
     """
-    drawn = stream(seed, "composition", patient).dirichlet(list(_ABUNDANCE.values()))
+    drawn = stream(seed, "simulation", "composition", patient).dirichlet(list(_ABUNDANCE.values()))
     drawn = np.where(drawn < _SMALLEST_FRACTION, 0, drawn)
     fractions = dict(zip(_ABUNDANCE, drawn / drawn.sum(), strict=True))
     return {tissue: float(fractions.get(tissue, 0.0)) for tissue in CLASSES}
 
 
 def cohort_sheet(seed: int) -> pd.DataFrame:
-    """List the cohort's slides: the demo's sample sheet.
+    """List the cohort's slides: the demo's slide sheet.
 
     Parameters
     ----------
@@ -106,7 +116,9 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
     """
     patients = [f"SIM-01-{number:04d}" for number in range(1, _PATIENTS + 1)]
     sound = [patient for patient in patients if patient not in (UNREADABLE, EMPTY)]
-    twice = set(stream(seed, "two slides").choice(sound, _WITH_TWO_SLIDES, replace=False))
+    twice = set(
+        stream(seed, "simulation", "two slides").choice(sound, _WITH_TWO_SLIDES, replace=False)
+    )
     rows = [
         (f"{patient}-01Z-00-DX{number}", patient)
         for patient in patients
@@ -119,7 +131,7 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
 def write_labels(
     *, expression: Path, mutations: Path, truth: Path, slides: Path, seed: int
 ) -> None:
-    """Write the simulated patients' labels, and what is true of them.
+    """Write the simulated patients' labels and the truth behind them.
 
     Parameters
     ----------
@@ -129,20 +141,19 @@ def write_labels(
         Written: patient × gene table, 1 mutated, 0 not, empty where not sequenced. The logistic
         model's intercept is such that between 30 and 50 % are mutated.
     truth : Path
-        Written: target, task, follows (a tissue, tissues joined by ``+``, empty for noise) and
-        effect per standard deviation of their fraction: log2 TPM, or log odds.
+        Written: what each target follows (`TRUTH`).
     slides : Path
-        The sample sheet, of which the column patient is read.
+        The slide sheet; its column `patient` is used.
     seed : int
         The study's seed.
     """
-    patients = sorted(read_table(slides, slide="str", patient="str")["patient"].unique())
+    patients = sorted(read_table(slides, SHEET)["patient"].unique())
     fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
     planted: list[dict[str, object]] = []
     tpm: dict[str, NDArray[np.float64]] = {}
     for number, follows in enumerate(_EXPRESSION, start=1):
         gene = f"SIMG{number:02d}"
-        rng = stream(seed, "expression", gene)
+        rng = stream(seed, "simulation", "expression", gene)
         effect = rng.uniform(0.8, 1.6) if follows else 0.0
         spread = effect * np.sqrt(1 / _EXPLAINED - 1) if follows else rng.uniform(0.8, 1.6)
         log2_tpm = rng.uniform(4, 7) + effect * _amount(fractions, follows)
@@ -151,7 +162,7 @@ def write_labels(
     status: dict[str, list[str]] = {}
     for number, follows in enumerate(_MUTATIONS, start=1):
         gene = f"SIMM{number}"
-        rng = stream(seed, "mutation", gene)
+        rng = stream(seed, "simulation", "mutation", gene)
         effect = _LOG_ODDS if follows else 0.0
         # Logistic noise above a threshold is a logistic model; the threshold sets the prevalence.
         score = effect * _amount(fractions, follows) + rng.logistic(size=len(patients))
@@ -164,11 +175,11 @@ def write_labels(
     by_patient = pd.Series(patients, name="patient")
     write_table(pd.DataFrame({"patient": by_patient, **tpm}), expression)
     write_table(pd.DataFrame({"patient": by_patient, **status}), mutations)
-    write_table(pd.DataFrame(planted), truth)
+    write_table(pd.DataFrame(planted), truth, TRUTH)
 
 
 def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
-    """Sum of the fractions of the named tissues, standardised over patients; 0 for none."""
+    """Sum the fractions of the named tissues, standardised over patients; 0 for none."""
     if not follows:
         return np.zeros(len(fractions))
     total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)

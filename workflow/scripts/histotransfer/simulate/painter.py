@@ -9,7 +9,6 @@ from which each patch draws its parameters overlap between classes on purpose.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,12 +22,6 @@ Field = NDArray[np.float32]
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Shape = tuple[int, int]
 Stains = tuple[Floats, Floats]
-
-
-def stream(seed: int, *names: str) -> np.random.Generator:
-    """Return the random generator that belongs to a seed and a name, on every machine the same."""
-    digest = hashlib.sha256("\0".join(names).encode()).digest()
-    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
 
 
 # --- Primitives -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Write simulated slides and folders of patches as a scanner and a public data set would."""
+"""Write simulated slides and folders of patches, in the form of real ones."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from ..core.files import written_whole
+from ..core.streams import stream
 from .cohort import EMPTY, UNREADABLE, composition, patient_of
-from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step, stream
+from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step
 from .svs import write_svs
 
 Pixels = NDArray[np.uint8]
 
 _PAINT_MPP = 0.5
-"""Patches are painted at this scale and then reduced, as they would be when cut from a slide."""
+"""Patches are painted at this scale and then reduced, as if extracted from a slide."""
 _PATIENTS_PER_DATASET = 12
 _PEN_EVERY, _BLUR_EVERY = 8, 9
-"""One patient in so many has pen marks on the slide, or a side of it out of focus."""
+"""One patient in this many has pen marks on the slide, or a side of it out of focus."""
 _PENS = ((20, 90, 60), (30, 50, 150), (25, 25, 30))
 
 
@@ -47,10 +48,10 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
     Raises
     ------
     HistotransferError
-        If the slide's id is not one of a simulated slide.
+        If the id is not that of a simulated slide.
     """
     patient = patient_of(slide)
-    rng = stream(seed, "slide", slide)
+    rng = stream(seed, "simulation", "slide", slide)
     with written_whole(out_path) as partial:
         if patient == UNREADABLE:
             partial.write_bytes(b"II*\0" + rng.bytes(65536))
@@ -58,7 +59,7 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
         fractions = {} if patient == EMPTY else composition(patient, seed)
         regions = _regions(rng, slide_px, fractions)
         # The stain is the patient's: two slides of one patient come from one laboratory.
-        stain = draw_stain(stream(seed, "stain", patient))
+        stain = draw_stain(stream(seed, "simulation", "stain", patient))
         pixels = develop(_paint_regions(rng, regions, mpp), stain, rng)
         number = int(patient.split("-")[2])
         if number % _BLUR_EVERY == 4:
@@ -69,7 +70,7 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
 
 
 def _regions(rng: np.random.Generator, size: int, fractions: dict[str, float]) -> NDArray[np.int8]:
-    """Map of class numbers (size, size): glass, and on it tissue in exactly these fractions.
+    """Draw class numbers (size, size): glass, and on it tissue in exactly these fractions.
 
     A smooth field that rises across the slide is cut at the quantiles which give each class its
     share of the tissue, so a region is a band with ragged borders.
@@ -92,7 +93,7 @@ def _regions(rng: np.random.Generator, size: int, fractions: dict[str, float]) -
 
 
 def _pieces(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
-    """One or two pieces of tissue with uneven outlines, (size, size)."""
+    """Draw one or two pieces of tissue with uneven outlines, (size, size)."""
     y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32)] * 2, indexing="ij")
     centres, half_width = ([0.0], 0.88) if rng.random() < 0.6 else ([-0.49, 0.49], 0.42)
     uneven = 0.10 * noise(rng, (size, size), size / 6) + 0.02 * noise(rng, (size, size), size / 40)
@@ -105,7 +106,7 @@ def _pieces(rng: np.random.Generator, size: int) -> NDArray[np.bool_]:
 
 
 def _paint_regions(rng: np.random.Generator, regions: NDArray[np.int8], mpp: float) -> Field:
-    """Stain concentrations (2, h, w): each class is painted over its regions' bounding box."""
+    """Paint stain concentrations (2, h, w), each class over its regions' bounding box."""
     stains = np.zeros((2, *regions.shape), dtype=np.float32)
     for number, tissue in enumerate(CLASSES):
         where = regions == number
@@ -162,7 +163,7 @@ def write_patches(
     Parameters
     ----------
     out_folder : str or Path
-        Filled with one folder per class, ``TUM/TUM-ABCDEFGH.tif`` and so on; it is replaced whole.
+        Gets one folder per class, such as ``TUM/TUM-ABCDEFGH.tif``; it is replaced whole.
     dataset : str
         Name of the data set: another name gives other patients, stains and patches.
     seed : int
@@ -182,10 +183,10 @@ def write_patches(
             folder = partial / tissue
             folder.mkdir(parents=True)
             for number in range(patches_per_class):
-                rng = stream(seed, "patch", dataset, tissue, str(number))
+                rng = stream(seed, "simulation", "patch", dataset, tissue, str(number))
                 name = "".join(rng.choice(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 8))
                 patient = str(rng.integers(_PATIENTS_PER_DATASET))
-                stain = draw_stain(stream(seed, "stain", dataset, patient))
+                stain = draw_stain(stream(seed, "simulation", "stain", dataset, patient))
                 size = round(patch_px * mpp / _PAINT_MPP)
                 pixels = develop(_paint_patch(tissue, rng, (size, size)), stain, rng)
                 focus = ImageFilter.GaussianBlur(rng.uniform(0, 1.0) / _PAINT_MPP)
@@ -198,7 +199,7 @@ def write_patches(
 
 
 def _paint_patch(tissue: str, rng: np.random.Generator, shape: Shape) -> Field:
-    """Paint a patch of one class; in every other patch a neighbouring class looks in."""
+    """Paint a patch of one class; every other patch shows some of a neighbouring class."""
     stains = paint(tissue, rng, shape, _PAINT_MPP)
     stains *= np.float32(rng.lognormal(0, 0.15))
     if tissue != "BACK" and rng.random() < 0.5:

@@ -1,8 +1,8 @@
 """Slides: opening them, and reading pixels at a wanted scale.
 
-OpenSlide opens every slide and says what its levels are. The pixels of patches come from the TIFF
-tiles where these can be decoded directly (`tiff`), from OpenSlide everywhere else. One reader
-belongs to one process.
+OpenSlide opens every slide and lists its levels. The pixels of patches come from the TIFF tiles
+where these can be decoded directly (`tiff`), otherwise from OpenSlide. A reader belongs to one
+process.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import openslide
 from PIL import Image
 
 from ..core.errors import SlideError
+from ..core.exclusions import Reason
 from ..imaging.resampling import area_mean
 from .resolution import Scale, choose_level, resolve_mpp
 from .tiff import VENDORS, TiffTiles, Undecodable
@@ -32,30 +33,23 @@ THUMBNAIL_BLOCK_PX = 2048
 memory."""
 
 MAX_THUMBNAIL_PX = 2**27
-"""A slide of a whole glass has a tenth of this at 8 µm/px; what claims more is damaged."""
+"""At 8 µm/px a whole glass slide has a tenth of this; a file that claims more is damaged."""
 
 CHECK_PX = 256
 MAX_DIFFERENCE = 1
-"""Before a slide's tiles are decoded directly, a square of this width must be equal to OpenSlide's,
-to this grey level, which two decoders of JPEG 2000 may differ by."""
+"""Before a slide's tiles are decoded directly, a square of this width must equal OpenSlide's to
+within this many grey levels, by which two decoders of JPEG 2000 may differ."""
 
-_MPP_REMEDY = "Give the slide's micrometres per pixel in the slide sheet's column `mpp`"
-_COPY_REMEDY = "Copy or download the slide again, or take it out of the slide sheet"
-
-
-def recorded(error: SlideError) -> str:
-    """Word an error for a results file: the file's name without its folder, cause and remedy."""
-    return f"{Path(error.subject).name}: {error.cause}. {error.remedy}."
+COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
 
 def crashed(path: str | Path, crash: str) -> SlideError:
-    """Return the error of a slide at which a library crashed (`crashes.crash_of`)."""
-    cause = f"OpenSlide or a decoder crashed at it ({crash}), so it is damaged"
-    return SlideError(path, cause, _COPY_REMEDY)
+    """Return the error of a slide whose reading crashed by a signal (`crashes.crash_of`)."""
+    return SlideError(path, Reason("slide_crashes_reader", crash, COPY_AGAIN))
 
 
 def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
-    """Return what the header says, but for names that are no UTF-8, which OpenSlide misses."""
+    """Return the header's properties, except names that are not UTF-8, which OpenSlide misses."""
     found = {}
     for name in slide.properties:
         with suppress(KeyError):
@@ -85,9 +79,9 @@ class SlideReader:
     downsamples : tuple of float
         One per level.
     vendor, objective_power : str
-        As the header has them, "" where it does not.
+        From the header, or "".
     pixel_source : {"", "tiff tiles", "openslide"}
-        Who decodes the patches; known once the first has been read.
+        What decodes the patches; known once the first has been read.
 
     Raises
     ------
@@ -101,10 +95,10 @@ class SlideReader:
         self._slide: openslide.OpenSlide | None = slide
         self.properties: Mapping[str, str] = _properties(slide)
         try:
-            self.mpp, self.mpp_source = resolve_mpp(sheet_mpp, self.properties)
-        except ValueError as error:
+            self.mpp, self.mpp_source = resolve_mpp(path, sheet_mpp, self.properties)
+        except SlideError:
             self._close()
-            raise SlideError(self.path, str(error), _MPP_REMEDY) from error
+            raise
         self.width, self.height = slide.dimensions
         self.downsamples: tuple[float, ...] = slide.level_downsamples
         self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
@@ -119,21 +113,19 @@ class SlideReader:
 
     def _open(self) -> openslide.OpenSlide:
         if not self.path.is_file():
-            cause = "is not a file" if self.path.exists() else "does not exist"
-            raise SlideError(
-                self.path,
-                cause,
+            code = "slide_not_a_file" if self.path.exists() else "slide_missing"
+            remedy = (
                 "Put it there or correct its path in the slide sheet, delete its file in `tiles` "
-                "and run again",
+                "and run again"
             )
+            raise SlideError(self.path, Reason(code, remedy=remedy))
         if self.path.stat().st_size == 0:
-            raise SlideError(self.path, "is empty (zero bytes)", _COPY_REMEDY)
+            raise SlideError(self.path, Reason("slide_empty", remedy=COPY_AGAIN))
         try:
             slide = openslide.OpenSlide(self.path)
         except openslide.OpenSlideError as error:
-            raise SlideError(
-                self.path, f"cannot be opened as a slide ({error})", _COPY_REMEDY
-            ) from error
+            reason = Reason("slide_unreadable", str(error), COPY_AGAIN)
+            raise SlideError(self.path, reason) from error
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         return slide
 
@@ -165,21 +157,24 @@ class SlideReader:
         Raises
         ------
         SlideError
-            If the slide is coarser than the target: detail that is not there is not invented.
+            If the slide is coarser than the target: missing detail is not invented.
         """
         needed = target_mpp / self.mpp
         level = choose_level(self.downsamples, needed, tolerance)
         if level is None:
             raise SlideError(
                 self.path,
-                f"its finest scale, {self.mpp:g} µm/px, is coarser than the target {target_mpp:g}",
-                "Raise `tiling: target_mpp` or take the slide out of the slide sheet",
+                Reason(
+                    "too_coarse",
+                    f"{self.mpp:g} µm/px, target {target_mpp:g}",
+                    "Raise `tiling: target_mpp` or take the slide out of the slide sheet",
+                ),
             )
         downsample = self.downsamples[level]
         native = abs(downsample / needed - 1) <= tolerance
         read_px = patch_px if native else round(patch_px * needed / downsample)
         return Scale(
-            level=level,
+            read_level=level,
             read_px=read_px,
             patch_px=patch_px,
             patch_size_level0=round(read_px * downsample),
@@ -209,18 +204,15 @@ class SlideReader:
             If the region cannot be read. The reader stays usable for other regions.
         """
         try:
-            # OpenSlide latches the first error of a handle, so after one the next read needs a new
-            # handle; by then the file may be gone.
+            # OpenSlide latches a handle's first error, so the next read needs a new handle; by then
+            # the file may be gone.
             self._slide = self._slide or self._open()
             region: Image.Image = self._slide.read_region((x, y), level, (width_px, height_px))
         except openslide.OpenSlideError as error:
             self._close()
-            raise SlideError(
-                self.path,
-                f"the region of {width_px} × {height_px} px at ({x}, {y}) on level {level} "
-                f"cannot be read ({error})",
-                _COPY_REMEDY,
-            ) from error
+            detail = f"{width_px} × {height_px} px at ({x}, {y}) on level {level}: {error}"
+            reason = Reason("slide_region_unreadable", detail, COPY_AGAIN)
+            raise SlideError(self.path, reason) from error
         alpha = region.getchannel("A")
         if alpha.getextrema() == (255, 255):
             return region.convert("RGB")
@@ -252,13 +244,13 @@ class SlideReader:
             self._choose_pixel_source(x, y)
         region = None
         if self._tiles is not None:
-            downsample = self.downsamples[scale.level]
+            downsample = self.downsamples[scale.read_level]
             # On whole pixels of the level: between them OpenSlide would interpolate, and blur.
             left, top = round(x / downsample), round(y / downsample)
             with suppress(Undecodable):
-                region = self._tiles.read(left, top, scale.level, scale.read_px, scale.read_px)
+                region = self._tiles.read(left, top, scale.read_level, scale.read_px, scale.read_px)
         if region is None:
-            region = np.asarray(self.read(x, y, scale.level, scale.read_px, scale.read_px))
+            region = np.asarray(self.read(x, y, scale.read_level, scale.read_px, scale.read_px))
         return area_mean(region, (scale.patch_px, scale.patch_px))
 
     def _choose_pixel_source(self, x: int, y: int) -> None:
@@ -266,7 +258,7 @@ class SlideReader:
         if self.vendor in VENDORS:
             size = min(CHECK_PX, self.width - x), min(CHECK_PX, self.height - y)
             if min(size) <= 0:
-                return  # nothing to compare with here: the next patch decides
+                return  # nothing to compare with: the next patch decides
             try:
                 expected = np.asarray(self.read(x, y, 0, *size), np.int16)
             except SlideError:
@@ -298,7 +290,7 @@ class SlideReader:
         Raises
         ------
         SlideError
-            If no block at all can be read.
+            If no block can be read.
         """
         downsample = self.thumbnail_downsample(mpp)
         left, top, width, height = self.bounds
@@ -306,9 +298,12 @@ class SlideReader:
         if out_width * out_height > MAX_THUMBNAIL_PX:
             raise SlideError(
                 self.path,
-                f"claims {width} × {height} px, more than fit on a glass at {self.mpp:g} µm/px",
-                "Correct the scale in the slide sheet's column `mpp`, or raise "
-                "`tiling: thumbnail_mpp`",
+                Reason(
+                    "too_large",
+                    f"{width} × {height} px at {self.mpp:g} µm/px",
+                    "Correct the scale in the slide sheet's column `mpp`, or raise "
+                    "`tiling: thumbnail_mpp`",
+                ),
             )
         level = choose_level(self.downsamples, downsample, 0.0) or 0
         factor = downsample / self.downsamples[level]

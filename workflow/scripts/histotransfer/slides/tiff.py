@@ -1,7 +1,7 @@
 """The tiles of TIFF slides, decoded directly: the fast way to the pixels of most slides.
 
 A patch shares its tiles with its neighbours, so decoded tiles are kept until the reader has moved
-on. What cannot be read here (another format, a tile that is missing or damaged) is OpenSlide's.
+on. OpenSlide reads what this module cannot: other formats, and tiles that are missing or damaged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_TILE_PX = 2**24
 """Larger tiles are left to OpenSlide, which reads them in parts."""
 
 CACHE_BYTES = 64 * 2**20
-"""Decoded tiles that are kept: several rows of a strip of patches (`tiling.grid`)."""
+"""Decoded tiles that are kept: several rows of a strip of patches (`tiles.grid`)."""
 
 
 class Undecodable(Exception):
@@ -41,12 +41,12 @@ class TiffTiles:
     path : Path
         The slide.
     level_dimensions : sequence of (int, int)
-        Width and height of each level, as OpenSlide has them.
+        Width and height of each level, from OpenSlide.
 
     Raises
     ------
     Undecodable
-        If the file's pages are not those levels, or not in a form that can be decoded here.
+        If the file's pages are not those levels, or cannot be decoded here.
     """
 
     def __init__(self, path: Path, level_dimensions: Sequence[tuple[int, int]]) -> None:

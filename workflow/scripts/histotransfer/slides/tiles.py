@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from ..core.crashes import isolated
 from ..core.errors import SlideError
+from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
-from .reader import SlideReader, crashed, recorded
+from ..study.parameters import TilingParameters
+from .reader import SlideReader, crashed
 from .resolution import Scale
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
 
@@ -23,8 +27,8 @@ def grid(
 ) -> npt.NDArray[np.int32]:
     """Lay out tiles over the scanned part of a slide, strip by strip.
 
-    The last tile of a row or column may overhang the edge: whether it is kept is for its tissue to
-    say, so no tissue at an edge is lost and a slide smaller than one patch can still give one.
+    The last tile of a row or column may overhang the edge; its tissue decides whether it is kept.
+    So no tissue at an edge is lost, and a slide smaller than one patch can still give one.
 
     Parameters
     ----------
@@ -52,24 +56,20 @@ def _on_pixels(positions: npt.NDArray[np.float64], downsample: float) -> npt.NDA
     return np.rint(np.rint(positions / downsample) * downsample).astype(np.int32)
 
 
+@isolated
 def tile_slide(
     slide_path: str | Path,
     tiles_path: str | Path,
     *,
     slide: str,
     sheet_mpp: float | None,
-    patch_px: int,
-    stride_px: int,
-    target_mpp: float,
-    mpp_tolerance: float,
-    thumbnail_mpp: float,
-    min_tissue_fraction: float,
+    parameters: TilingParameters,
     crash: str = "",
 ) -> None:
-    """Find a slide's candidate tiles and write them as `tiles/1`.
+    """Find a slide's candidate tiles and write them as `tiles/1`, in a process of its own.
 
-    A slide that cannot be used, or has no tissue, yields a valid file without tiles whose attribute
-    `error` says why.
+    A slide that crashes a library, cannot be used, or has no tissue yields a valid file without
+    tiles whose attributes `code`, `detail` and `remedy` say why.
 
     Parameters
     ----------
@@ -79,25 +79,14 @@ def tile_slide(
         The slide's id.
     sheet_mpp : float or None
         µm per level-0 px where the slide sheet gives it.
-    patch_px, stride_px : int
-        Width of and distance between patches, in px at `target_mpp`.
-    target_mpp, mpp_tolerance : float
-        Wanted µm/px, and the relative difference up to which a level is read as it is.
-    thumbnail_mpp : float
-        Scale of the tissue mask, in µm/px.
-    min_tissue_fraction : float
-        A tile with less tissue in the mask is not a candidate.
+    parameters : TilingParameters
     crash : str
-        The signal by which reading the slide has ended a process: it is not opened again.
+        The signal by which reading the slide ended a process: it is not opened again.
     """
     attrs: dict[str, object] = {
         "slide": slide,
-        "error": "",
-        "patch_size": patch_px,
-        "stride_px": stride_px,
-        "target_mpp": target_mpp,
-        "mpp_tolerance": mpp_tolerance,
-        "min_tissue_fraction": min_tissue_fraction,
+        **NOT_EXCLUDED,
+        **parameters.as_params(),
         "tissue_method": METHOD,
     }
     coords = np.empty((0, 2), np.int32)
@@ -118,16 +107,15 @@ def tile_slide(
                 "objective_power": reader.objective_power,
                 "vendor": reader.vendor,
             }
-            scale = reader.scale(target_mpp=target_mpp, tolerance=mpp_tolerance, patch_px=patch_px)
-            attrs |= {
-                "effective_mpp": scale.effective_mpp,
-                "patch_size_level0": scale.patch_size_level0,
-                "read_level": scale.level,
-                "read_px": scale.read_px,
-            }
-            conventions |= clam_and_trident(reader, scale, stride_px)
-            thumbnail, readable = reader.thumbnail(thumbnail_mpp)
-            downsample = reader.thumbnail_downsample(thumbnail_mpp)
+            scale = reader.scale(
+                target_mpp=parameters.target_mpp,
+                tolerance=parameters.mpp_tolerance,
+                patch_px=parameters.patch_px,
+            )
+            attrs |= asdict(scale)
+            conventions |= clam_and_trident(reader, scale, parameters.stride_px)
+            thumbnail, readable = reader.thumbnail(parameters.thumbnail_mpp)
+            downsample = reader.thumbnail_downsample(parameters.thumbnail_mpp)
             mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
             attrs |= {
                 "thumbnail_downsample": downsample,
@@ -135,21 +123,25 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
-            stride_level0 = stride_px * scale.effective_mpp / reader.mpp
-            candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.level])
+            stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
+            candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
-            enough = covered >= min_tissue_fraction
+            enough = covered >= parameters.min_tissue_fraction
             coords, fractions = candidates[enough], covered[enough]
             if not len(coords):
                 raise SlideError(
                     slide_path,
-                    f"no tile is tissue to at least {min_tissue_fraction:.0%} "
-                    f"(tissue on the slide: {attrs['tissue_mm2']:g} mm²)",
-                    "Look at its overview; if there is tissue, lower `tiling: min_tissue_fraction`",
+                    Reason(
+                        "no_tissue",
+                        f"{parameters.min_tissue_fraction:.0%} needed; "
+                        f"{attrs['tissue_mm2']:g} mm² on the slide",
+                        "Look at its overview; if it shows tissue, lower "
+                        "`tiling: min_tissue_fraction`",
+                    ),
                 )
     except SlideError as error:
-        attrs["error"] = recorded(error)
+        attrs |= error.reason.as_row()
     with create_store(tiles_path, "tiles/1", attrs) as store:
         store["coords"] = coords
         store["coords"].attrs.update(conventions)
@@ -162,13 +154,13 @@ def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[
     """Return the attributes of `coords` by which CLAM and TRIDENT read the same squares.
 
     CLAM reads `patch_size` px of `patch_level`. TRIDENT reads `patch_size` px at
-    `target_magnification`, so that is given as the magnification of the same level, and both see
-    the pixels from which our patches are reduced. Of the magnifications, only the ratio counts.
+    `target_magnification`, given here as the magnification of the same level. Both see the pixels
+    from which our patches are reduced. Only the ratio of the magnifications counts.
     """
-    downsample = reader.downsamples[scale.level]
+    downsample = reader.downsamples[scale.read_level]
     stride_at_level = stride_px * scale.read_px / scale.patch_px
     return {
-        "patch_level": scale.level,
+        "patch_level": scale.read_level,
         "patch_size": scale.read_px,
         "downsample": (downsample, downsample),
         "patch_size_level0": scale.patch_size_level0,

@@ -34,7 +34,7 @@ class Tissue(NamedTuple):
 
 
 def chroma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
-    """Spread of optical density between the channels, which dyes have and dust and shadow lack.
+    """Measure the spread of optical density between the channels; dust and shadow have none.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def chroma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
 
 
 def otsu(values: npt.NDArray[np.int16]) -> int:
-    """Otsu's threshold of small non-negative integers: values above it are the upper class.
+    """Return Otsu's threshold of small non-negative integers; values above it are the upper class.
 
-    Raises nothing: of constant values, the value itself.
+    The threshold of constant values is that value.
     """
     counts = np.bincount(values.ravel()).astype(np.float64)
     levels = np.arange(counts.size)
@@ -85,8 +85,8 @@ def find_tissue(
     mpp : float
         µm per px of the thumbnail.
     readable : ndarray, (h, w), bool, optional
-        False where the slide could not be read: there it counts as tissue, so that its tiles are
-        tried and the failures counted.
+        False where the slide could not be read; this counts as tissue, so that its tiles are tried
+        and the failures counted.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def _without_small(mask: npt.NDArray[np.bool_], min_px: int) -> npt.NDArray[np.b
 def covered_fraction(
     mask: npt.NDArray[np.bool_], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], size: float
 ) -> npt.NDArray[np.float32]:
-    """Measure how much of each of many squares the mask covers; outside the mask there is none.
+    """Measure how much of each of many squares the mask covers; it ends at the mask's edges.
 
     Parameters
     ----------
@@ -165,5 +165,5 @@ def covered_fraction(
 
 
 def area_mm2(mask: npt.NDArray[np.bool_], mpp: float) -> float:
-    """Area of a mask in mm², rounded to what a thumbnail can tell (0.0001 mm²)."""
+    """Return the area of a mask in mm², rounded to a thumbnail's precision (0.0001 mm²)."""
     return round(int(mask.sum()) * mpp**2 / 1e6, 4)
