@@ -46,6 +46,7 @@ lint: $(VENV)/dev.stamp  ## check style, types and the workflow
 	ruff check .
 	ruff format --check .
 	mypy
+	pytest -q tests/test_rooms.py
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
 
