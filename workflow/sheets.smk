@@ -1,4 +1,4 @@
-# A workflow of its own, since the study's graph follows from the sheets that it writes: `make sheets`,
+# A workflow of its own, because the graph of the study depends on the sheets that this one writes: `make sheets`,
 # or snakemake --snakefile workflow/sheets.smk --cores 1 [--configfile my_study.yaml]
 import sys
 from pathlib import Path
@@ -28,12 +28,12 @@ try:
 except HistotransferError as error:
     raise WorkflowError(str(error))
 if "download" not in config:
-    raise WorkflowError("the config has no key `download`, which says where to ask")
+    raise WorkflowError("the config has no key `download`, which gives the address of the GDC")
 if there := [path for path in sheet_files(config).values() if Path(path).exists()]:
-    # Snakemake would delete them first, and they may be the user's own.
+    # Snakemake would delete them first, and the user may have edited them.
     raise WorkflowError(
-        f"These are there already: {', '.join(there)}. "
-        "Move or delete them to have them written anew."
+        f"{', '.join(there)}: already there, and you may have edited them. "
+        "Move or delete them, then run `make sheets` again."
     )
 
 
@@ -41,7 +41,7 @@ localrules:
     write_sheets,
 
 
-# It asks the GDC, so what it writes may differ from day to day: it is run when it is asked for.
+# The GDC's answers may differ from day to day, so this runs only on request.
 rule write_sheets:
     output:
         **sheet_files(config),
