@@ -28,7 +28,9 @@ try:
 except HistotransferError as error:
     raise WorkflowError(str(error))
 if "download" not in config:
-    raise WorkflowError("the config has no key `download`, which gives the address of the GDC")
+    raise WorkflowError(
+        "the config has no key `download`, which gives the address of the GDC"
+    )
 if there := [path for path in sheet_files(config).values() if Path(path).exists()]:
     # Snakemake would delete them first, and the user may have edited them.
     raise WorkflowError(
