@@ -52,6 +52,15 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_map_of_the_rooms_names_each_room_and_modules_that_exist() -> None:
+    library = ROOT / "workflow/scripts/histotransfer"
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert {room for room, _ in rows} == {path.parent.name for path in library.glob("*/*.py")}
+    for room, contents in rows:
+        for module in re.findall(r"`(\w+(?:\.py|/))`", contents):
+            assert (library / room / module).exists(), f"{room}/{module}"
+
+
 def test_the_tests_that_reliability_names_exist() -> None:
     text = (ROOT / "docs/reliability.md").read_text()
     for file, test in re.findall(r"`(?:tests/)?((?:\w+/)?test_\w+\.py)::(test_\w+)", text):
