@@ -14,8 +14,10 @@ from histotransfer.study.config import check_config, complete
 from support.root import ROOT
 
 CONFIG_README = (ROOT / "config/README.md").read_text()
-SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
-DEFAULTS = ROOT / "workflow/defaults.yaml"
+SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
+SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
+DEFAULTS_PATH = ROOT / "workflow/defaults.yaml"
+DEFAULTS = yaml.safe_load(DEFAULTS_PATH.read_text())
 USERS = {"config/slides.tsv", "config/my_study.yaml"}
 """Files that a user writes."""
 DOCUMENTS = sorted(
@@ -71,7 +73,7 @@ def test_the_tests_that_reliability_names_exist() -> None:
 def keys(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
     """Yield every dotted key that a JSON schema allows, `*` for names that are free."""
     if "$ref" in node:
-        node = yaml.safe_load(SCHEMA.read_text())["$defs"][node["$ref"].rpartition("/")[2]]
+        node = SCHEMA["$defs"][node["$ref"].rpartition("/")[2]]
     for combined in ("allOf", "anyOf", "oneOf"):
         for part in node.get(combined, []):
             yield from keys(part, prefix)
@@ -85,7 +87,7 @@ def keys(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_key_of_the_config_is_explained_and_no_other() -> None:
-    allowed = set(keys(yaml.safe_load(SCHEMA.read_text())))
+    allowed = set(keys(SCHEMA))
     final = {key for key in allowed if not any(other.startswith(f"{key}.") for other in allowed)}
     rows = re.findall(r"^\| (`.*?) \| .*? \|", CONFIG_README.partition("## Keys")[2], re.MULTILINE)
     named = {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
@@ -98,7 +100,7 @@ def test_the_defaults_are_explained_as_they_are() -> None:
     for names, values in re.findall(r"^\| (`.*?) \| (.*?) \|", shown, re.MULTILINE):
         defaults = []
         for name in re.findall(r"`([^`]+)`", names):
-            value: Any = yaml.safe_load(DEFAULTS.read_text())
+            value: Any = DEFAULTS
             for part in name.split("."):
                 value = value.get(part) if isinstance(value, dict) else None
             defaults += [] if value is None or isinstance(value, dict) else [value]
@@ -110,4 +112,4 @@ def test_the_defaults_are_explained_as_they_are() -> None:
 def test_the_smallest_config_that_is_shown_is_right() -> None:
     shown = re.search(r"```yaml\n(.*?)```", CONFIG_README, re.DOTALL)
     assert shown
-    check_config(complete(yaml.safe_load(shown[1]), DEFAULTS), SCHEMA)
+    check_config(complete(yaml.safe_load(shown[1]), DEFAULTS_PATH), SCHEMA_PATH)
