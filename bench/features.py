@@ -21,9 +21,9 @@ import h5py
 import numpy as np
 
 from histotransfer.features import extraction
-from histotransfer.imaging.codecs import decode, encode
+from histotransfer.imaging.codecs import append_image, decode, encode
 from histotransfer.models import backend, initial_weights, keras_files, xception
-from histotransfer.patches.store import append_images, create_patch_store
+from histotransfer.patches.store import create_patch_store
 from ratios import report
 
 
@@ -31,12 +31,9 @@ def write_store(path: Path, count: int, px: int) -> None:
     """Write a store of JPEG patches with the frequencies of tissue rather than of noise."""
     rng = np.random.default_rng(0)
     with create_patch_store(path, {"slide": "bench", "patch_px": px, "codec": "jpeg"}) as store:
-        coarse = (
-            rng.integers(80, 240, (px // 8, px // 8, 3), dtype=np.uint8) for _ in range(count)
-        )
-        append_images(
-            store, (encode(c.repeat(8, axis=0).repeat(8, axis=1), "jpeg", 95) for c in coarse)
-        )
+        for _ in range(count):
+            coarse = rng.integers(80, 240, (px // 8, px // 8, 3), dtype=np.uint8)
+            append_image(store, encode(coarse.repeat(8, axis=0).repeat(8, axis=1), "jpeg", 95))
         store["coords"] = np.arange(2 * count, dtype=np.int32).reshape(-1, 2)
 
 

@@ -47,9 +47,9 @@ rule unpack_dataset:
         "../scripts/unpack_dataset.py"
 
 
-# As many slides at a time as the profile's `downloads`. A slide is deleted once its patches are
-# extracted, and both schedulers prefer jobs that free temporary files, so only a few slides are on
-# the disk at once.
+# Slides come one by one, as many at a time as the profile's `downloads`. What is deleted once its
+# patches are cut is fetched before what is waiting for that, since both schedulers prefer jobs that
+# free temporary files: so only a few slides are on the disk at once.
 rule fetch_slide:
     output:
         slide=(
@@ -79,8 +79,8 @@ rule fetch_slide:
         "../scripts/fetch_slide.py"
 
 
-# One job for hundreds of small files. It writes the manifest beside them when all are complete; a
-# second attempt downloads only those that are missing.
+# Hundreds of small files: one job. They lie beside the manifest, which is written when all are
+# there; those that are there are not fetched again.
 rule fetch_labels:
     input:
         sheet=lambda w: PLAN.sheets[w.files],
