@@ -109,7 +109,7 @@ def test_the_defaults_are_explained_as_they_are() -> None:
         assert len(said) == len(defaults) or len(set(map(str, defaults))) == 1, names
 
 
-def test_the_smallest_config_that_is_shown_is_right() -> None:
+def test_the_config_that_is_shown_is_right() -> None:
     shown = re.search(r"```yaml\n(.*?)```", CONFIG_README, re.DOTALL)
     assert shown
     check_config(complete(yaml.safe_load(shown[1]), DEFAULTS_PATH), SCHEMA_PATH)
