@@ -54,6 +54,20 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_every_python_that_is_promised_is_tested() -> None:
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    versions = ci["jobs"]["fast"]["strategy"]["matrix"]["python"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert set(re.findall(r"\bpython(3\.\d+)\b", makefile.partition("VENV :=")[0])) == set(versions)
+    assert (
+        f"Python {', '.join(versions[:-1])} or {versions[-1]}" in (ROOT / "README.md").read_text()
+    )
+    for path in (ROOT / "envs").glob("*.yaml"):
+        limits = re.search(r"python >=3\.(\d+),<3\.(\d+)", path.read_text())
+        assert limits
+        assert [f"3.{minor}" for minor in range(int(limits[1]), int(limits[2]))] == versions, path
+
+
 def test_the_map_of_the_rooms_names_each_room_and_modules_that_exist() -> None:
     library = ROOT / "workflow/scripts/histotransfer"
     rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
