@@ -28,14 +28,12 @@ try:
 except HistotransferError as error:
     raise WorkflowError(str(error))
 if "download" not in config:
-    raise WorkflowError(
-        "the config has no key `download`, which gives the address of the GDC"
-    )
+    raise WorkflowError("the config has no key `download`, which says where to ask")
 if there := [path for path in sheet_files(config).values() if Path(path).exists()]:
     # Snakemake would delete them first, and the user may have edited them.
     raise WorkflowError(
-        f"{', '.join(there)}: already there, and you may have edited them. "
-        "Move or delete them, then run `make sheets` again."
+        f"These already exist: {', '.join(there)}. "
+        "Move or delete them to have them written again."
     )
 
 
@@ -43,7 +41,7 @@ localrules:
     write_sheets,
 
 
-# The GDC's answers may differ from day to day, so this runs only on request.
+# The GDC's answer may differ from day to day, so this runs only on request.
 rule write_sheets:
     output:
         **sheet_files(config),
