@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all of their own set-up: Python 3.11 to 3.13 and make are enough.
+# `make demo` and `make test` set everything up themselves: they need only make and Python 3.11, 3.12 or 3.13.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CORES ?= all
@@ -8,16 +8,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
-# The tests of a file share what is slow to make, so a worker is given whole files.
+# Tests in one file share slow fixtures, so each worker gets whole files.
 PYTEST := pytest -n 2 --dist loadfile --no-loadscope-reorder
 SNAKEMAKE := snakemake --cores $(CORES)
 FUZZ ?= slide patch archive matrix maf star sheet network
 FUZZ_SECONDS ?= 60
-# A bench compares on one core; the other tools are those of BENCH_PYTHON's environment.
+# Benches compare on one core. The tools to compare with come from the environment of BENCH_PYTHON.
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph audit fuzz lock clean
+.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -30,22 +30,23 @@ demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 $(DEMO)/report.html: $(DEMO)/summary.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report $@ >$(DEMO)/logs/report.log 2>&1 || { cat $(DEMO)/logs/report.log; exit 1; }
 
-sheets: $(VENV)/run.stamp  ## list the slides and labels of the study at the GDC (CONFIG=my_study.yaml)
+sheets: $(VENV)/run.stamp  ## write the sheets of the study's slides and labels at the GDC (CONFIG=my_study.yaml)
 	@$(SNAKEMAKE) --snakefile workflow/sheets.smk --quiet rules host $(if $(CONFIG),--configfile $(CONFIG))
 
-test: $(VENV)/dev.stamp  ## run the tests
+test: $(VENV)/dev.stamp  ## run all tests but the longest
 	$(PYTEST) -m "not long"
 
-test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds
+test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds each
 	$(PYTEST) -m "not slow and not long"
 
-test-long: $(VENV)/dev.stamp  ## run the tests that take many minutes
+test-long: $(VENV)/dev.stamp  ## run the tests that take many minutes each
 	$(PYTEST) -m long
 
-lint: $(VENV)/dev.stamp  ## check style, types and the workflow
+lint: $(VENV)/dev.stamp  ## check style, types, imports between rooms, and the workflow
 	ruff check .
 	ruff format --check .
 	mypy
+	pytest -q tests/test_rooms.py
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
 
@@ -54,47 +55,55 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: bench-crossval bench-finetune bench-features bench-tiling  ## run every bench
+bench: bench-crossval bench-finetune bench-features bench-tiling  ## run the benches that need no data
 
-bench-crossval: $(VENV)/dev.stamp  ## time cross-validation beside scikit-learn's pipelines, and a whole study
+bench-crossval: $(VENV)/dev.stamp  ## compare cross-validation with scikit-learn's pipelines, and time a whole study
 	$(BENCH) bench/crossval.py
 
-bench-tiling: $(VENV)/dev.stamp  ## measure tiling beside other tools: SLIDES="a.svs b.svs:0.25", BENCH_PYTHON=...
+bench-tiling: $(VENV)/dev.stamp  ## compare tiling with other tools (SLIDES="a.svs b.svs:0.25" BENCH_PYTHON=...)
 	$(BENCH) bench/tiling.py $(SLIDES)
 
-bench-evidence: $(VENV)/dev.stamp  ## compare features on a folder of real patches (PATCHES=folder)
+bench-evidence: $(VENV)/dev.stamp  ## compare fine-tuned and ImageNet features on real patches (PATCHES=folder)
 	PYTHONPATH=workflow/scripts python bench/evidence.py $(PATCHES)
 
-bench-features: $(VENV)/dev.stamp  ## time feature extraction beside the network alone
+bench-features: $(VENV)/dev.stamp  ## compare feature extraction with the network alone
 	PYTHONPATH=workflow/scripts python bench/features.py
 
-bench-finetune: $(VENV)/dev.stamp  ## time fine-tuning's first step on stored features
+bench-finetune: $(VENV)/dev.stamp  ## time the first step of fine-tuning on cached features
 	PYTHONPATH=workflow/scripts python bench/finetune.py
 
-rehearsal: $(VENV)/dev.stamp  ## run cross-validation, tables and figures at the published study's size on drawn features
+rehearsal: $(VENV)/dev.stamp  ## run cross-validation, tables and figures on random features at the published size
 	$(BENCH) bench/rehearsal.py
 
-bench-graph: $(VENV)/dev.stamp  ## time dry runs of 541 and of 10,000 slides
+bench-graph: $(VENV)/dev.stamp  ## time dry runs of 541 and 10,000 slides
 	python bench/graph.py
 
 rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
 	python docs/rulegraph.py
 
-bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process: time, memory, open files
+bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process; watch time, memory, open files
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:tests python bench/soak.py
 
-audit: $(VENV)/run.stamp  ## look the locked requirements up among known vulnerabilities (needs the internet)
+# One process, because the workers of `make test-fast` would not be measured.
+coverage: $(VENV)/dev.stamp  ## show which lines of the library the fast tests run
+	@pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/coverage coverage==7.17.4
+	@rm -f $(VENV)/coverage.data*
+	PYTHONPATH=$(VENV)/coverage python -m coverage run -m pytest -q -m "not slow and not long"
+	@PYTHONPATH=$(VENV)/coverage python -m coverage combine --quiet
+	@PYTHONPATH=$(VENV)/coverage python -m coverage report
+
+audit: $(VENV)/run.stamp  ## check the locked requirements for known vulnerabilities (needs the internet)
 	@python -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.txt
 
-fuzz: $(VENV)/dev.stamp  ## put damaged inputs to the readers, FUZZ_SECONDS each (FUZZ="slide patch ...", Linux)
+fuzz: $(VENV)/dev.stamp  ## feed damaged inputs to the readers, FUZZ_SECONDS each (FUZZ="slide patch ...", Linux)
 	@pip install --quiet --disable-pip-version-check --target $(VENV)/fuzz atheris==3.0.0
 	@mkdir -p $(VENV)/found
 	@for target in $(FUZZ); do PYTHONPATH=$(VENV)/fuzz python tests/reliability/fuzz.py $$target -max_total_time=$(FUZZ_SECONDS) \
 		-rss_limit_mb=4000 -artifact_prefix=$(VENV)/found/ >$(VENV)/found/$$target.log 2>&1 \
 		|| { tail -n 40 $(VENV)/found/$$target.log; exit 1; }; echo "$$target: $$(grep ^Done $(VENV)/found/$$target.log)"; done
 
-lock:  ## resolve requirements*.in anew (needs uv)
+lock:  ## resolve requirements*.in into the lock files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --fork-strategy fewest requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

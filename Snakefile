@@ -3,7 +3,7 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-# A config with `study:` stands on its own; one without amends the published study.
+# A config with `study:` is completed from workflow/defaults.yaml; one without it amends config/config.yaml.
 if "study" not in config:
 
     configfile: "config/config.yaml"

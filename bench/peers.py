@@ -1,7 +1,7 @@
-"""Patches at given coordinates, read as a user of other tools reads them: one process, one thread.
+"""Patches at given coordinates, read as a user of other tools would: one process, one thread.
 
-Each function yields uint8 (patch_px, patch_px, 3) arrays. What is not installed does not take part;
-CLAM and TRIDENT are no packages: put their checkouts on the PYTHONPATH.
+Each function yields uint8 (patch_px, patch_px, 3) arrays. Tools that are not installed are left
+out. CLAM and TRIDENT are not packages: put their checkouts on the PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Patch = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What everybody reads.
+    """What every tool reads.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ def read_lazyslide(wanted: Wanted, reader: str = "openslide") -> Iterator[Patch]
 
 
 def read_lazyslide_fastslide(wanted: Wanted) -> Iterator[Patch]:
-    """Do the same with fastslide in place of OpenSlide, LazySlide's default."""
+    """Do the same with LazySlide's default, fastslide, in place of OpenSlide."""
     yield from read_lazyslide(wanted, reader="fastslide")
 
 
@@ -141,6 +141,6 @@ READERS = {
     for name, (read, modules) in _NEEDS.items()
     if all(importlib.util.find_spec(module) for module in modules)
 }
-"""Those whose packages are installed, by name."""
+"""The tools that are installed, by name."""
 
 ABSENT = set(_NEEDS) - set(READERS)

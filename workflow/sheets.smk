@@ -1,4 +1,4 @@
-# A workflow of its own, since the study's graph follows from the sheets that it writes: `make sheets`,
+# A workflow of its own, because the graph of the study depends on the sheets that this one writes: `make sheets`,
 # or snakemake --snakefile workflow/sheets.smk --cores 1 [--configfile my_study.yaml]
 import sys
 from pathlib import Path

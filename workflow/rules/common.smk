@@ -1,4 +1,4 @@
-# What several rule files need: the plan of the study, and how rules ask for code and resources.
+# Shared by the rule files: the plan of the study, the digest of a rule's code, resources, the report.
 
 import csv
 import sys
@@ -20,14 +20,14 @@ from histotransfer.study.plan import StudyPlan
 
 try:
     config.update(complete(config, WORKFLOW / "defaults.yaml"))
-    # Nothing is planned by --lint and --list-rules, which do without data.
+    # --lint and --list-rules plan nothing, so they need no data.
     PLAN = StudyPlan.from_config(
         config, WORKFLOW / "schemas", check_files=workflow.check_envvars
     )
 except HistotransferError as error:
     raise WorkflowError(str(error))
 
-# A GPU waits for decoding threads; without one, processes of one thread use the cores best.
+# A GPU needs several threads that decode; on CPUs, single-threaded jobs use the cores best.
 NETWORK_THREADS = 4 if PLAN.uses_gpu else 1
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
@@ -47,7 +47,7 @@ pathvars:
 
 
 wildcard_constraints:
-    # Datasets' files lie beside the slides' and are not slides.
+    # Datasets have files in the same folders, and are not slides.
     slide=rf"(?!(?:{any_of(config['datasets'])})\.\w+$)[A-Za-z0-9][A-Za-z0-9._-]*",
     dataset=any_of(config["datasets"]),
     extractor=any_of(PLAN.extractors),

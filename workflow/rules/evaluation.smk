@@ -38,8 +38,8 @@ rule cross_validate:
     input:
         features=lambda w: PLAN.features_of(w.task, w.extractor),
         labels="<results>/labels/{task}.tsv",
-        # A repeat's split follows from the labels, the seed, the number of folds and how they are
-        # grouped, which are an input and parameters here: more repeats leave finished blocks alone.
+        # Labels, seed, folds and grouping determine a repeat's split. They are inputs and parameters
+        # here, so the splits can be `ancient`: more repeats leave finished blocks alone.
         splits=ancient("<results>/splits/{task}.tsv"),
     output:
         predictions="<results>/cv/{task}/{extractor}/{block}.h5",

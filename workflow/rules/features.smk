@@ -1,4 +1,4 @@
-# Patch stores become features per patch, then per patient; verdicts are applied in pooling.
+# Patch stores become features per patch, then per patient; pooling applies the verdicts.
 
 
 rule extract_features:
@@ -27,9 +27,9 @@ rule extract_features:
         "../scripts/extract_features.py"
 
 
-# The whole study goes through batches, because starting the network takes longer than a slide.
-# A batch's feature files appear one by one, those that are whole and up to date are kept,
-# and the batch's manifest, written last, says that all are there.
+# Slides go through the network in batches, because starting it takes longer than a slide does.
+# The job writes one feature file after another, keeps those that are already up to date, and
+# writes the manifest last, when all are there.
 rule extract_batch:
     input:
         model="<results>/models/{extractor}.keras",
@@ -88,7 +88,7 @@ rule pool_features:
         "../scripts/pool_features.py"
 
 
-# External features come as they are; a table lists what could be used of them.
+# External features are used as they are; a table lists what could be used.
 rule pool_external:
     input:
         source=lambda w: PLAN.extractors[w.extractor].path,

@@ -1,4 +1,4 @@
-# What the study downloads: archives of patches, slides, labels.
+# Downloads: archives of patches, slides, labels.
 
 
 rule fetch_dataset:

@@ -1,4 +1,4 @@
-# Figures, each drawn from tables alone.
+# Tables become figures.
 
 
 for figure in PLAN.figures:

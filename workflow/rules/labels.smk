@@ -1,4 +1,4 @@
-# Labels of a task, and the list of what was left out of them.
+# Label tables become the labels of a task, and a list of what was left out.
 
 
 rule read_labels:
@@ -18,7 +18,7 @@ rule read_labels:
     resources:
         **needs(mem_mb=2000, minutes=20),
     params:
-        # What is predicted, not by what: another predictor reads no labels.
+        # Only what is predicted, so that a change of the predictor does not read the labels again.
         task=lambda w: PLAN.tasks[w.task].labels.as_params(),
         code=code("read_labels.py"),
     script:

@@ -1,4 +1,4 @@
-# Networks: ImageNet's off the shelf, and fine-tuned on tissue patches in two steps.
+# Networks: off the shelf from ImageNet, and fine-tuned on tissue patches in two steps.
 
 
 rule fetch_weights:
@@ -15,7 +15,7 @@ rule fetch_weights:
         **needs(mem_mb=4000, minutes=30),
     params:
         source=config["network"]["weights"],
-        # ImageNet's weights do not depend on the seed, and must not be fetched for another one.
+        # ImageNet's weights do not depend on the seed, so another seed must not download them again.
         seed=config["seed"] if PLAN.has_random_weights else 0,
         code=code("fetch_weights.py"),
     script:

@@ -1,4 +1,4 @@
-# Verdicts on every patch from its metrics; no slide is read again.
+# Metrics become a verdict on every patch, without reading a slide again.
 
 
 rule judge_patches:

@@ -1,4 +1,4 @@
-# The summary page, the paper's tables, and the targets that ask for tables and figures.
+# The summary page, the tables for a paper, and the targets `tables` and `figures`.
 
 
 rule write_paper_tables:

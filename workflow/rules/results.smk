@@ -1,4 +1,4 @@
-# Tables that figures and report are made of.
+# The comparison becomes the tables behind figures and report.
 
 
 rule check_claims:
@@ -72,7 +72,7 @@ rule embed_patches:
         "../scripts/embed_patches.py"
 
 
-# Where a network was fine-tuned, its own classifier is tried on the tissue datasets.
+# The classifier of each fine-tuned network is tried on the tissue datasets.
 if PLAN.classified:
 
     rule classify:
@@ -182,7 +182,7 @@ rule tabulate_flow:
         "../scripts/tabulate_flow.py"
 
 
-# What the machine did, not what was found: it differs from run to run.
+# Shows what the machine did, so it differs from run to run.
 rule tabulate_slide_costs:
     input:
         qc=expand("<results>/qc/{slide}.h5", slide=PLAN.slides),
@@ -206,7 +206,7 @@ rule tabulate_slide_costs:
         "../scripts/tabulate_slide_costs.py"
 
 
-# Like `slide_costs`, it differs from run to run. It runs after everything that is worth counting.
+# Differs from run to run, like `slide_costs`. Runs after all jobs that are worth counting.
 rule tabulate_costs:
     input:
         [table(name) for name in PLAN.tables if name != "costs"],

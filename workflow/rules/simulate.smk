@@ -1,4 +1,4 @@
-# A cohort that is painted, with labels drawn from a known truth.
+# A painted cohort, with labels drawn from a known truth.
 
 
 if PLAN.is_simulated:

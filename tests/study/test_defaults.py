@@ -1,0 +1,72 @@
+"""The defaults are the published study's choices, and they complete a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from histotransfer.core.errors import HistotransferError
+from histotransfer.study.config import check_config, complete
+from support.root import ROOT
+
+DEFAULTS = ROOT / "workflow/defaults.yaml"
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
+MINIMAL = """
+study: mine
+results: results/mine
+seed: 1
+slides: config/mine.tsv
+datasets: {patches: {path: data/patches}}
+stain: {reference: patches}
+finetune: {dataset: patches}
+extractors: {A: {source: imagenet}, B: {source: finetuned}}
+tasks: {tissue: {kind: tissue, dataset: patches, predictor: logistic, C: 1.0}}
+"""
+
+
+def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the values of nested mappings with their dotted keys."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from leaves(inner, f"{key}.{name}" if key else name)
+    else:
+        yield key, value
+
+
+def load(path: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / path).read_text())
+
+
+def test_the_defaults_are_the_choices_of_the_published_study() -> None:
+    published = dict(leaves(load("config/config.yaml")))
+    defaults = dict(leaves(load("workflow/defaults.yaml")))
+    assert defaults == {key: published.get(key) for key in defaults}
+
+
+def test_the_defaults_leave_open_only_what_names_the_data_and_the_question() -> None:
+    """A key of the published study that the defaults omit has to be in every config."""
+    published = load("config/config.yaml")
+    own = set(published) - set(load("workflow/defaults.yaml"))
+    assert own == {
+        "study", "results", "seed", "slides", "download", "datasets", "extractors", "tasks"
+    }  # fmt: skip
+
+
+def test_a_minimal_config_is_completed_to_one_that_fits_the_schema() -> None:
+    own = yaml.safe_load(MINIMAL)
+    config = complete(own, DEFAULTS)
+    check_config(config, SCHEMA)
+    found = dict(leaves(config))
+    assert found == dict(leaves(load("workflow/defaults.yaml"))) | dict(leaves(own))
+
+
+@pytest.mark.parametrize("key", list(yaml.safe_load(MINIMAL)))
+def test_a_minimal_config_has_no_key_too_many(key: str) -> None:
+    own = yaml.safe_load(MINIMAL)
+    del own[key]
+    with pytest.raises(HistotransferError, match=key):
+        check_config(complete(own, DEFAULTS), SCHEMA)
