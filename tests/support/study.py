@@ -13,9 +13,8 @@ from typing import Any
 
 import yaml
 
-from support.root import ROOT
-
 from histotransfer.study.config import complete
+from support.root import ROOT
 
 
 class Study:

@@ -1,4 +1,4 @@
-# Shared by the rule files: the plan of the study, the digest of a rule's code, resources, the report.
+# What several stages share: the plan of the study, the digest of the code, resources, the report.
 
 import csv
 import sys

@@ -82,7 +82,7 @@ rule pool_features:
         **PLAN.pooling.as_params(),
         patients=PLAN.patients,
         features=lambda w: f"{PLAN.results}/features/{w.extractor}",
-        verdicts=f"{PLAN.results}/qc",
+        verdicts=lambda w: f"{PLAN.results}/qc",
         code=code("pool_features.py"),
     script:
         "../scripts/pool_features.py"
@@ -115,7 +115,7 @@ rule pool_external:
         **PLAN.pooling.as_params(),
         kind=lambda w: PLAN.extractors[w.extractor].kind,
         patients=PLAN.patients,
-        verdicts=f"{PLAN.results}/qc",
+        verdicts=lambda w: f"{PLAN.results}/qc",
         code=code("pool_external.py"),
     script:
         "../scripts/pool_external.py"

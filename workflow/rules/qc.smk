@@ -63,7 +63,7 @@ rule summarise_cohort:
         **needs(mem_mb=1000, minutes=30),
     params:
         patients=PLAN.patients,
-        verdicts=f"{PLAN.results}/qc",
+        verdicts=lambda w: f"{PLAN.results}/qc",
         apply_qc=PLAN.pooling.apply_qc,
         code=code("summarise_cohort.py"),
     script:

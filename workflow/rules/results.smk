@@ -117,8 +117,8 @@ rule pick_patches:
     params:
         **PLAN.pooling.as_params(),
         files=PLAN.gallery_files(),
-        features=f"{PLAN.results}/features",
-        verdicts=f"{PLAN.results}/qc",
+        features=lambda w: f"{PLAN.results}/features",
+        verdicts=lambda w: f"{PLAN.results}/qc",
         tasks={
             name: PLAN.tasks[name].predictor.as_params() for name in PLAN.patient_tasks
         },
@@ -146,7 +146,7 @@ rule read_gallery:
         **needs(mem_mb=1000, minutes=30),
     params:
         slides={name: (slide.path, slide.mpp) for name, slide in PLAN.slides.items()},
-        patches=f"{PLAN.results}/patches",
+        patches=lambda w: f"{PLAN.results}/patches",
         target_mpp=PLAN.tiling.target_mpp,
         mpp_tolerance=PLAN.tiling.mpp_tolerance,
         patch_px=PLAN.tiling.patch_px,
@@ -199,8 +199,8 @@ rule tabulate_slide_costs:
         **needs(mem_mb=1000, minutes=30),
     params:
         slides=list(PLAN.slides),
-        verdicts=f"{PLAN.results}/qc",
-        benchmarks=f"{PLAN.results}/benchmarks",
+        verdicts=lambda w: f"{PLAN.results}/qc",
+        benchmarks=lambda w: f"{PLAN.results}/benchmarks",
         code=code("tabulate_slide_costs.py"),
     script:
         "../scripts/tabulate_slide_costs.py"
@@ -222,7 +222,7 @@ rule tabulate_costs:
     resources:
         **needs(mem_mb=1000, minutes=10),
     params:
-        benchmarks=f"{PLAN.results}/benchmarks",
+        benchmarks=lambda w: f"{PLAN.results}/benchmarks",
         on_gpu=(
             ["fine_tune", "extract_features", "extract_batch"] if PLAN.uses_gpu else []
         ),
