@@ -220,7 +220,7 @@ def test_the_report_holds_the_answer_and_needs_no_network(demo: Study, tmp_path:
 
 
 def test_external_features_are_compared_on_the_patients_that_all_share(demo: Study) -> None:
-    """FTX-2048's own features, less a patient, as if another tool had made them, give FTX-2048's numbers."""
+    """FTX-2048's own features, less a patient and named as external, give FTX-2048's numbers."""
     folder = demo.folder / "data/external"
     folder.mkdir(parents=True)
     for path in (demo.folder / "results/demo/features/FTX-2048").glob("SIM-*.h5"):
