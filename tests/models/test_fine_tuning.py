@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.files import file_digest
-from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import read_table
 from histotransfer.imaging.codecs import decode
 from histotransfer.models import fine_tuning, keras_files, weight_files, xception
@@ -229,10 +228,9 @@ def test_stores_that_cannot_be_trained_on_are_named(weights_path, tmp_path):
         HistotransferError, match=r"small\.h5: holds patches of 71 px, but the network takes 96"
     ):
         run(weights_path, tmp_path / "small.h5", tmp_path, input_px=96)
-    with create_store(tmp_path / "slide.h5", "patches/1", {"slide": "s"}):
-        pass
-    with pytest.raises(HistotransferError, match=r"slide\.h5: has no labels"):
-        run(weights_path, tmp_path / "slide.h5", tmp_path)
+    (tmp_path / "single.h5").rename(tmp_path / "other.h5")
+    with pytest.raises(HistotransferError, match=r"other\.h5: is of dataset single"):
+        run(weights_path, tmp_path / "other.h5", tmp_path)
     assert not (tmp_path / "FTX.keras").exists()
 
 

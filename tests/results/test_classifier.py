@@ -32,10 +32,11 @@ def write_features(path, features, labels, classes, *, dataset, extractor):
 
 
 def write_classifier(path, seed):
-    """Write a classifier of four features, and return its head."""
+    """Write the classifier of the extractor that the file is named after, and return its head."""
     head = fine_tuning.build_head(4, len(CLASSES), 8, 0.0, seed=seed)
     image = keras.Input((4,))
-    keras_files.save(keras.Model(image, head(image)), path)
+    name = keras_files.classifier_name(path.stem)
+    keras_files.save(keras.Model(image, head(image), name=name), path)
     return head
 
 
@@ -78,6 +79,13 @@ def test_features_of_something_else_are_refused(trained_on, tmp_path, key):
     with pytest.raises(HistotransferError, match=rf"D\.h5: is of {key} another, expected"):
         write_classifier_table(files, trained_on, tmp_path / "classifier.tsv")
     assert not (tmp_path / "classifier.tsv").exists()
+
+
+def test_the_classifier_of_another_extractor_is_refused(trained_on, tmp_path):
+    write_classifier(tmp_path / "E2.keras", 0)
+    files = {"E1": {"classifier": tmp_path / "E2.keras", "features": {}}}
+    with pytest.raises(HistotransferError, match="is E2-classifier, expected E1-classifier"):
+        write_classifier_table(files, trained_on, tmp_path / "classifier.tsv")
 
 
 def test_classes_that_the_classifier_does_not_know_are_counted_too():

@@ -90,7 +90,7 @@ def fine_tune(
     weights_path : str or Path
         The ``weights/1`` file to start from.
     store_path : str or Path
-        The ``patches/1`` file of a labelled dataset.
+        The ``patches/1`` file of a dataset, named after it.
     outputs : FineTunedFiles
         The files to write.
     checkpoint_dir : str or Path
@@ -117,14 +117,18 @@ def fine_tune(
     Raises
     ------
     HistotransferError
-        If the store has no labels, too few patches or patches of another size, if Xception has no
-        block `unfreeze_from`, or if the disk lacks space.
+        If the store is of another dataset, has too few patches or patches of another size, if
+        Xception has no block `unfreeze_from`, or if the disk lacks space.
     """
     backend.configure(threads=threads, seed=seed)
     on_gpu = backend.device() == "gpu"
     mixed = mixed_precision and on_gpu
     augmentation = Augmentation(parameters.augment, seed)
-    with open_store(store_path, "patches/1") as store, work_folder(checkpoint_dir) as work:
+    dataset = Path(store_path).stem
+    with (
+        open_store(store_path, "patches/1", dataset=dataset) as store,
+        work_folder(checkpoint_dir) as work,
+    ):
         labels, n_classes = _labels(store, store_path, input_px)
         training, validation = split(labels, parameters.validation_fraction, seed)
         log.info("training on %d patches, validating on %d", len(training), len(validation))
@@ -147,7 +151,9 @@ def fine_tune(
         head = build_head(
             base.output_shape[-1], n_classes, parameters.head_units, parameters.dropout, seed=seed
         )
-        classifier = keras.Model(base.inputs, head(base.outputs[0]), name=f"{extractor}-classifier")
+        classifier = keras.Model(
+            base.inputs, head(base.outputs[0]), name=keras_files.classifier_name(extractor)
+        )
         xception.set_precision(base, mixed=mixed)
         policy = base.dtype_policy.name
         history = _two_steps(
@@ -166,7 +172,7 @@ def fine_tune(
             simulated=simulated,
             files={"extractor": outputs.extractor, "classifier": outputs.classifier},
             weights=origin,
-            dataset=str(store.attrs["dataset"]),
+            dataset=dataset,
             dataset_digest=store_digest,
             classes=[str(label) for label in store.attrs["classes"]],
             counts={
@@ -321,16 +327,13 @@ def _key(*made_from: object) -> str:
 def _labels(
     store: h5py.File, store_path: str | Path, input_px: int
 ) -> tuple[npt.NDArray[np.int16], int]:
-    remedy = "Set finetune.dataset to a folder with one sub-folder of patches per class"
-    if "labels" not in store:
-        raise HistotransferError(store_path, "has no labels", remedy)
     labels, classes = store["labels"][:], store.attrs["classes"]
     counts = np.bincount(labels, minlength=len(classes))
     if len(classes) < 2 or counts.min() < 2:
         raise HistotransferError(
             store_path,
             f"has too few classes or patches to train and validate on ({counts.tolist()})",
-            remedy,
+            "Set finetune.dataset to a dataset with two classes or more",
         )
     if (found := decode(store["images"][0]).shape) != (input_px, input_px, 3):
         raise HistotransferError(

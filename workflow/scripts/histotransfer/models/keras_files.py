@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from ..core.errors import HistotransferError
-from ..core.files import check_digest, written_with_digest
+from ..core.files import check_digest, remake, written_with_digest
 from .backend import keras
 
 _MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
@@ -135,10 +135,38 @@ def load_extractor(path: str | Path) -> keras.Model:
     return model
 
 
-def head_of(classifier_path: str | Path) -> keras.Model:
-    """Load the head of a fine-tuned classifier: features (n, d) to probabilities (n, classes)."""
+def head_of(classifier_path: str | Path, extractor: str) -> keras.Model:
+    """Load the head of a fine-tuned classifier.
+
+    Parameters
+    ----------
+    classifier_path : str or Path
+        The ``.keras`` file.
+    extractor : str
+        The extractor that the classifier must belong to.
+
+    Returns
+    -------
+    keras.Model
+        Features (n, d) to probabilities (n, classes).
+
+    Raises
+    ------
+    HistotransferError
+        If the file is damaged, or belongs to another extractor.
+    """
     check_digest(classifier_path)
-    return keras.models.load_model(classifier_path, compile=False, safe_mode=True).get_layer("head")
+    model = keras.models.load_model(classifier_path, compile=False, safe_mode=True)
+    if model.name != (expected := classifier_name(extractor)):
+        raise HistotransferError(
+            classifier_path, f"is {model.name}, expected {expected}", remake(classifier_path)
+        )
+    return model.get_layer("head")
+
+
+def classifier_name(extractor: str) -> str:
+    """Return the name of the model that an extractor and its head make."""
+    return f"{extractor}-classifier"
 
 
 def _foreign(config: object) -> set[str]:

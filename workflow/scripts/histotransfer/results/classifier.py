@@ -53,7 +53,7 @@ def write_classifier_table(
         names = [str(name) for name in store.attrs["classes"]]
     tables = [CLASSIFIER.empty()]
     for extractor, own in files.items():
-        head = head_of(own["classifier"])
+        head = head_of(own["classifier"], extractor)
         for dataset, path in own["features"].items():
             with open_store(path, SCHEMA, dataset=dataset, extractor=extractor) as store:
                 features, labels = store["features"][:].astype(np.float32), store["labels"][:]
