@@ -1,18 +1,16 @@
-"""Fine-tuned features beside off-the-shelf ones, on real patches that fine-tuning never saw.
+"""Fine-tuned features against off-the-shelf ones, on real patches that fine-tuning never saw.
 
-`make bench-evidence PATCHES=folder`. The folder holds one sub-folder of patches per class. Of each
-class 40 % are held out before anything else; the network is fine-tuned on the rest by the recipe of
-a config, and both feature sets meet in repeated 5-fold cross-validation on the held-out patches,
-by the code of a study, from packing the patches to the corrected resampled t-test.
+`make bench-evidence PATCHES=folder`. The folder has one sub-folder of patches per class. First,
+40 % of each class are held out. The network is fine-tuned on the rest with the recipe of a config,
+and both feature sets are compared in repeated 5-fold cross-validation on the held-out patches. All
+of it is the code of a study, from packing the patches to the corrected resampled t-test.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -24,9 +22,15 @@ from histotransfer.evaluation import cross_validation, splits
 from histotransfer.evaluation.statistics import Difference, compare
 from histotransfer.features import extraction
 from histotransfer.labels import task_labels
+from histotransfer.labels.files import read_labels_file
 from histotransfer.models import fine_tuning, initial_weights, xception
+from histotransfer.models.fine_tuning import FineTunedFiles
+from histotransfer.models.history import TRAINING
 from histotransfer.patches import from_folders
+from histotransfer.study.config import complete
+from histotransfer.study.parameters import ExtractionParameters, FineTuningParameters
 
+DEFAULTS = Path(__file__).resolve().parents[1] / "workflow/defaults.yaml"
 HELD_OUT = 0.4
 TASK = {"kind": "tissue", "predictor": "logistic", "inverse_penalty": 1.0}
 
@@ -49,7 +53,7 @@ def evaluate(
     weights_path: Path,
     work: Path,
     *,
-    params: Mapping[str, Any],
+    recipe: FineTuningParameters,
     split: int,
     seed: int,
     inner: int | None = None,
@@ -59,8 +63,8 @@ def evaluate(
 ) -> tuple[float, float, Difference]:
     """Return both accuracies on the held-out patches, and their difference with its interval.
 
-    With `inner` the held-out patches of the split are not touched at all: the rest is divided once
-    more, by that seed, which is how to choose a recipe.
+    With `inner`, a seed, the held-out patches of the split stay untouched, and the rest is divided
+    once more. This is how to choose a recipe.
     """
     if inner is None:
         hold_out(folder, work, split)
@@ -79,16 +83,19 @@ def evaluate(
     xception.write_imagenet_extractor(
         weights_path, work / "IMGNET.keras", input_px=px, extractor="IMGNET"
     )
-    fine_tuning.finetune(
+    fine_tuning.fine_tune(
         weights_path,
         work / "training.h5",
-        extractor_path=work / "FTX.keras",
-        classifier_path=work / "FTX.classifier.keras",
-        history_path=work / "FTX.training.tsv",
-        card_path=work / "FTX.card.md",
-        checkpoint_dir=work / "checkpoints",
+        FineTunedFiles(
+            extractor=work / "FTX.keras",
+            classifier=work / "FTX.classifier.keras",
+            history=work / "FTX.training.tsv",
+            card=work / "FTX.card.md",
+        ),
+        work / "checkpoints",
+        extractor="FTX",
+        parameters=recipe,
         input_px=px,
-        params=params,
         mixed_precision=True,
         seed=seed,
         threads=threads,
@@ -97,11 +104,10 @@ def evaluate(
     for name in ("IMGNET", "FTX"):
         extraction.extract(
             work / f"{name}.keras",
-            [work / "evaluation.h5"],
-            [work / f"{name}.h5"],
+            {"evaluation": work / "evaluation.h5"},
+            {"evaluation": work / f"{name}.h5"},
             extractor=name,
-            batch_size=16,
-            dtype="float16",
+            parameters=ExtractionParameters(16, "float16", mixed_precision=False),
             code="",
             threads=threads,
         )
@@ -139,7 +145,7 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
     with h5py.File(out) as store:
         predicted = store["predictions"][:].argmax(axis=2)
         samples, classes = store["sample"].asstr()[:], store["target"].asstr()[:].tolist()
-    truth = read_table(labelled, sample="str", tissue="str").set_index("sample")["tissue"]
+    truth = read_labels_file(labelled).values["tissue"]
     right = predicted == [classes.index(label) for label in truth[samples]]
     table = read_table(drawn, sample="str")
     fold = table.pivot(index="repeat", columns="sample", values="fold")[samples].to_numpy()
@@ -149,32 +155,35 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
 
 
 def main() -> None:
-    """Evaluate some splits and print a line for each."""
-    options = argparse.ArgumentParser(description=__doc__)
+    """Evaluate some splits and print the history and the result of each."""
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("patches", type=Path)
     options.add_argument("--config", type=Path, default=Path("config/config.yaml"))
     options.add_argument("--weights", type=Path, default=Path("resources/xception_imagenet.h5"))
     options.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2])
-    options.add_argument("--inner", type=int, help="divide the training part once more, to tune")
+    options.add_argument("--inner", type=int, help="seed that divides the training part once more")
+    options.add_argument("--px", type=int, default=224)
+    options.add_argument("--repeats", type=int, default=10)
     options.add_argument("--threads", type=int, default=0)
     chosen = options.parse_args()
     if not chosen.weights.exists():
         initial_weights.fetch(chosen.weights, source="auto", seed=0)
-    params = yaml.safe_load(chosen.config.read_text())["finetune"]
-    seed = params.pop("seeds")[0]
+    config = complete(yaml.safe_load(chosen.config.read_text()), DEFAULTS)["finetune"]
     for split in chosen.splits:
         with tempfile.TemporaryDirectory() as work:
             base, tuned, found = evaluate(
                 chosen.patches,
                 chosen.weights,
                 Path(work),
-                params=params,
+                recipe=FineTuningParameters.of(config),
                 split=split,
-                seed=seed + split,
+                seed=config["seeds"][0] + split,
                 inner=chosen.inner,
+                px=chosen.px,
+                repeats=chosen.repeats,
                 threads=chosen.threads,
             )
-            history = read_table(Path(work) / "FTX.training.tsv")
+            history = read_table(Path(work) / "FTX.training.tsv", TRAINING)
         print(history.to_string(index=False))
         print(
             f"split {split}: off the shelf {base:.3f}, fine-tuned {tuned:.3f}, difference "

@@ -1,9 +1,9 @@
-"""Step 1 of fine-tuning, on stored features beside through the frozen network.
+"""The time of step 1 of fine-tuning, on stored features and through the frozen network.
 
-`make bench-finetune`. Both train the same head for ten epochs on the same patches; the way through
-the network is timed over two epochs and its time per epoch taken five times. The stored features
-come from one pass of the network, which serves step 2 as well; its share is shown apart. With the
-pass counted, ten epochs cannot be more than ten times as fast.
+`make bench-finetune`. Both ways train the same head for ten epochs on the same patches; the way
+through the network is timed over two epochs, and that time is multiplied by five. The stored
+features come from one pass of the network, which serves step 2 as well and is shown apart. With the
+pass included, ten epochs can be at most ten times as fast.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from histotransfer.models import backend, fine_tuning, initial_weights, xception
 from histotransfer.models.backend import keras
 from histotransfer.models.training import Data, train
+from histotransfer.study.parameters import StepParameters
 from ratios import report
 
 EPOCHS, TIMED = 10, 2
@@ -25,7 +26,7 @@ EPOCHS, TIMED = 10, 2
 
 def main() -> None:
     """Time both ways in turns."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--patches", type=int, default=64)
     options.add_argument("--px", type=int, default=224)
     options.add_argument("--rounds", type=int, default=2)
@@ -45,26 +46,26 @@ def main() -> None:
     def head() -> keras.Model:
         return fine_tuning.build_head(2048, 5, 256, 0.3, seed=0)
 
-    def schedule(epochs: int) -> dict[str, object]:
-        return {"epochs": epochs, "learning_rate": 1e-3, "patience": epochs, "decay": "none"}
+    def step(epochs: int) -> StepParameters:
+        return StepParameters(epochs, learning_rate=1e-3, lr_schedule="none", patience=epochs)
 
     def through_the_network(epochs: int) -> float:
         model = keras.Model(base.inputs, head()(base.outputs[0]))
         started = time.perf_counter()
-        train(model, lambda rows, _: images[rows], data, schedule(epochs), step=1)
+        train(model, lambda rows, _: images[rows], data, step(epochs), step=1)
         return time.perf_counter() - started
 
     def on_stored_features(epochs: int) -> tuple[float, float]:
         started = time.perf_counter()
         features = base.predict(images, batch_size=16, verbose=0)
         passed = time.perf_counter()
-        train(head(), lambda rows, _: features[rows], data, schedule(epochs), step=1)
+        train(head(), lambda rows, _: features[rows], data, step(epochs), step=1)
         return time.perf_counter() - passed, passed - started
 
-    on_stored_features(1)  # what compiles once is not counted
+    on_stored_features(1)  # compiles what is compiled once, which is not timed
     plain, stored = [], []
     for _ in range(chosen.rounds):
-        # An epoch beyond the first, so that compiling the longer way does not count against it.
+        # Epochs after the first, so that compiling does not count against the longer way.
         plain.append(through_the_network(1 + TIMED) - through_the_network(1))
         stored.append(on_stored_features(EPOCHS))
     whole = EPOCHS / TIMED * min(plain)

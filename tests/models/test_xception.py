@@ -123,7 +123,7 @@ def test_other_shapes_are_refused(tmp_path):
             keras_files.load_extractor(path)
 
 
-def test_what_is_no_model_is_refused(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused(tmp_path):
     path = tmp_path / "text.keras"
     path.write_text("no zip")
     with pytest.raises(HistotransferError, match=r"text\.keras: is not a \.keras file"):
@@ -134,12 +134,12 @@ def test_what_is_no_model_is_refused(tmp_path):
         keras_files.load_extractor(path)
 
 
-def test_an_extractor_made_elsewhere_is_admitted_at_its_size(tmp_path):
+def test_a_users_extractor_is_admitted_at_its_size(tmp_path):
     pool = keras.layers.GlobalAveragePooling2D()
     model = save_model(tmp_path / "mean.keras", [keras.layers.Rescaling(1.0), pool])
     keras_files.admit(model, tmp_path / "ours.keras", input_px=PX)
     admitted = keras_files.load_extractor(tmp_path / "ours.keras")
     white = np.full((1, PX, PX, 3), 255, dtype=np.uint8)
     np.testing.assert_allclose(admitted.predict_on_batch(white), [[255, 255, 255]], rtol=1e-6)
-    with pytest.raises(HistotransferError, match="71 px, the study's have 224 px"):
+    with pytest.raises(HistotransferError, match="71 px, but the study has patches of 224 px"):
         keras_files.admit(model, tmp_path / "no.keras", input_px=224)

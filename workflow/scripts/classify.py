@@ -1,15 +1,9 @@
-"""Classify the tissue datasets by the fine-tuned classifiers."""
-
-from typing import TYPE_CHECKING
+"""Try the fine-tuned classifiers on the tissue datasets."""
 
 from histotransfer.core.joblog import job_log
-from histotransfer.results.classifier import write_confusion
+from histotransfer.results.classifier import write_classifier_table
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
-    write_confusion(
-        job.input.classifiers, job.input.features, job.input.trained_on, job.output.classifier
+with job_log(snakemake.log[0]):
+    write_classifier_table(
+        snakemake.params.files, snakemake.input.trained_on, snakemake.output.classifier
     )

@@ -1,25 +1,19 @@
 """Turn patch stores into feature files."""
 
-from typing import TYPE_CHECKING
-
 from histotransfer.core.joblog import job_log
-from histotransfer.features.extraction import extract, write_manifest
+from histotransfer.features.extraction import by_id, extract, write_manifest
+from histotransfer.study.parameters import ExtractionParameters
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
+with job_log(snakemake.log[0]):
+    features = by_id(snakemake.params.features)
     extract(
-        job.input.model,
-        job.input.patches,
-        job.params.features,
-        extractor=job.wildcards.extractor,
-        batch_size=job.params.batch_size,
-        dtype=job.params.dtype,
-        code=job.params.code,
-        mixed_precision=job.params.mixed_precision,
-        threads=job.threads,
+        snakemake.input.model,
+        by_id(snakemake.input.patches),
+        features,
+        extractor=snakemake.wildcards.extractor,
+        parameters=ExtractionParameters.of(snakemake.params),
+        code=snakemake.params.code,
+        threads=snakemake.threads,
     )
-    if "manifest" in job.output.keys():  # noqa: SIM118 (a list that has named members)
-        write_manifest(job.params.features, job.output.manifest)
+    if "manifest" in snakemake.output.keys():  # noqa: SIM118 (a list that has named members)
+        write_manifest(features, snakemake.output.manifest, extractor=snakemake.wildcards.extractor)

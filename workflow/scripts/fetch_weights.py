@@ -1,13 +1,7 @@
-"""Fetch ImageNet's weights and check them."""
-
-from typing import TYPE_CHECKING
+"""Fetch or draw the network's initial weights."""
 
 from histotransfer.core.joblog import job_log
 from histotransfer.models.initial_weights import fetch
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
-    fetch(job.output.weights, source=job.params.source, seed=job.params.seed)
+with job_log(snakemake.log[0]):
+    fetch(snakemake.output.weights, source=snakemake.params.source, seed=snakemake.params.seed)

@@ -1,28 +1,26 @@
 """Fine-tune the network on tissue patches in two steps."""
 
-from typing import TYPE_CHECKING
-
 from histotransfer.core.joblog import job_log
-from histotransfer.models.fine_tuning import finetune
+from histotransfer.models.fine_tuning import FineTunedFiles, fine_tune
+from histotransfer.study.parameters import FineTuningParameters
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
-    finetune(
-        job.input.weights,
-        job.input.patches,
-        extractor_path=job.output.model,
-        classifier_path=job.output.classifier,
-        history_path=job.output.history,
-        card_path=job.output.card,
-        checkpoint_dir=job.params.checkpoints,
-        input_px=job.params.input_px,
-        params=job.params.finetune,
-        mixed_precision=job.params.mixed_precision,
-        seed=job.params.seed,
-        simulated=job.params.simulated,
-        code=job.params.code,
-        threads=job.threads,
+with job_log(snakemake.log[0]):
+    fine_tune(
+        snakemake.input.weights,
+        snakemake.input.patches,
+        FineTunedFiles(
+            extractor=snakemake.output.model,
+            classifier=snakemake.output.classifier,
+            history=snakemake.output.history,
+            card=snakemake.output.card,
+        ),
+        snakemake.params.checkpoints,
+        extractor=snakemake.wildcards.extractor,
+        parameters=FineTuningParameters.of(snakemake.params),
+        input_px=snakemake.params.input_px,
+        mixed_precision=snakemake.params.mixed_precision,
+        seed=snakemake.params.seed,
+        simulated=snakemake.params.simulated,
+        code=snakemake.params.code,
+        threads=snakemake.threads,
     )

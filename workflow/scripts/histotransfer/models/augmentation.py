@@ -1,8 +1,8 @@
-"""Augmentation of tissue patches: flips, quarter turns, mild changes of the stain.
+"""Augmentation of tissue patches: flips, quarter turns and small changes of the stain.
 
-Tissue has no up and no left, so the eight symmetries of the square are as likely as each other.
-Every draw follows from (seed, moment, row): it depends neither on the batch a patch is in nor on
-what was drawn before, so that a resumed training draws what an uninterrupted one would have drawn.
+Tissue has no up and no left, so the eight symmetries of the square are equally likely. Each draw
+follows from (seed, moment, row). It depends neither on the batch that a patch is in nor on earlier
+draws, so a resumed training draws what an uninterrupted one would have drawn.
 """
 
 from __future__ import annotations
@@ -12,47 +12,46 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..core.streams import stream
+from ..study.parameters import AugmentationParameters
+
 SYMMETRIES = 8
+Moment = tuple[int, int]
+"""A step of the training and an epoch of the step."""
 
 #: Optical densities of haematoxylin, eosin and DAB, in rows (Ruifrok & Johnston 2001).
 _HED = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 _TO_OD = _HED / np.linalg.norm(_HED, axis=1, keepdims=True)
 _FROM_OD = np.linalg.inv(_TO_OD)
+_SHIFT = 0.1
+"""Largest shift of a concentration at a stain jitter of 1: about the density of pale eosin."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn anew for each patch in each epoch.
+    """What is drawn for each patch in each epoch.
 
-    Attributes
-    ----------
-    flips_and_turns : bool
-        Show each patch in one of its eight symmetries.
-    stain_jitter : float
-        Scale each stain's concentration by a factor in 1 ± `stain_jitter`, and shift it by up to
-        ± `stain_jitter` times 0.1, about the density of pale eosin; 0 leaves the colours alone.
-    seed : int
-        Seed of the draws.
+    A stain jitter of j scales each stain's concentration by a factor in 1 ± j and shifts it by up
+    to ± 0.1 j.
     """
 
-    flips_and_turns: bool
-    stain_jitter: float
+    parameters: AugmentationParameters
     seed: int
 
     @property
     def symmetries(self) -> int:
         """Number of symmetries to choose from, 1 or 8."""
-        return SYMMETRIES if self.flips_and_turns else 1
+        return SYMMETRIES if self.parameters.flips_and_rotations else 1
 
     def __bool__(self) -> bool:
-        return self.flips_and_turns or self.stain_jitter > 0
+        return self.parameters.flips_and_rotations or self.parameters.stain_jitter > 0
 
-    def symmetry(self, row: int, moment: tuple[int, ...]) -> int:
-        """Draw a patch's symmetry at a moment of the training, such as (step, epoch)."""
+    def symmetry(self, row: int, moment: Moment) -> int:
+        """Draw the symmetry of a patch at a moment of the training."""
         return int(self._random(row, moment).integers(self.symmetries))
 
     def apply(
-        self, images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], moment: tuple[int, ...]
+        self, images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], moment: Moment
     ) -> npt.NDArray[np.uint8]:
         """Augment images.
 
@@ -63,34 +62,34 @@ class Augmentation:
         rows : ndarray of shape (n,)
             Row of each image in its store.
         moment : tuple of int
-            Such as (step, epoch).
+            Step and epoch.
 
         Returns
         -------
         ndarray of shape (n, s, s, 3), uint8
         """
+        jitter = self.parameters.stain_jitter
         shown = np.empty_like(images)
         for place, row in enumerate(rows.tolist()):
             random = self._random(row, moment)
-            image = turn(images[place], int(random.integers(self.symmetries)))
-            if self.stain_jitter:
-                strength = self.stain_jitter
-                scale = random.uniform(1 - strength, 1 + strength, 3)
-                image = stain(image, scale, 0.1 * random.uniform(-strength, strength, 3))
+            image = apply_symmetry(images[place], int(random.integers(self.symmetries)))
+            if jitter:
+                scale = random.uniform(1 - jitter, 1 + jitter, 3)
+                image = change_stain(image, scale, _SHIFT * random.uniform(-jitter, jitter, 3))
             shown[place] = image
         return shown
 
-    def _random(self, row: int, moment: tuple[int, ...]) -> np.random.Generator:
-        return np.random.default_rng([self.seed, *moment, row])
+    def _random(self, row: int, moment: Moment) -> np.random.Generator:
+        return stream(self.seed, "augmentation", *moment, row)
 
 
-def turn(image: npt.NDArray[np.uint8], symmetry: int) -> npt.NDArray[np.uint8]:
+def apply_symmetry(image: npt.NDArray[np.uint8], symmetry: int) -> npt.NDArray[np.uint8]:
     """Return one of the eight symmetries of a square image (s, s, 3); 0 is the image itself."""
     flipped = image[:, ::-1] if symmetry & 4 else image
     return np.rot90(flipped, symmetry & 3)
 
 
-def stain(
+def change_stain(
     image: npt.NDArray[np.uint8], scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.uint8]:
     """Scale and shift the stains' concentrations in an image.
@@ -100,12 +99,12 @@ def stain(
     image : ndarray of shape (h, w, 3), uint8
         RGB.
     scale, shift : ndarray of shape (3,)
-        For haematoxylin, eosin and the residual; concentrations are in units of optical density.
+        For haematoxylin, eosin and the residual; in units of optical density.
 
     Returns
     -------
     ndarray of shape (h, w, 3), uint8
-        Glass stays glass: the shift fades out with the pixel's own density.
+        Glass stays glass, because the shift fades with the density of a pixel.
 
     References
     ----------

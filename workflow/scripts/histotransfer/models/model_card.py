@@ -1,6 +1,6 @@
 """The model card of a fine-tuned extractor: what it is, what it was trained on, and how.
 
-After Mitchell et al., "Model cards for model reporting", FAT* 2019. It holds no date: the same
+After Mitchell et al., "Model cards for model reporting", FAT* 2019. It has no date, so the same
 training writes the same bytes.
 """
 
@@ -14,6 +14,8 @@ from typing import Any
 
 from .. import __version__
 from ..core.files import file_digest, written_whole
+from ..study.parameters import FineTuningParameters
+from .history import Row, best_epoch, trained_epochs
 
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy")
 
@@ -29,11 +31,11 @@ def write_card(
     dataset_digest: str,
     classes: Sequence[str],
     counts: Mapping[str, Sequence[int]],
-    params: Mapping[str, Any],
+    parameters: FineTuningParameters,
     seed: int,
     input_px: int,
     precision: str,
-    history: Iterable[Mapping[str, float]],
+    history: Sequence[Row],
 ) -> None:
     """Write the card as Markdown.
 
@@ -44,9 +46,9 @@ def write_card(
     name : str
         The extractor.
     simulated : bool
-        Whether the patches were painted, which is said before anything else.
+        Whether the patches were painted, which the card says first.
     files : mapping of str to path
-        The files that the training wrote, by what they are; their digests are noted.
+        The files that the training wrote, by what they are; the card lists their digests.
     weights : mapping
         `kind`, `source` and `digest` of the weights that the training started from.
     dataset, dataset_digest : str
@@ -55,24 +57,23 @@ def write_card(
         The dataset's classes.
     counts : mapping of part to sequence of int
         Patches per class of each part (training, validation).
-    params : mapping
-        The config's ``finetune``.
+    parameters : FineTuningParameters
+        The recipe.
     seed, input_px : int
         Of this training.
     precision : str
         Keras's policy, such as ``float32``.
-    history : iterable of mapping
-        The rows of the training table.
+    history : sequence of Row
+        The epochs.
     """
-    rows = list(history)
     parts = list(counts)
     lines = [
         f"# {name}",
         "",
-        *(["**Simulated data.** It was trained on painted patches.", ""] * simulated),
+        *(["**Simulated data.** This network was trained on painted patches.", ""] * simulated),
         f"Xception, fine-tuned in two steps. It takes RGB patches (n, {input_px}, {input_px}, 3) "
-        "as uint8, preprocessing inside, and gives 2048 features (n, 2048) as float32. Made by "
-        f"histotransfer {__version__} for comparing feature extractors in research, not for "
+        "as uint8, includes their preprocessing, and returns features (n, 2048) as float32. Made "
+        f"by histotransfer {__version__} to compare feature extractors in research, not for "
         "diagnosis.",
         "",
         "## Data",
@@ -87,23 +88,23 @@ def write_card(
             ],
         ),
         "",
-        "Started from {kind} weights ({source}, digest {digest}).".format(**weights),
+        "Training started from {kind} weights ({source}, digest {digest}).".format(**weights),
         "",
-        "## Choices",
+        "## Parameters",
         "",
-        *_table(["key", "value"], [*_flat(params), ("seed of this extractor", seed)]),
+        *_table(["parameter", "value"], [*_named(parameters.as_params()), ("seed", seed)]),
         "",
         "## Result",
         "",
-        "Each step ends in its epoch of lowest validation loss, of smoothed labels where they are.",
+        "Each step keeps its epoch of lowest validation loss (with smoothed labels, if any).",
         "",
         *_table(
             ["step", "epochs", "kept epoch", "validation loss", "validation accuracy"],
-            [_kept(rows, step) for step in sorted({row["step"] for row in rows})],
+            [_kept(history, step) for step in (1, 2)],
         ),
         "",
-        "The validation part chose the epochs, so its accuracy is optimistic. The public patch "
-        "sets do not name the patient of a patch: patches of one patient may be in both parts.",
+        "The accuracy is optimistic, because the validation part chose the epochs, and because "
+        "patches of one patient may be in both parts: public patch datasets name no patients.",
         "",
         "## Files and versions",
         "",
@@ -119,19 +120,20 @@ def write_card(
         partial.write_text("\n".join(lines), encoding="utf-8")
 
 
-def _kept(rows: Sequence[Mapping[str, float]], step: float) -> list[object]:
-    own = [row for row in rows if row["step"] == step and row["epoch"] > 0]
-    best = min(own, key=lambda row: row["val_loss"])
+def _kept(history: Sequence[Row], step: int) -> list[object]:
+    epochs = trained_epochs(history, step)
+    best = best_epoch(epochs)
     accuracy = f"{100 * best['val_accuracy']:.1f} %"
-    return [int(step), len(own), int(best["epoch"]), f"{best['val_loss']:.4f}", accuracy]
+    return [step, len(epochs), int(best["epoch"]), f"{best['val_loss']:.4f}", accuracy]
 
 
-def _flat(params: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:
-    for key, value in params.items():
+def _named(parameters: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, object]]:
+    """List parameters by name, nested ones such as ``step1.epochs``, without those left empty."""
+    for name, value in parameters.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+            yield from _named(value, f"{prefix}{name}.")
+        elif value != "":
+            yield f"{prefix}{name}", value
 
 
 def _versions() -> Iterable[str]:
@@ -139,7 +141,7 @@ def _versions() -> Iterable[str]:
     for package in PACKAGES:
         try:
             yield f"{package} {version(package)}"
-        except PackageNotFoundError:  # TensorFlow goes by two names
+        except PackageNotFoundError:  # TensorFlow has two packages
             continue
 
 

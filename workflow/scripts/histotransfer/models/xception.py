@@ -1,12 +1,12 @@
 """Xception as a feature extractor: uint8 RGB patches in, 2048 float32 features out.
 
-An extractor is one ``.keras`` file with the preprocessing inside, so whoever opens it needs to
-know nothing of it. Two savings of the same weights are the same bytes.
+Preprocessing is part of the network, so whoever opens its file need not know about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from . import weight_files
 from .backend import keras
 from .keras_files import save
 
-MIN_INPUT_PX = 71  # Xception's five halvings leave nothing of a smaller patch
+MIN_INPUT_PX = 71
+"""Xception's five halvings leave nothing of a smaller patch."""
 
 
 def build(input_px: int, *, name: str = "xception") -> keras.Model:
@@ -34,7 +35,7 @@ def build(input_px: int, *, name: str = "xception") -> keras.Model:
     -------
     keras.Model
         uint8 (n, input_px, input_px, 3) to float32 (n, 2048). Its layers bear the names of
-        `weight_files.canonical_names`; its weights are not ImageNet's.
+        `canonical_names`; its weights are arbitrary.
 
     Raises
     ------
@@ -53,9 +54,7 @@ def build(input_px: int, *, name: str = "xception") -> keras.Model:
     model = keras.applications.Xception(
         include_top=False, weights=None, input_tensor=scaled, pooling="avg"
     )
-    names = weight_files.canonical_names(
-        (type(layer).__name__, layer.name) for layer in model.layers
-    )
+    names = canonical_names((type(layer).__name__, layer.name) for layer in model.layers)
     renamed = {layer.name: name for layer, name in zip(model.layers, names, strict=True)}
 
     def rename(layer: keras.Layer) -> keras.Layer:
@@ -63,6 +62,75 @@ def build(input_px: int, *, name: str = "xception") -> keras.Model:
 
     model = keras.models.clone_model(model, clone_function=rename)
     return keras.Model(model.inputs, model.outputs[0], name=name)
+
+
+def canonical_names(layers: Iterable[tuple[str, str]]) -> list[str]:
+    """Name every layer of Xception after its block.
+
+    Keras Applications names most layers after their block (``block3_sepconv1``), but those on the
+    residual paths after a counter of the session (``conv2d_7``).
+
+    Parameters
+    ----------
+    layers : iterable of (str, str)
+        Class name and name of each layer, in the model's order.
+
+    Returns
+    -------
+    list of str
+        Such as ``block3_residual``, ``block3_residual_bn``, ``block3_add``.
+    """
+    strided = (2, 3, 4, 13)  # the blocks whose residual path has a convolution
+    unnamed = {
+        "Conv2D": iter([f"block{block}_residual" for block in strided]),
+        "BatchNormalization": iter([f"block{block}_residual_bn" for block in strided]),
+        "Add": iter([f"block{block}_add" for block in range(2, 14)]),
+        "GlobalAveragePooling2D": iter(["features"]),
+    }
+    return [
+        name if name.startswith("block") or kind not in unnamed else next(unnamed[kind])
+        for kind, name in layers
+    ]
+
+
+def unfreeze(base: keras.Model, unfreeze_from: str) -> keras.KerasTensor:
+    """Make the last blocks trainable, except for their batch normalisation.
+
+    Parameters
+    ----------
+    base : keras.Model
+        The network of `build`; sets `trainable` of its layers.
+    unfreeze_from : str
+        The first block to train, ``block1`` to ``block14``, or ``all``.
+
+    Returns
+    -------
+    KerasTensor
+        The boundary, where the trained part begins; for ``all`` the input.
+
+    Raises
+    ------
+    HistotransferError
+        If Xception has no such block.
+    """
+    blocks = {layer.name: re.match(r"block(\d+)_", layer.name) for layer in base.layers}
+    number = {name: int(match[1]) for name, match in blocks.items() if match}
+    names = [f"block{block}" for block in sorted(set(number.values()))]
+    if unfreeze_from not in ("all", *names):
+        raise HistotransferError(
+            "finetune.step2.unfreeze_from",
+            f"{unfreeze_from!r} is not a block of Xception",
+            f"Choose one of {', '.join(names)}, or all",
+        )
+    first = 1 if unfreeze_from == "all" else int(unfreeze_from.removeprefix("block"))
+    for layer in base.layers:
+        layer.trainable = number.get(layer.name, 0) >= first and not isinstance(
+            layer, keras.layers.BatchNormalization
+        )
+    if first == 1:
+        return base.inputs[0]
+    entry = next(layer for layer in base.layers if number.get(layer.name) == first)
+    return entry.input
 
 
 def set_precision(model: keras.Model, *, mixed: bool) -> None:
@@ -74,7 +142,7 @@ def set_precision(model: keras.Model, *, mixed: bool) -> None:
 
 
 def tensors(model: keras.Model) -> weight_files.Tensors:
-    """Return a model's weights by ``layer/variable``."""
+    """Return the weights of a model by ``layer/variable``."""
     return {
         f"{layer.name}/{variable.name}": np.asarray(variable.numpy(), dtype=np.float32)
         for layer in model.layers
@@ -83,12 +151,12 @@ def tensors(model: keras.Model) -> weight_files.Tensors:
 
 
 def set_tensors(model: keras.Model, values: Mapping[str, npt.NDArray[np.float32]]) -> None:
-    """Set a model's weights from `tensors`.
+    """Give a model the weights that `tensors` returned.
 
     Raises
     ------
     ValueError
-        If a tensor is missing, left over or of another shape.
+        If a tensor is missing, unknown or of another shape.
     """
     variables = {
         f"{layer.name}/{variable.name}": variable
@@ -96,7 +164,7 @@ def set_tensors(model: keras.Model, values: Mapping[str, npt.NDArray[np.float32]
         for variable in layer.weights
     }
     if odd := sorted(variables.keys() ^ values.keys()):
-        raise ValueError(f"{len(odd)} tensors missing or left over, such as {odd[0]}")
+        raise ValueError(f"{len(odd)} tensors are missing or unknown, such as {odd[0]}")
     for name, variable in variables.items():
         variable.assign(values[name])
 
@@ -108,7 +176,7 @@ def from_weights(path: str | Path, input_px: int, *, name: str = "xception") -> 
         set_tensors(model, weight_files.read(path))
     except ValueError as error:
         raise HistotransferError(
-            path, f"does not fit Xception ({error})", "Choose other network.weights"
+            path, f"does not fit Xception ({error})", "Set network.weights to other weights"
         ) from error
     return model
 
@@ -127,6 +195,6 @@ def write_imagenet_extractor(
     input_px : int
         Side of the patches.
     extractor : str
-        The extractor's name, which becomes the model's.
+        Name of the extractor, which becomes the model's.
     """
     save(from_weights(weights_path, input_px, name=extractor), out_path)

@@ -1,77 +1,85 @@
-"""What the fine-tuned classifier itself calls the patches of another dataset."""
+"""How a fine-tuned network's own classifier labels the patches of other datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from ..core.hdf5 import open_store
-from ..core.tables import write_table
-from ..features.extraction import SCHEMA
+from ..core.tables import TableSchema, write_table
+from ..features.extraction import PATCHES_SCHEMA, SCHEMA
 
-COLUMNS = ["dataset", "extractor", "true", "predicted", "fraction", "n"]
+CLASSIFIER = TableSchema(
+    "classifier",
+    {
+        "dataset": "text",
+        "extractor": "text",
+        "true": "text",
+        "predicted": "text",
+        "fraction": "number",
+        "n": "integer",
+    },
+)
+"""`fraction` of the `n` patches of class `true` were called `predicted`."""
 
 
-def write_confusion(
-    classifiers: Sequence[str | Path],
-    feature_paths: Sequence[str | Path],
-    trained_on: str | Path,
-    out_path: str | Path,
+def write_classifier_table(
+    files: Mapping[str, Mapping[str, Any]], trained_on: str | Path, out_path: str | Path
 ) -> None:
-    """Classify datasets by the classifiers of fine-tuned extractors and count what is called what.
+    """Classify datasets with the classifiers of fine-tuned extractors.
 
-    A classifier is an extractor with a head on its features; the features are there, so only the
-    head is run.
+    A classifier is an extractor and a head on its features. The features exist already, so only the
+    head runs.
 
     Parameters
     ----------
-    classifiers : sequence of str or Path
-        A ``.keras`` classifier for each file of features.
-    feature_paths : sequence of str or Path
-        ``features/1`` files of labelled datasets, made by the classifier's own extractor.
+    files : mapping
+        By extractor: its ``classifier``, a ``.keras`` file, and ``features``, its ``features/1``
+        file of each dataset.
     trained_on : str or Path
         The ``patches/1`` file that the classifiers were trained on, which names their classes.
     out_path : str or Path
-        Table to write: dataset, extractor, true, predicted, fraction (of the n patches of the true
-        class), n. Classes that one of the datasets does not have appear all the same.
+        The table `CLASSIFIER` to write. It includes classes that a dataset lacks.
     """
-    from ..models import keras_files
+    from ..models.keras_files import head_of  # here, since readers of the table need no Keras
 
-    with open_store(trained_on, "patches/1") as store:
+    with open_store(trained_on, PATCHES_SCHEMA) as store:
         names = [str(name) for name in store.attrs["classes"]]
-    tables = [pd.DataFrame([], columns=COLUMNS)]
-    for classifier, path in zip(classifiers, feature_paths, strict=True):
-        with open_store(path, SCHEMA) as store:
-            features, labels = store["features"][:].astype(np.float32), store["labels"][:]
-            classes = [str(name) for name in store.attrs["classes"]]
-            made_from = {key: str(store.attrs[key]) for key in ("dataset", "extractor")}
-        predicted = keras_files.head_of(classifier).predict(features, verbose=0).argmax(axis=1)
-        table = confusion([classes[i] for i in labels], [names[i] for i in predicted], names)
-        tables.append(table.assign(**made_from))
-    write_table(pd.concat(tables[1:] or tables)[COLUMNS], out_path)
+    tables = [CLASSIFIER.empty()]
+    for extractor, own in files.items():
+        head = head_of(own["classifier"], extractor)
+        for dataset, path in own["features"].items():
+            with open_store(path, SCHEMA, dataset=dataset, extractor=extractor) as store:
+                features, labels = store["features"][:].astype(np.float32), store["labels"][:]
+                classes = [str(name) for name in store.attrs["classes"]]
+            predicted = head.predict(features, verbose=0).argmax(axis=1)
+            table = confusion([classes[i] for i in labels], [names[i] for i in predicted], names)
+            tables.append(table.assign(dataset=dataset, extractor=extractor))
+    write_table(pd.concat(tables[1:] or tables), out_path, CLASSIFIER)
 
 
 def confusion(
     true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Return, of the n samples of each true class, the fraction that is called each class.
+    """Return the fraction of each true class that was called each class.
 
     Parameters
     ----------
     true, predicted : sequence of str
-        Classes of the same samples.
+        Classes of the same patches.
     classes : sequence of str
-        What may be predicted.
+        The classes that may be predicted.
 
     Returns
     -------
     pandas.DataFrame
-        true, predicted, fraction, n; a row per true class and class that may be predicted.
+        true, predicted, fraction, n; a row per true class and per class that may be predicted.
     """
     given: npt.NDArray[np.str_] = np.asarray(true, dtype=str)
     called: npt.NDArray[np.str_] = np.asarray(predicted, dtype=str)

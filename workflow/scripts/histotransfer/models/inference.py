@@ -1,0 +1,130 @@
+"""A network in memory that turns patches into features, in batches that the memory holds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import HistotransferError
+from . import backend, keras_files, xception
+
+log = logging.getLogger(__name__)
+
+
+class Network:
+    """An extractor in memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        The extractor's ``.keras`` file.
+    batch_size : int or "auto"
+        Patches per step, or `best_batch_size` as measured here and now. Halved for good when the
+        memory does not hold it.
+    mixed_precision : bool
+        Compute in float16 where there is a GPU.
+    threads : int
+        CPU threads; 0 lets the network decide.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        batch_size: int | str,
+        *,
+        mixed_precision: bool = False,
+        threads: int = 0,
+    ) -> None:
+        backend.configure(threads=threads)
+        self._path = path
+        self._model = keras_files.load_extractor(path)
+        if mixed_precision and backend.device() == "gpu":
+            xception.set_precision(self._model, mixed=True)
+        if batch_size == "auto":
+            batch_size = best_batch_size(self._rate)
+            log.info("batches of %d", batch_size)
+        self.batch_size = int(batch_size)
+
+    def run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the features (n, d) of images (n, s, s, 3).
+
+        The last batch is padded with zeros, so the network is compiled once, and the features of a
+        patch do not depend on its neighbours.
+
+        Raises
+        ------
+        HistotransferError
+            If the images are not of the extractor's size, or the memory does not hold even one.
+        """
+        keras_files.check_size(self._path, self._model, images.shape[1])
+        while True:
+            size = self.batch_size
+            try:
+                parts = [
+                    self._step(images[start : start + size], size)
+                    for start in range(0, len(images), size)
+                ]
+            except Exception as error:
+                if not backend.is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise HistotransferError(
+                        self._path,
+                        f"needs more memory than available for one patch of {images.shape[1]} px",
+                        "Free the device's memory or choose a smaller extractor",
+                    ) from error
+                self.batch_size = size // 2
+                log.warning("out of memory: continuing with batches of %d", self.batch_size)
+            else:
+                return np.concatenate(parts)
+
+    def _step(self, images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float32]:
+        missing = size - len(images)
+        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        return np.asarray(self._model.predict_on_batch(padded))[: len(images)]
+
+    def _rate(self, size: int) -> float:
+        """Measure patches per second over at least half a second, after a first step."""
+        images = np.zeros((size, *self._model.input_shape[1:]), dtype=np.uint8)
+        self._model.predict_on_batch(images)
+        steps, started = 0, time.perf_counter()
+        while (seconds := time.perf_counter() - started) < 0.5:
+            self._model.predict_on_batch(images)
+            steps += 1
+        return steps * size / seconds
+
+
+def best_batch_size(rate: Callable[[int], float], *, largest: int = 512) -> int:
+    """Find the smallest batch size whose double gains less than 5 %.
+
+    Parameters
+    ----------
+    rate : callable
+        Returns patches per second at a batch size; raises an error of `backend.is_out_of_memory`
+        where the memory does not hold it.
+    largest : int
+        Upper limit.
+
+    Returns
+    -------
+    int
+        A power of two, at least 8 (smaller if the memory demands it).
+    """
+    size, best, best_rate = 8, 0, 0.0
+    while size <= largest:
+        try:
+            measured = rate(size)
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            return best or max(1, size // 2)
+        log.info("batches of %d: %.1f patches/s", size, measured)
+        if measured < 1.05 * best_rate:
+            return best
+        size, best, best_rate = 2 * size, size, measured
+    return best
