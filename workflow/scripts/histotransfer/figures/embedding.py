@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ..results.tables import Tables, unique
+from ..results.rows import unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 from .tissue import NAMES

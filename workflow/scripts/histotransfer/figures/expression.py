@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..results.tables import Tables, extractors, flag, of_kind, unique
+from ..results.rows import extractors, flag, of_kind, unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 

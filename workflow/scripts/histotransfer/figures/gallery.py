@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, of_kind
+from ..results.rows import of_kind
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..results.tables import Tables, extractors, of_kind, unique
+from ..results.rows import extractors, of_kind, unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
@@ -34,7 +35,7 @@ def auroc(tables: Tables, alpha: float) -> Figure:
     for k, name in enumerate(names):
         shift = (k - (len(names) - 1) / 2) * 0.72 / len(names)
         colour, marker = marks[name]
-        own = scores[(scores["source"] == name) & scores["target"].isin(genes)]
+        own = scores[(scores["extractor"] == name) & scores["target"].isin(genes)]
         left.plot(
             own["value"],
             own["target"].map(place) + shift,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, unique
+from ..results.rows import unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 

@@ -12,7 +12,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from ..evaluation.intervals import wilson
-from ..results.tables import Tables, extractors, of_kind, unique
+from ..results.rows import extractors, of_kind, unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, flag, unique
+from ..results.rows import flag, unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..core.tables import write_table
+from ..core.tables import TableSchema
 from ..evaluation.intervals import wilson
-from .tables import extractors, of_kind, read_tables
+from .rows import extractors, of_kind
 
 CITATION = (
     "Li X, Cen M, Xu J, Zhang H, Xu XS. Improving feature extraction from histopathological "
@@ -25,16 +24,31 @@ ACCURACY = {"all": (0.964, 0.984), "STR": (0.87, 0.94)}
 """Published accuracy by tissue class: off the shelf, fine-tuned."""
 ACCURACY_NAMES = {"all": "tissue types", "STR": "stroma"}
 TOLERANCE = {"all": 0.01, "STR": 0.03}
-"""How far from a published accuracy still counts as the same (declared; stroma is one class)."""
+"""How far from a published accuracy still counts as the same (our choice; stroma is one class)."""
 ACCURACY_P = 2.2e-6
 RELATED, IMPROVED = 171, 139
 BETTER_GENES = ("STK11", "TP53", "LRP1B", "NF1", "FAT1")
 GENES_TESTED = 9
 
 PATCHES, SLIDES = 7180, 541
-"""Size of the declared data: patches of CRC-VAL-HE-7K, diagnostic slides of TCGA-LUAD."""
+"""Size of the full data: patches of CRC-VAL-HE-7K, diagnostic slides of TCGA-LUAD."""
 COMPLETE = 0.95
-"""Share of the declared data from which on a study is not called partial."""
+"""A study with a smaller share of the full data is called partial."""
+
+CLAIMS = TableSchema(
+    "claims",
+    {
+        "claim": "text",
+        "extractor": "text",
+        "quantity": "text",
+        "published": "number",
+        "here": "number",
+        "ci_low": "number",
+        "ci_high": "number",
+        "verdict": "text",
+        "why": "text",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -52,33 +66,28 @@ class Row:
     why: str
 
 
-def write_claims(
-    comparison: str | Path,
-    improved: str | Path,
-    cohort: str | Path,
-    out_path: str | Path,
-    *,
-    study: str,
-    random_weights: bool,
-) -> None:
-    """Write one row per claim of the abstract and compared extractor.
+def judge_claims(
+    tables: Mapping[str, pd.DataFrame], *, study: str, random_weights: bool
+) -> pd.DataFrame:
+    """Judge each claim of the abstract for each compared extractor.
 
     Parameters
     ----------
-    comparison, improved, cohort : str or Path
-        ``tables/comparison.tsv``, ``tables/improved.tsv`` and ``tables/cohort.tsv``.
-    out_path : str or Path
-        ``tables/claims.tsv``: claim, extractor, quantity, published, here, ci_low, ci_high,
-        verdict (reproduced, not reproduced, inconclusive, not comparable) and why.
+    tables : mapping
+        `comparison`, `improved` and `cohort`.
     study : str
-        The config's `study`; only the published one's numbers can be compared.
+        The config's `study`; only the published study's numbers can be compared.
     random_weights : bool
-        The network did not start from ImageNet.
+        Whether the network did not start from ImageNet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `CLAIMS`, one row per claim and extractor. The verdict is ``reproduced``,
+        ``not reproduced``, ``inconclusive`` or ``not comparable``.
     """
-    tables = read_tables({"comparison": comparison, "improved": improved, "cohort": cohort})
     rows = _rows(tables["comparison"], tables["improved"], tables["cohort"], study, random_weights)
-    columns = list(Row.__dataclass_fields__)
-    write_table(pd.DataFrame([asdict(row) for row in rows], columns=columns), out_path)
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(CLAIMS.columns))
 
 
 def judge_level(published: float, low: float, high: float, tolerance: float) -> tuple[str, str]:
