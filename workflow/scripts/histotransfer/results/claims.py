@@ -1,4 +1,4 @@
-"""The abstract's claims against this study: each with its interval and a verdict."""
+"""The abstract's claims, each with what this study found, its interval and a verdict."""
 
 from __future__ import annotations
 
@@ -137,19 +137,19 @@ def judge_gain(
     -------
     verdict, why : str
         ``reproduced`` if the interval lies above `none`; ``not reproduced`` if it lies below, or
-        holds `none` but not the published size; ``inconclusive`` if it holds both.
+        includes `none` but not the published size; ``inconclusive`` if it includes both.
     """
     if np.isnan([low, high]).any():
         return "inconclusive", "not estimable here"
     if low > none:
         if published is not None and high < published:
             return "reproduced", "better, though by less than published"
-        return "reproduced", "the interval lies above no gain"
+        return "reproduced", "the whole interval is a gain"
     if high < none:
-        return "not reproduced", "the interval lies below no gain"
+        return "not reproduced", "the whole interval is a loss"
     if published is not None and high < published:
-        return "not reproduced", "the interval holds no gain and excludes the published one"
-    return "inconclusive", "the interval holds no gain as well as a gain"
+        return "not reproduced", "the interval allows for no gain, but not for the published one"
+    return "inconclusive", "the interval allows for a gain and for none"
 
 
 def _rows(
@@ -186,7 +186,7 @@ def _accuracy(tissue: pd.DataFrame, target: str, names: list[str], bar: str) -> 
         return _row(claim, name, "accuracy", published, here, low, high, verdict, bar)
 
     yield level(
-        f"{what}: accuracy of the features off the shelf",
+        f"{what}: accuracy of the off-the-shelf features",
         names[0],
         off_the_shelf,
         rows[0]["baseline_mean"],
@@ -297,7 +297,7 @@ def _row(
     verdict: tuple[str, str],
     bar: str,
 ) -> Row:
-    """Make a row; what bars the comparison goes before any verdict on the numbers."""
+    """Make a row; what bars the comparison overrides any verdict on the numbers."""
     decided, why = ("not comparable", bar) if bar else verdict
     return Row(claim, extractor, quantity, published, here, low, high, decided, why)
 
