@@ -21,9 +21,9 @@ from histotransfer.evaluation import statistics
 from histotransfer.report.limits import STATUS, taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
 from histotransfer.report.summary import TEMPLATES, write_summary
-from histotransfer.report.words import count, joined, listed, share
 from histotransfer.results.claims import CLAIMS, judge_claims
 from histotransfer.results.tables import read_tables
+from histotransfer.results.words import count, joined, listed, share
 from histotransfer.study.catalogue import FIGURES
 from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete

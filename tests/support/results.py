@@ -189,7 +189,7 @@ def _genes(
     image, truth = rng.normal(size=(2, patients, genes))
     truth[:, : genes // 2] += image[:, : genes // 2]
     values = {
-        name: _noisy(rng, image, repeats, 1.2 - 0.4 * (k > 0)) for k, name in enumerate(extractors)
+        name: _noisy(rng, image, repeats, 1.6 - 1.3 * (k > 0)) for k, name in enumerate(extractors)
     }
     return truth, [f"GENE{i + 1:03d}" for i in range(genes)], values
 
@@ -217,7 +217,8 @@ def _truth(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, object]]:
         ("expression", "related_genes", "r", "LYM"),
         ("mutation", "mutation", "mean", "TUM"),
     ):
-        targets = sorted(set(tables[name]["target"]))
+        known = set(tables[name]["target"])
+        targets = [gene for gene in GENES if gene in known] or sorted(known)
         for row in tables[name].to_dict("records"):
             follows = targets.index(row["target"]) < len(targets) // 2
             recovered = row["q_bh"] <= 0.05

@@ -12,7 +12,7 @@ from .nothing import NothingToDraw
 
 LEFT_MM, TOP_MM = 2.0, 17.0
 SIDE_MM, GAP_MM, WORDS_MM = 13.2, 1.0, 12.0
-"""A patch's side, the space beside it, and the space for what is said above and below it."""
+"""A patch's side, the space beside it, and the space for the words above and below it."""
 
 
 def patches(tables: Tables, alpha: float) -> Figure:
@@ -63,15 +63,15 @@ def patches(tables: Tables, alpha: float) -> Figure:
         figure.text(
             (LEFT_MM + shift) / style.PAGE_MM, 1 - 12 / tall, side, color=style.GREY, va="top"
         )
-    style.headline(figure, "What predicts the best genes, one patch of a patient")
+    style.headline(figure, "Patches that predict the best genes most and least, one per patient")
     return figure
 
 
 def _below(row: pd.Series, mutation: bool) -> str:
     if pd.isna(row["label"]):
-        measured = "not known"
+        measured = "not measured"
     elif mutation:
         measured = "mutated" if row["label"] == 1 else "not mutated"
     else:
-        measured = f"has {row['label']:.2f}"
-    return f"{row['prediction']:.2f}\n{measured}"
+        measured = f"measured {row['label']:.2f}"
+    return f"predicted {row['prediction']:.2f}\n{measured}"

@@ -44,7 +44,7 @@ def curves(tables: Tables, alpha: float) -> Figure:
                 axes.set_title(name, pad=14)
             ticks = history.index[history["epoch"] % math.ceil(len(history) / 16) == 0]
             axes.set_xticks(ticks, history["epoch"][ticks].astype(str))
-            axes.set(xlabel="epoch of the step (0: before it)", ylabel=label)
+            axes.set(xlabel="epoch (0: before the step)", ylabel=label)
             axes.set_xlim(-0.5, len(history) - 0.5)
             style.grid(axes, "y")
         row[0].legend(loc="best")

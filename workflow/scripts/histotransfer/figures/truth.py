@@ -1,4 +1,4 @@
-"""The simulated study only: which planted effects were found, and which noise was taken for one."""
+"""Simulated studies only: which planted effects were found, and which noise looks like one."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def recovery(tables: Tables, alpha: float) -> Figure:
     style.headline(
         figure,
         f"{agree} of {len(table)} results agree with what was planted\n"
-        f"filled: q ≤ {alpha:g}   open: not   cross: against what was planted",
+        f"filled: q ≤ {alpha:g}   open: not significant   cross: contradicts what was planted",
     )
     return figure
 

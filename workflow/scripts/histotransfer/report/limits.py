@@ -13,7 +13,7 @@ from ..evaluation.statistics import CONSTANT, NO_DIFFERENCE, NOT_ESTIMABLE, OK
 from ..labels.forms import KEPT
 from ..results.claims import STUDY
 from ..results.tables import Tables
-from .words import count, listed, share
+from ..results.words import count, listed, share
 
 STATUS = {
     NOT_ESTIMABLE: ("is not estimable", "are not estimable"),

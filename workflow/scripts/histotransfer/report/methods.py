@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..results.words import joined
 from ..study.extractors import extractors
-from .words import joined
 
 POOLED = {"mean+std": "mean and standard deviation"}
 PREDICTORS = {

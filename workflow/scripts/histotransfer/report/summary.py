@@ -18,9 +18,9 @@ from ..core.files import written_whole
 from ..results.claims import CITATION
 from ..results.rows import OVERALL
 from ..results.tables import Paths, Tables, read_tables
+from ..results.words import value
 from .limits import limits
 from .methods import choices, methods
-from .words import value
 
 TITLE = "Does fine-tuning Xception on histology give better features than ImageNet’s?"
 PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 
-def count(n: int, noun: str, one: str = "", many: str = "") -> str:
+def count(n: int, noun: str, one: str = "", many: str = "", *, plural: str = "s") -> str:
     """Count things, with a verb that agrees: ``count(1, "slide", " is", " are")``."""
-    return f"{n:,} {noun}{one}" if n == 1 else f"{n:,} {noun}s{many}"
+    return f"{n:,} {noun}{one}" if n == 1 else f"{n:,} {noun}{plural}{many}"
 
 
 def share(n: int, total: int, noun: str, one: str, many: str) -> str:
