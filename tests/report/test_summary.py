@@ -115,6 +115,16 @@ def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
     assert list(taken_on_trust(qc.iloc[3:])) == []
 
 
+def test_what_is_kept_under_another_name_is_not_called_left_out(tmp_path):
+    changed = [
+        {"item": f"G{i}", "what": "target", **Reason(code).as_row()}
+        for i, code in enumerate(("earlier_symbol", "no_number", "no_number", "rows_summed"))
+    ]
+    path = written("excluded_labels", rows("excluded_labels", changed), tmp_path / "excluded.tsv")
+    page = page_of(config_of("config"), tmp_path, excluded_labels={"genes": path})
+    assert "genes: 2 targets are left out of the labels (2 × “has no number in" in page
+
+
 def test_a_clean_published_study_has_no_red_line(tmp_path):
     page = page_of(config_of("config"), tmp_path)
     assert 'class="red"' not in page
@@ -167,6 +177,7 @@ def test_every_status_of_a_comparison_has_words():
 def test_numbers_and_verbs_agree():
     assert count(1, "slide", " is", " are") == "1 slide is"
     assert count(2000, "slide", " is", " are") == "2,000 slides are"
+    assert count(3, "patch") == "3 patches"
     assert share(1, 54, "slide", "is", "are") == "1 of 54 slides is"
     assert share(2, 2, "slide", "is", "are") == "2 of 2 slides are"
     assert joined(["a"]) == "a"

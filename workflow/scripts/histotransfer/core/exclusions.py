@@ -61,6 +61,9 @@ CODES: Mapping[str, str] = {
 }
 """What each code says of the item that it stands beside."""
 
+KEPT = frozenset({"earlier_symbol", "rows_summed", "values_clipped"})
+"""Codes of items that are not left out: they say what was done to them."""
+
 COLUMNS = ("code", "detail", "remedy")
 """The columns of a table, or the attributes of a store, that hold a reason."""
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.exclusions import Reason
+from ..core.exclusions import KEPT, Reason
 from ..evaluation.statistics import CONSTANT, NO_DIFFERENCE, NOT_ESTIMABLE, OK
-from ..labels.forms import KEPT
 from ..results.claims import STUDY
 from ..results.tables import Tables
 from ..results.words import count, listed, share
@@ -93,17 +92,12 @@ def _not_compared(comparison: pd.DataFrame) -> Iterator[str]:
     undecided = comparison[comparison["status"] != OK]
     for (task, status), rows in undecided.groupby(["task", "status"], sort=False):
         names = rows["target"].drop_duplicates().tolist()
-        yield f"{task}: {count(len(names), 'target', *verbs(str(status)))} ({listed(names)})."
-
-
-def verbs(status: str) -> tuple[str, str]:
-    """Return what a status says of one target, and of several."""
-    one, many = STATUS[status]
-    return f" {one}", f" {many}"
+        verbs = (f" {verb}" for verb in STATUS[str(status)])
+        yield f"{task}: {count(len(names), 'target', *verbs)} ({listed(names)})."
 
 
 def _without_label(excluded: pd.DataFrame) -> Iterator[str]:
-    dropped = excluded[excluded["what"] != KEPT]
+    dropped = excluded[~excluded["code"].isin(KEPT)]
     for (task, what), rows in dropped.groupby(["task", "what"], sort=False):
         items = count(len(rows), str(what), " is", " are")
         yield f"{task}: {items} left out of the labels ({_reasons(rows)})."
