@@ -119,7 +119,7 @@ def volcano(tables: Tables, alpha: float) -> Figure:
     down = int((rows["significant"] & (rows["delta"] < 0)).sum())
     style.headline(
         figure,
-        f"{count(up, 'significant gain')} and {count(down, 'significant loss', plural='es')}\n"
+        f"{count(up, 'significant gain')} and {count(down, 'significant loss')}\n"
         f"among {count(len(rows), 'difference')}{_patients(rows)}",
     )
     return figure

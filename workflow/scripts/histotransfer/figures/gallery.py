@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ..results.gallery_table import PATCH
 from ..results.rows import of_kind
 from ..results.tables import Tables
 from . import style
@@ -17,7 +18,8 @@ SIDE_MM, GAP_MM, WORDS_MM = 13.2, 1.0, 12.0
 
 def patches(tables: Tables, alpha: float) -> Figure:
     """Draw one row of patches per gene: the highest predicted at the left, the lowest right."""
-    table, pictures = tables["gallery"], tables["gallery_images"]
+    table = tables["gallery"]
+    pictures = tables["gallery_images"].drop_duplicates(list(PATCH)).set_index(list(PATCH))
     if table.empty:
         raise NothingToDraw("No gene is predicted better than chance, so no patch is shown.")
     mutations = set(of_kind(tables["comparison"], "mutation")["task"])
@@ -39,7 +41,7 @@ def patches(tables: Tables, alpha: float) -> Figure:
         )
         for side, shift in (("highest", 0.0), ("lowest", style.PAGE_MM / 2)):
             of_side = rows[rows["side"] == side]
-            for at, (_, row) in zip(of_side.index, of_side.iterrows(), strict=True):
+            for _, row in of_side.iterrows():
                 left = LEFT_MM + shift + (int(row["rank"]) - 1) * (SIDE_MM + GAP_MM)
                 axes = figure.add_axes(
                     (
@@ -50,7 +52,7 @@ def patches(tables: Tables, alpha: float) -> Figure:
                     )
                 )
                 axes.set_axis_off()
-                picture = pictures.loc[int(at)]
+                picture = pictures.loc[tuple(row[list(PATCH)])]
                 if picture["shown"]:
                     axes.imshow(picture["image"], interpolation="lanczos")
                 else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -14,7 +15,7 @@ from ..core.hdf5 import create_store, open_store
 from ..core.tables import read_table
 from ..imaging.codecs import decode
 from ..slides.reader import SlideReader
-from .tables import SCHEMAS
+from .gallery_table import GALLERY, IMAGES
 
 
 def write_images(
@@ -41,12 +42,11 @@ def write_images(
     patches : str or Path
         The folder of the patch stores.
     out_path : str or Path
-        ``gallery/1``: `images` (n, patch_px, patch_px, 3) uint8 in the order of the table, `shown`
-        (n,) bool: False where neither the slide nor a patch store has the patch.
+        The store `IMAGES` to write.
     target_mpp, tolerance, patch_px
         The scale of the patches, from the config.
     """
-    table = read_table(table_path, SCHEMAS["gallery"])
+    table = read_table(table_path, GALLERY)
     images = np.zeros((len(table), patch_px, patch_px, 3), dtype=np.uint8)
     shown = np.zeros(len(table), dtype=bool)
     for slide, rows in table.groupby("slide"):
@@ -60,7 +60,10 @@ def write_images(
         except SlideError:
             for row, image in _stored(Path(patches, f"{slide}.h5"), str(slide), rows):
                 images[row], shown[row] = image, True
-    with create_store(out_path, "gallery/1", {}) as store:
+    with create_store(out_path, IMAGES, {}) as store:
+        store.create_dataset("slide", data=table["slide"].tolist(), dtype=h5py.string_dtype())
+        for name in ("x", "y"):
+            store[name] = table[name].to_numpy(dtype=np.int64)
         store["images"] = images
         store["shown"] = shown
 

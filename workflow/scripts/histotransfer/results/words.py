@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 
-def count(n: int, noun: str, one: str = "", many: str = "", *, plural: str = "s") -> str:
+def count(n: int, noun: str, one: str = "", many: str = "") -> str:
     """Count things, with a verb that agrees: ``count(1, "slide", " is", " are")``."""
-    return f"{n:,} {noun}{one}" if n == 1 else f"{n:,} {noun}{plural}{many}"
+    ending = "es" if noun.endswith(("s", "ch")) else "s"
+    return f"{n:,} {noun}{one}" if n == 1 else f"{n:,} {noun}{ending}{many}"
 
 
 def share(n: int, total: int, noun: str, one: str, many: str) -> str:
