@@ -197,6 +197,14 @@ def test_the_accuracy_marks_stand_at_the_tables_values(demo):
     assert all(round(100 * value, 6) in drawn for value in table["delta"])
 
 
+def test_an_image_is_found_by_its_patch_not_by_its_place_in_the_file(demo):
+    axes = figure_of("gallery", demo).axes
+    tables = read_tables(tables_of("gallery", demo))
+    first, pictures = tables["gallery"].iloc[0], tables["gallery_images"]
+    (wanted,) = pictures.loc[(pictures["x"] == first["x"]) & (pictures["y"] == first["y"]), "image"]
+    np.testing.assert_array_equal(axes[0].get_images()[0].get_array(), wanted)
+
+
 def test_an_unknown_figure_is_refused_by_name(demo, tmp_path):
     with pytest.raises(HistotransferError, match=r"boxplot.*tissue_accuracy"):
         draw("boxplot", demo, [tmp_path / "x.png"], study="simulated", alpha=0.05)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -17,6 +18,7 @@ from histotransfer.core.tables import TableSchema, write_table
 from histotransfer.evaluation import scores, statistics
 from histotransfer.evaluation.comparison import Study, tables_of
 from histotransfer.qc.verdicts import REASONS
+from histotransfer.results.gallery_table import IMAGES
 from histotransfer.results.resource_usage import STAGES
 from histotransfer.results.tables import SCHEMAS, Files
 
@@ -58,7 +60,11 @@ def write_results(
     }
     paths["scores"] = {
         "mutation": {
-            name: written("scores", table, folder / "scores/mutation" / f"{name}.tsv")
+            name: written(
+                "scores",
+                table.assign(task="mutation", extractor=name),
+                folder / "scores/mutation" / f"{name}.tsv",
+            )
             for name, table in scored.items()
         }
     }
@@ -70,7 +76,7 @@ def write_results(
         "mutation": written("excluded_labels", rows("excluded_labels", [dropped]), labels)
     }
     paths["external"] = {}
-    paths["gallery_images"] = _images(rng, len(tables["gallery"]), folder / "gallery/patches.h5")
+    paths["gallery_images"] = _images(rng, tables["gallery"], folder / "gallery/patches.h5")
     return paths
 
 
@@ -250,8 +256,8 @@ def _gallery(extractors: Sequence[str]) -> list[dict[str, object]]:
             "rank": rank,
             "slide": "S",
             "patient": "P",
-            "x": 0,
-            "y": 0,
+            "x": 24 * rank,
+            "y": 24 * ((task == "mutation") + 2 * (side == "lowest")),
             "prediction": 3.2 - rank,
             "label": None if rank == 2 else rank % 2,
         }
@@ -261,10 +267,14 @@ def _gallery(extractors: Sequence[str]) -> list[dict[str, object]]:
     ]
 
 
-def _images(rng: np.random.Generator, count: int, path: Path) -> Path:
-    """Write the pictures of a gallery, of which one is missing."""
+def _images(rng: np.random.Generator, table: pd.DataFrame, path: Path) -> Path:
+    """Write the images of a gallery, of which one is missing, in another order."""
+    table, count = table.iloc[::-1], len(table)
     path.parent.mkdir(exist_ok=True)
-    with create_store(path, "gallery/1", {}) as store:
+    with create_store(path, IMAGES, {}) as store:
+        store.create_dataset("slide", data=table["slide"].tolist(), dtype=h5py.string_dtype())
+        for name in ("x", "y"):
+            store[name] = table[name].to_numpy(dtype=np.int64)
         store["images"] = rng.integers(0, 255, (count, 24, 24, 3), dtype=np.uint8)
         store["shown"] = np.arange(count) != 3
     return path

@@ -12,6 +12,7 @@ from ..core.hdf5 import open_store
 from ..core.tables import ColumnType, TableSchema, read_table
 from ..qc.verdicts import REASONS
 from .claims import CLAIMS
+from .gallery_table import GALLERY, IMAGES, PATCH
 from .resource_usage import COSTS, SLIDE_COSTS
 
 
@@ -26,6 +27,7 @@ SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
         CLAIMS,
+        GALLERY,
         COSTS,
         SLIDE_COSTS,
         _schema(
@@ -59,7 +61,9 @@ SCHEMAS: Mapping[str, TableSchema] = {
             "metrics", text="task target extractor metric", number="mean sd", integer="repeats"
         ),
         _schema("roc", text="task target extractor", number="fpr tpr ci_low ci_high"),
-        _schema("scores", text="target metric", integer="repeat fold", number="value"),
+        _schema(
+            "scores", text="task extractor target metric", integer="repeat fold", number="value"
+        ),
         _schema(
             "truth",
             text="target task follows extractor",
@@ -67,12 +71,6 @@ SCHEMAS: Mapping[str, TableSchema] = {
             flag="recovered expected agrees",
         ),
         _schema("embedding", text="task extractor sample tissue", number="x y neighbours_of_class"),
-        _schema(
-            "gallery",
-            text="task target extractor side slide patient",
-            number="score prediction label",
-            integer="rank x y",
-        ),
         _schema(
             "classifier", text="dataset extractor true predicted", number="fraction", integer="n"
         ),
@@ -104,7 +102,7 @@ SEVERAL: Mapping[str, tuple[str, ...]] = {
 }
 """Tables of which a study has several, and the columns that say of what each one is."""
 
-IMAGES = "gallery_images"
+GALLERY_IMAGES = "gallery_images"
 
 Tables = Mapping[str, pd.DataFrame]
 Files: TypeAlias = "str | Path | Mapping[str, Files]"
@@ -118,25 +116,29 @@ def read_tables(paths: Paths) -> dict[str, pd.DataFrame]:
     Parameters
     ----------
     paths : mapping of str to path, or to nested mappings of paths
-        A table's path by its name. The rows of those in `SEVERAL` are joined, and the keys of their
-        mapping become columns. ``gallery_images`` is an HDF5 file.
+        A table's path by its name. The rows of those in `SEVERAL` are joined; the keys of their
+        mapping become columns, or are checked where the table has them. ``gallery_images`` is an
+        HDF5 file.
 
     Returns
     -------
     dict of str to pandas.DataFrame
-        By name. The images have one row each: `image` (h, w, 3) uint8 and `shown`.
+        By name. The images have one row each: `slide`, `x`, `y`, `image` (h, w, 3) uint8, `shown`.
     """
     return {name: _read(name, path) for name, path in paths.items()}
 
 
 def _read(name: str, files: Files) -> pd.DataFrame:
-    columns = SEVERAL.get(name, ())
+    if name == GALLERY_IMAGES:
+        return _images(files)
+    schema, columns = SCHEMAS[name], SEVERAL.get(name, ())
     parts = []
     for keys, path in _leaves(files):
-        table = _images(path) if name == IMAGES else read_table(path, SCHEMAS[name])
-        parts.append(table.assign(**dict(zip(columns, keys, strict=True))))
+        whose = dict(zip(columns, keys, strict=True))
+        identity = {column: key for column, key in whose.items() if column in schema.columns}
+        parts.append(read_table(path, schema, **identity).assign(**whose))
     if not parts:
-        return SCHEMAS[name].empty().assign(**{column: [] for column in columns})
+        return schema.empty().assign(**{column: [] for column in columns})
     return pd.concat(parts, ignore_index=True)
 
 
@@ -150,6 +152,9 @@ def _leaves(files: Files) -> Iterator[tuple[tuple[str, ...], str | Path]]:
             yield (key, *keys), path
 
 
-def _images(path: str | Path) -> pd.DataFrame:
-    with open_store(path, "gallery/1") as store:
-        return pd.DataFrame({"image": list(store["images"][:]), "shown": store["shown"][:]})
+def _images(files: Files) -> pd.DataFrame:
+    ((_, path),) = _leaves(files)
+    with open_store(path, IMAGES) as store:
+        places = store["slide"].asstr()[:], store["x"][:], store["y"][:]
+        table = pd.DataFrame(dict(zip(PATCH, places, strict=True)))
+        return table.assign(image=list(store["images"][:]), shown=store["shown"][:])
