@@ -16,12 +16,13 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from histotransfer.core.errors import HistotransferError
-from histotransfer.core.tables import read_table, write_table
+from histotransfer.core.tables import read_table
 from histotransfer.evaluation.intervals import wilson
 from histotransfer.figures import style
-from histotransfer.figures.draw import FIGURES, draw
-from histotransfer.results.tables import read_tables
-from support.results import GENES, write_results
+from histotransfer.figures.draw import PAINTERS, draw
+from histotransfer.results.tables import SCHEMAS, read_tables
+from histotransfer.study.catalogue import FIGURES
+from support.results import GENES, emptied, rows, write_results, written
 
 FIVE = ("IMGNET-2048", "FTX-2048", "FTX-ALL-2048", "PHIKON-768", "UNI-1024")
 
@@ -31,10 +32,22 @@ def demo(tmp_path_factory):
     return write_results(tmp_path_factory.mktemp("demo"))
 
 
-def figure_of(name: str, inputs, alpha: float = 0.05) -> Figure:
-    paint, needed = FIGURES[name]
+def tables_of(name: str, paths):
+    """Choose the tables that the catalogue lists for a figure, as its rule does."""
+    return {table: paths[table] for table in FIGURES[name].tables}
+
+
+def figure_of(name: str, paths, alpha: float = 0.05) -> Figure:
     with rc_context(style.RC):
-        return paint(read_tables({table: inputs[table] for table in needed}), alpha)
+        return PAINTERS[name](read_tables(tables_of(name, paths)), alpha)
+
+
+def drawn(name: str, paths, monkeypatch, study: str = "simulated") -> Figure:
+    """Return the figure that `draw` would save."""
+    saved: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, outputs: saved.append(figure))
+    draw(name, tables_of(name, paths), (), study=study, alpha=0.05)
+    return saved[0]
 
 
 def words(figure: Figure) -> list[str]:
@@ -45,22 +58,15 @@ def ink(path: Path) -> float:
     return float((np.asarray(Image.open(path).convert("L")) < 250).mean())
 
 
-def emptied(inputs, folder: Path, *names: str):
-    """Return the inputs with the named tables cut to their header."""
-    changed = dict(inputs)
-    for name in names:
-        source = inputs[name][0] if isinstance(inputs[name], list) else inputs[name]
-        target = folder / source.name
-        write_table(read_table(source).iloc[:0], target)
-        changed[name] = [target] if isinstance(inputs[name], list) else target
-    return changed
+def test_each_figure_of_the_catalogue_has_a_painter_and_the_other_way_round():
+    assert set(PAINTERS) == set(FIGURES)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_each_figure_is_written_as_pdf_and_png_with_the_same_bytes_twice(name, demo, tmp_path):
     once, twice = ((tmp_path / f"{i}.pdf", tmp_path / f"{i}.png") for i in "ab")
-    draw(name, demo, once, study="simulated")
-    draw(name, demo, twice, study="simulated")
+    for outputs in (once, twice):
+        draw(name, tables_of(name, demo), outputs, study="simulated", alpha=0.05)
     assert once[0].read_bytes().startswith(b"%PDF")
     assert b"CreationDate" not in once[0].read_bytes()
     assert once[0].read_bytes() == twice[0].read_bytes()
@@ -69,12 +75,10 @@ def test_each_figure_is_written_as_pdf_and_png_with_the_same_bytes_twice(name, d
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_simulated_data_are_marked_and_only_they(name, demo, tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(style, "save", lambda figure, outputs: drawn.append(figure))
-    draw(name, demo, (), study="simulated")
-    draw(name, demo, (), study="TCGA-LUAD")
-    assert ["simulated data" in words(figure) for figure in drawn] == [True, False]
+def test_only_simulated_data_are_marked(name, demo, monkeypatch):
+    for study in ("simulated", "TCGA-LUAD"):
+        figure = drawn(name, demo, monkeypatch, study)
+        assert ("simulated data" in words(figure)) == (study == "simulated")
 
 
 @pytest.mark.parametrize("count", [2, 5])
@@ -109,29 +113,39 @@ def test_nothing_runs_out_of_the_page_and_every_extractor_is_named(name, count, 
     ],
 )
 def test_an_empty_table_makes_a_figure_that_says_so(name, table, demo, tmp_path, monkeypatch):
-    inputs = emptied(demo, tmp_path, table)
-    drawn = []
-    monkeypatch.setattr(style, "save", lambda figure, outputs: drawn.append(figure))
-    draw(name, inputs, (), study="simulated")
-    assert any(text.startswith("No ") for text in words(drawn[0]))
+    paths = emptied(demo, tmp_path, table)
+    assert any(text.startswith("No ") for text in words(drawn(name, paths, monkeypatch)))
 
 
-def test_every_input_empty_still_makes_every_figure(demo, tmp_path):
-    inputs = emptied(
-        demo, tmp_path, *(name for name in demo if demo[name] and name != "gallery_images")
-    )
+def test_with_every_table_empty_each_figure_is_still_drawn(demo, tmp_path):
+    paths = emptied(demo, tmp_path, *(name for name in demo if name in SCHEMAS))
     for name in FIGURES:
-        draw(name, inputs, [tmp_path / f"{name}.png"], study="simulated")
-        assert ink(tmp_path / f"{name}.png") > 0
+        out = tmp_path / f"{name}.png"
+        draw(name, tables_of(name, paths), [out], study="simulated", alpha=0.05)
+        assert ink(out) > 0
 
 
-def test_a_comparison_without_an_estimable_target_is_drawn_in_words(demo, tmp_path):
-    table = read_table(demo["comparison"])
-    table[table.columns[table.columns.get_loc("baseline_mean") : -3]] = np.nan
-    write_table(table.assign(status="not estimable"), tmp_path / "comparison.tsv")
-    inputs = {**demo, "comparison": tmp_path / "comparison.tsv"}
-    for name in ("tissue_accuracy", "expression", "volcano", "mutation"):
-        draw(name, inputs, [tmp_path / f"{name}.png"], study="simulated")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tissue_accuracy", "No tissue type could be evaluated."),
+        ("volcano", "No gene's difference could be tested."),
+        ("mutation", "How well each gene's mutation is predicted"),
+        ("mutation", "  not estimable"),
+        (
+            "expression",
+            "No gene was predicted by two extractors, so there is nothing to compare.",
+        ),
+    ],
+)
+def test_without_an_estimable_target_the_figure_says_so(name, said, demo, tmp_path, monkeypatch):
+    paths = dict(demo)
+    for table in ("comparison", "related_genes", "improved", "mutation"):
+        schema = SCHEMAS[table]
+        scores = [column for column, kind in schema.columns.items() if kind == "number"]
+        lost = read_table(demo[table], schema).assign(**dict.fromkeys(scores, np.nan))
+        paths[table] = written(table, lost, tmp_path / f"{table}.tsv")
+    assert said in words(drawn(name, paths, monkeypatch))
 
 
 def test_the_scatter_counts_related_genes_above_and_below_the_diagonal(demo, tmp_path):
@@ -150,8 +164,9 @@ def test_the_scatter_counts_related_genes_above_and_below_the_diagonal(demo, tmp
     )
     # Related under one extractor is related.
     genes.loc[genes["extractor"] == "IMGNET-2048", "related"] = False
-    write_table(genes, tmp_path / "related_genes.tsv")
-    figure = figure_of("expression", {**demo, "related_genes": tmp_path / "related_genes.tsv"})
+    genes = rows("related_genes", genes.to_dict("records"))
+    path = written("related_genes", genes, tmp_path / "related_genes.tsv")
+    figure = figure_of("expression", {**demo, "related_genes": path})
     assert {"2 better", "1 worse"} <= set(words(figure))
     assert "related to the features (n = 3)" in words(figure)
     assert {"A", "B", "C"} <= set(words(figure))
@@ -159,7 +174,7 @@ def test_the_scatter_counts_related_genes_above_and_below_the_diagonal(demo, tmp
 
 
 def test_the_volcano_colours_what_passes_the_level_it_is_given(demo):
-    table = read_table(demo["comparison"]).query("metric == 'pearson'")
+    table = read_table(demo["comparison"], SCHEMAS["comparison"]).query("metric == 'pearson'")
     for alpha in (0.01, 0.2):
         passed = int((table["q_bh"] <= alpha).sum())
         labels = words(figure_of("volcano", demo, alpha))
@@ -173,7 +188,7 @@ def test_a_gene_that_cannot_be_estimated_is_named_as_such(demo):
 
 
 def test_the_accuracy_marks_stand_at_the_tables_values(demo):
-    table = read_table(demo["comparison"]).query("metric == 'accuracy'")
+    table = read_table(demo["comparison"], SCHEMAS["comparison"]).query("metric == 'accuracy'")
     left, right = figure_of("tissue_accuracy", demo).axes
     drawn = {round(float(x), 6) for line in left.lines for x in np.ravel(line.get_xdata())}
     for value in [*table["baseline_mean"], *table["extractor_mean"]]:
@@ -182,9 +197,17 @@ def test_the_accuracy_marks_stand_at_the_tables_values(demo):
     assert all(round(100 * value, 6) in drawn for value in table["delta"])
 
 
+def test_an_image_is_found_by_its_patch_not_by_its_place_in_the_file(demo):
+    axes = figure_of("gallery", demo).axes
+    tables = read_tables(tables_of("gallery", demo))
+    first, pictures = tables["gallery"].iloc[0], tables["gallery_images"]
+    (wanted,) = pictures.loc[(pictures["x"] == first["x"]) & (pictures["y"] == first["y"]), "image"]
+    np.testing.assert_array_equal(axes[0].get_images()[0].get_array(), wanted)
+
+
 def test_an_unknown_figure_is_refused_by_name(demo, tmp_path):
     with pytest.raises(HistotransferError, match=r"boxplot.*tissue_accuracy"):
-        draw("boxplot", demo, [tmp_path / "x.png"], study="simulated")
+        draw("boxplot", demo, [tmp_path / "x.png"], study="simulated", alpha=0.05)
 
 
 def test_the_colours_of_extractors_are_told_apart_by_colour_and_by_mark():

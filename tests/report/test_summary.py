@@ -14,46 +14,56 @@ import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.figures.draw import FIGURES
-from histotransfer.report.summary import TABLES, methods, taken_on_trust, write_summary
-from histotransfer.results.claims import write_claims
-from support.results import write_results
+from histotransfer.core.exclusions import Reason
+from histotransfer.core.provenance import files_digest
+from histotransfer.core.tables import write_table
+from histotransfer.evaluation import statistics
+from histotransfer.report.limits import STATUS, taken_on_trust
+from histotransfer.report.methods import OURS, PAPER, choices, methods
+from histotransfer.report.summary import TEMPLATES, write_summary
+from histotransfer.results.claims import CLAIMS, judge_claims
+from histotransfer.results.tables import read_tables
+from histotransfer.results.words import count, joined, listed, share
+from histotransfer.study.catalogue import FIGURES
+from histotransfer.study.catalogue import TABLES as CATALOGUED
+from histotransfer.study.config import complete
+from support.results import emptied, rows, write_results, written
 from support.root import ROOT
 
+TABLES = ("comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
 
 def config_of(name: str):
-    return yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return complete(config, ROOT / "workflow/defaults.yaml")
 
 
 def page_of(config, folder, random_weights=False, **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
-    paths["claims"] = folder / "claims.tsv"
-    write_claims(
-        paths["comparison"], paths["improved"], paths["cohort"], paths["claims"],
-        study=config["study"], random_weights=random_weights,
-    )  # fmt: skip
-    inputs = {name: paths[name] for name in TABLES}
+    tables = read_tables({name: paths[name] for name in ("comparison", "improved", "cohort")})
+    claims = judge_claims(tables, study=config["study"], random_weights=random_weights)
+    write_table(claims, folder / "claims.tsv", CLAIMS)
+    inputs = {"claims": folder / "claims.tsv", **{name: paths[name] for name in TABLES}}
     write_summary(config, inputs, folder / "summary.html", random_weights=random_weights)
     return (folder / "summary.html").read_text(encoding="utf-8")
 
 
-def test_what_could_not_be_used_of_features_made_elsewhere_is_said(tmp_path):
-    rows = [
-        ("s1", "slide", 9, 9, "other patches", ""),
-        ("s2", "slide", 9, 7, "applied", ""),
-        ("s3", "slide", 0, 0, "", "no file of features"),
+def test_external_features_that_could_not_be_used_are_limits(tmp_path):
+    used = [
+        {"item": "s1", "n_patches": 9, "n_pooled": 9, "qc": "other patches"},
+        {"item": "s2", "n_patches": 9, "n_pooled": 7, "qc": "applied"},
+        {"item": "s3", "n_patches": 0, "n_pooled": 0, **Reason("no_feature_file").as_row()},
     ]
-    columns = ["item", "what", "n_patches", "n_pooled", "qc", "reason"]
-    write_table(pd.DataFrame(rows, columns=columns), tmp_path / "UNI.used.tsv")
+    table = rows("external", ({"what": "slide", **row} for row in used))
     config = config_of("demo")
     config["extractors"]["UNI"] = {"source": {"features": "data/uni"}}
-    page = page_of(config, tmp_path, elsewhere=[tmp_path / "UNI.used.tsv"])
-    assert "UNI: of 3 slides, 1 left out (1 × no file of features)" in page
-    assert "UNI: on 1 slide its patches are not the tiles" in page
-    assert "UNI: made elsewhere." in page
+    # The extractor's name is the key, whatever the file is called.
+    path = written("external", table, tmp_path / "any.tsv")
+    page = page_of(config, tmp_path, external={"UNI": path})
+    assert "UNI: 1 of 3 slides is left out (1 × “has no feature file”)." in page
+    assert "UNI: on 1 slide, its patches are not the tiles" in page
+    assert "UNI: features that another tool made." in page
 
 
 class Balanced(HTMLParser):
@@ -81,11 +91,10 @@ def test_the_page_states_the_limits_before_any_number(tmp_path):
     limits, answer = page.index("Limits"), page.index("The answer")
     assert limits < page.index("The data are simulated") < answer
     assert limits < page.index("random weights") < answer
-    assert limits < page.index("1 of 54 slides are excluded") < answer
-    assert limits < page.index("mutation: 1 target not estimable (EGFR)") < answer
-    assert (
-        limits < page.index("mutation: 1 target left out of the labels (1 × 3 positives)") < answer
-    )
+    assert limits < page.index("1 of 54 slides is excluded") < answer
+    assert limits < page.index("mutation: 1 target is not estimable (EGFR)") < answer
+    left_out = "mutation: 1 target is left out of the labels (1 × “has the same value for every"
+    assert limits < page.index(left_out) < answer
     assert 'class="red"' in page
 
 
@@ -99,11 +108,21 @@ def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
         }
     )
     assert list(taken_on_trust(qc)) == [
-        "The scale of 2 slides is the slide sheet’s word, not the header’s.",
-        "On 2 slides, 5 tiles could not be read and were skipped.",
-        "On 1 slide, stain could not be estimated and was left as it is.",
+        "The scale of 2 slides comes from the slide sheet, not from the header.",
+        "5 tiles were skipped as unreadable, on 2 slides.",
+        "The stain of 1 slide could not be estimated and was not normalised.",
     ]
     assert list(taken_on_trust(qc.iloc[3:])) == []
+
+
+def test_what_is_kept_under_another_name_is_not_called_left_out(tmp_path):
+    changed = [
+        {"item": f"G{i}", "what": "target", **Reason(code).as_row()}
+        for i, code in enumerate(("earlier_symbol", "no_number", "no_number", "rows_summed"))
+    ]
+    path = written("excluded_labels", rows("excluded_labels", changed), tmp_path / "excluded.tsv")
+    page = page_of(config_of("config"), tmp_path, excluded_labels={"genes": path})
+    assert "genes: 2 targets are left out of the labels (2 × “has no number in" in page
 
 
 def test_a_clean_published_study_has_no_red_line(tmp_path):
@@ -112,32 +131,89 @@ def test_a_clean_published_study_has_no_red_line(tmp_path):
     assert "simulated" not in page
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_is_the_same_twice(tmp_path):
+def test_the_page_needs_no_other_file_and_is_the_same_twice(tmp_path):
     once = page_of(config_of("config"), tmp_path)
     assert not re.search(r"<script|<link|src=|url\(|@import", once)
+    assert (TEMPLATES / "style.css").read_text(encoding="utf-8") in once
     assert once == page_of(config_of("config"), tmp_path)
 
 
-def test_a_slide_named_like_markup_stays_text(tmp_path):
-    write_table(
-        read_table(write_results(tmp_path)["excluded_slides"]).assign(reason="<b>&cut off"),
-        tmp_path / "excluded.tsv",
-    )
-    page = page_of(config_of("demo"), tmp_path, excluded_slides=tmp_path / "excluded.tsv")
-    assert "&lt;b&gt;&amp;cut off" in page
+def test_markup_in_a_reason_stays_text(tmp_path):
+    reason = Reason("slide_unreadable", "<b>&cut off", "Copy the slide again")
+    excluded = rows("excluded_slides", [{"slide": "<i>", "patient": "P", **reason.as_row()}])
+    path = written("excluded_slides", excluded, tmp_path / "excluded.tsv")
+    page = page_of(config_of("demo"), tmp_path, excluded_slides=path)
+    assert "(&lt;b&gt;&amp;cut off). Copy the slide again." in page
+    assert "&lt;i&gt;" in page
     assert "<b>&cut" not in page
     Balanced(page)
 
 
+def test_of_many_excluded_slides_the_page_lists_some_and_counts_the_rest(tmp_path):
+    reason = Reason("no_tissue").as_row()
+    excluded = rows("excluded_slides", ({"slide": f"S{i}", **reason} for i in range(23)))
+    path = written("excluded_slides", excluded, tmp_path / "excluded.tsv")
+    page = page_of(config_of("demo"), tmp_path, excluded_slides=path)
+    assert "S19" in page
+    assert "S20" not in page
+    assert "3 more in tables/excluded_slides.tsv" in page
+
+
 def test_a_study_without_results_still_makes_a_page(tmp_path):
     paths = write_results(tmp_path)
-    empty = {}
-    for name in ("comparison", "improved", "cohort", "qc", "excluded_slides"):
-        empty[name] = tmp_path / f"no_{name}.tsv"
-        write_table(read_table(paths[name]).iloc[:0], empty[name])
-    page = page_of(config_of("demo"), tmp_path, excluded_labels=[], **empty)
+    names = ("comparison", "improved", "cohort", "qc", "excluded_slides")
+    page = page_of(
+        config_of("demo"), tmp_path, **{**emptied(paths, tmp_path, *names), "excluded_labels": {}}
+    )
     Balanced(page)
-    assert "Nothing to show." in page
+    assert page.count("Nothing to show.") == 2
+
+
+def test_every_status_of_a_comparison_has_words():
+    statuses = {value for name, value in vars(statistics).items() if name.isupper()}
+    assert set(STATUS) == {value for value in statuses if isinstance(value, str)} - {statistics.OK}
+
+
+def test_numbers_and_verbs_agree():
+    assert count(1, "slide", " is", " are") == "1 slide is"
+    assert count(2000, "slide", " is", " are") == "2,000 slides are"
+    assert count(3, "patch") == "3 patches"
+    assert share(1, 54, "slide", "is", "are") == "1 of 54 slides is"
+    assert share(2, 2, "slide", "is", "are") == "2 of 2 slides are"
+    assert joined(["a"]) == "a"
+    assert joined(["a", "b", "c"]) == "a, b and c"
+    assert listed(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+def test_each_choice_is_the_papers_or_ours():
+    found = {name: whose for name, _, whose in choices(config_of("config"))}
+    assert found["cross-validation"] == PAPER
+    assert found["patches"] == OURS
+    assert set(found.values()) == {PAPER, OURS}
+
+
+def test_a_changed_template_changes_the_digest(tmp_path):
+    files = [tmp_path / path.name for path in TEMPLATES.iterdir()]
+    for file in files:
+        file.write_bytes((TEMPLATES / file.name).read_bytes())
+    before = files_digest(TEMPLATES.iterdir())
+    assert files_digest(reversed(files)) == before
+    for file in files:
+        text = file.read_bytes()
+        file.write_bytes(text + b" ")
+        assert files_digest(files) != before
+        file.write_bytes(text)
+
+
+def test_the_summary_is_written_again_when_a_template_changes():
+    rule = (ROOT / "workflow/rules/report.smk").read_text().split("rule write_summary:")[1]
+    folder = TEMPLATES.relative_to(ROOT / "workflow/scripts")
+    assert f'files_digest((SCRIPTS / "{folder.as_posix()}").iterdir())' in rule
+
+
+def test_no_html_is_left_in_the_library():
+    for path in TEMPLATES.parent.glob("*.py"):
+        assert not re.search(r"</?[a-z][^>]*>", path.read_text(encoding="utf-8")), path.name
 
 
 @pytest.mark.parametrize(
@@ -150,6 +226,10 @@ def test_a_study_without_results_still_makes_a_page(tmp_path):
         (("finetune", "step2", "unfreeze_from"), "block9", "from block9 on"),
         (("pooling", "patches"), "mean+std", "mean and standard deviation of its patches"),
         (("crossval", "repeats"), 7, "repeated 7 times"),
+        (("crossval", "group_by"), "site", "All patients of a TCGA tissue source site"),
+        (("finetune", "augment", "flips_and_rotations"), True, "flipped and rotated at random"),
+        (("finetune", "step2", "lr_schedule"), "none", "Adam 0.0003, at most"),
+        (("tasks", "tissue", "C"), 0.5, "C = 0.5"),
         (("statistics", "rope"), 0.02, "±0.02"),
         (("tasks", "tissue", "dataset"), "OTHER-SET", "classes of OTHER-SET"),
         (("seed",), 42, "the seed 42"),
@@ -161,15 +241,15 @@ def test_the_methods_say_what_the_config_says(keys, value, said):
     entry = config
     for key in path:
         entry = entry[key]
-    assert said not in " ".join(methods(config, False))
+    assert said not in str(list(methods(config, False)))
     entry[last] = value
-    assert said in " ".join(methods(config, False))
+    assert said in str(list(methods(config, False)))
 
 
-def test_every_figure_has_a_caption():
-    assert set(FIGURES) | {"workflow", "summary", "claims_table", "excluded_slides"} <= {
-        path.stem for path in CAPTIONS
-    }
+def test_every_result_has_a_caption_and_every_caption_a_result():
+    tables = {f"{name}_table" for name in CATALOGUED}
+    pages = {"workflow", "summary", "paper"}
+    assert {path.stem for path in CAPTIONS} == {*FIGURES, *tables, *pages}
 
 
 @pytest.mark.parametrize("caption", CAPTIONS, ids=lambda path: path.stem)

@@ -7,50 +7,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histotransfer.core.tables import read_table, write_table
 from histotransfer.results.claims import (
     ACCURACY,
     BETTER_GENES,
+    CLAIMS,
     IMPROVED,
     RELATED,
+    judge_claims,
     judge_gain,
     judge_level,
-    write_claims,
 )
+from histotransfer.results.tables import read_tables
 from support.results import write_results
 
 PAPER = {"genes": 60, "mutations": 10, "slides": 541, "patches": 7182, "repeats": 2}
 finite = st.floats(-1, 1)
 
 
-def claims_of(paths, folder, study="TCGA-LUAD", random_weights=False):
-    write_claims(
-        paths["comparison"],
-        paths["improved"],
-        paths["cohort"],
-        folder / "claims.tsv",
-        study=study,
-        random_weights=random_weights,
-    )
-    return read_table(folder / "claims.tsv")
+def tables_of(folder, **changed):
+    paths = write_results(folder, **{**PAPER, **changed})
+    return read_tables({name: paths[name] for name in ("comparison", "improved", "cohort")})
 
 
-def planted(paths, folder, target, **values):
-    """Return the paths with the comparison's row of one target set to planted values."""
-    table = read_table(paths["comparison"])
+def claims_of(tables, study="TCGA-LUAD", random_weights=False):
+    return judge_claims(tables, study=study, random_weights=random_weights)
+
+
+def planted(tables, target, **values):
+    """Return the tables with planted values in the comparison's rows of one target."""
+    table = tables["comparison"].copy()
     for column, value in values.items():
         table.loc[table["target"] == target, column] = value
-    write_table(table, folder / "planted.tsv")
-    return {**paths, "comparison": folder / "planted.tsv"}
+    return {**tables, "comparison": table}
 
 
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory):
-    return write_results(tmp_path_factory.mktemp("paper"), **PAPER)
+    return tables_of(tmp_path_factory.mktemp("paper"))
 
 
-def test_every_claim_of_the_abstract_has_a_row(paper, tmp_path):
-    claims = claims_of(paper, tmp_path)
+def test_every_claim_of_the_abstract_has_a_row(paper):
+    claims = claims_of(paper)
+    assert list(claims) == list(CLAIMS.columns)
     text = " ".join(claims["claim"])
     assert all(gene in text for gene in BETTER_GENES)
     published = claims["published"].dropna().tolist()
@@ -67,24 +65,22 @@ def test_every_claim_of_the_abstract_has_a_row(paper, tmp_path):
     assert claims["why"].notna().all()
 
 
-def test_a_study_with_the_published_numbers_reproduces_them(paper, tmp_path):
-    paths = planted(
-        paper, tmp_path, "all", baseline_mean=0.964, extractor_mean=0.984, delta=0.02,
+def test_a_study_with_the_published_numbers_reproduces_them(paper):
+    tables = planted(
+        paper, "all", baseline_mean=0.964, extractor_mean=0.984, delta=0.02,
         ci_low=0.012, ci_high=0.028, p_corrected=2.2e-6,
     )  # fmt: skip
-    claims = claims_of(paths, tmp_path)
+    claims = claims_of(tables)
     tissue = claims[claims["claim"].str.startswith("tissue types")]
     assert tissue["verdict"].tolist() == ["reproduced"] * 4
     assert tissue["here"].tolist() == [0.964, 0.984, 0.02, 2.2e-6]
 
 
-def test_a_gain_that_is_not_there_is_not_reproduced_and_a_wide_interval_is_inconclusive(
-    paper, tmp_path
-):
+def test_a_gain_that_is_not_there_is_not_reproduced_and_a_wide_interval_is_inconclusive(paper):
     row = "tissue types: fine-tuned features are more accurate"
     for low, high, verdict in ((-0.004, 0.006, "not reproduced"), (-0.03, 0.04, "inconclusive")):
-        paths = planted(paper, tmp_path, "all", delta=0.001, ci_low=low, ci_high=high)
-        claims = claims_of(paths, tmp_path).set_index("claim")
+        tables = planted(paper, "all", delta=0.001, ci_low=low, ci_high=high)
+        claims = claims_of(tables).set_index("claim")
         assert claims.loc[row, "verdict"] == verdict
 
 
@@ -96,16 +92,15 @@ def test_a_gain_that_is_not_there_is_not_reproduced_and_a_wide_interval_is_incon
         ("my-cohort", False, r"other data \(my-cohort\)"),
     ],
 )
-def test_other_data_or_weights_are_not_comparable(paper, tmp_path, study, random_weights, why):
-    claims = claims_of(paper, tmp_path, study, random_weights)
+def test_other_data_or_weights_are_not_comparable(paper, study, random_weights, why):
+    claims = claims_of(paper, study, random_weights)
     assert (claims["verdict"] == "not comparable").all()
     assert claims["why"].str.contains(why).all()
     assert claims["here"].notna().any()
 
 
 def test_partial_data_bar_only_the_claims_about_them(tmp_path):
-    paths = write_results(tmp_path, **{**PAPER, "slides": 100})
-    claims = claims_of(paths, tmp_path)
+    claims = claims_of(tables_of(tmp_path, slides=100))
     slides = claims["claim"].str.match("expression|mutation")
     assert (claims.loc[slides, "verdict"] == "not comparable").all()
     assert claims.loc[slides, "why"].str.contains("partial data").all()
@@ -113,8 +108,7 @@ def test_partial_data_bar_only_the_claims_about_them(tmp_path):
 
 
 def test_a_gene_that_is_absent_or_not_estimable_keeps_its_row(tmp_path):
-    paths = write_results(tmp_path, **{**PAPER, "mutations": 3})
-    claims = claims_of(paths, tmp_path).set_index("claim")
+    claims = claims_of(tables_of(tmp_path, mutations=3)).set_index("claim")
     for gene in ("LRP1B", "FAT1"):  # the third is not estimable, the fifth is absent
         row = claims.loc[f"mutation: {gene} is predicted better"]
         assert np.isnan(row["here"])
@@ -123,15 +117,14 @@ def test_a_gene_that_is_absent_or_not_estimable_keeps_its_row(tmp_path):
 
 def test_every_compared_extractor_is_judged(tmp_path):
     names = ("IMGNET-2048", "FTX-2048", "OTHER")
-    claims = claims_of(write_results(tmp_path, extractors=names, **PAPER), tmp_path)
+    claims = claims_of(tables_of(tmp_path, extractors=names))
     counts = claims["extractor"].value_counts()
     assert counts["FTX-2048"] == counts["OTHER"]
     assert counts["IMGNET-2048"] == len(ACCURACY)
 
 
-def test_an_empty_comparison_makes_an_empty_table(paper, tmp_path):
-    write_table(read_table(paper["comparison"]).iloc[:0], tmp_path / "none.tsv")
-    claims = claims_of({**paper, "comparison": tmp_path / "none.tsv"}, tmp_path)
+def test_an_empty_comparison_makes_an_empty_table(paper):
+    claims = claims_of({**paper, "comparison": paper["comparison"].iloc[:0]})
     assert claims.empty
     assert "verdict" in claims
 

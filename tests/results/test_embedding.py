@@ -9,7 +9,7 @@ import pytest
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.results.embedding import draw_patches, embed, write_embedding
-from histotransfer.results.tables import unique
+from histotransfer.results.rows import unique
 from support.tasks import write_patch_features
 
 

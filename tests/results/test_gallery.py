@@ -20,6 +20,7 @@ from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.gallery import PATCHES, TARGETS, Slide, best_targets, pick_patches
 from histotransfer.results.gallery_images import write_images
+from histotransfer.results.gallery_table import GALLERY, IMAGES
 from support.slides import write_slide as write_slide_image
 from support.tasks import (
     expression_task,
@@ -159,19 +160,21 @@ def test_pictures_are_the_slides_pixels_or_the_stores_and_a_lost_slide_is_marked
     path = write_slide_image(tmp_path / "s.svs", image, factors=(1,), compression="none")
     rows = [("s", "p", 64, 32), ("lost", "q", 0, 0), ("s", "p", 0, 128), ("gone", "r", 64, 0)]
     table = pd.DataFrame(rows, columns=["slide", "patient", "x", "y"])
-    write_table(table, tmp_path / "gallery.tsv")
+    write_table(table.reindex(columns=list(GALLERY.columns)), tmp_path / "gallery.tsv", GALLERY)
     slides = {"s": (str(path), 0.5)}
     slides |= {name: (str(tmp_path / f"{name}.svs"), None) for name in ("lost", "gone")}
     stored = image[:64, 64:128]
-    with create_patch_store(tmp_path / "gone.h5", {"codec": "png"}) as store:
+    with create_patch_store(tmp_path / "gone.h5", {"slide": "gone", "codec": "png"}) as store:
         append_images(store, [encode(image[:64, :64], "png", 0), encode(stored, "png", 0)])
         store["coords"] = np.array([(0, 0), (64, 0)], np.int32)
     write_images(
         tmp_path / "gallery.tsv", slides, tmp_path, tmp_path / "out.h5",
         target_mpp=0.5, tolerance=0.05, patch_px=64,
     )  # fmt: skip
-    with open_store(tmp_path / "out.h5", "gallery/1") as store:
+    with open_store(tmp_path / "out.h5", IMAGES) as store:
         assert store["shown"][:].tolist() == [True, False, True, True]
+        assert store["slide"].asstr()[:].tolist() == table["slide"].tolist()
+        assert store["x"][:].tolist() == table["x"].tolist()
         np.testing.assert_array_equal(store["images"][0], image[32:96, 64:128])
         np.testing.assert_array_equal(store["images"][2], image[128:192, 0:64])
         np.testing.assert_array_equal(store["images"][3], stored)

@@ -1,26 +1,31 @@
-"""Synthetic results with the columns that the comparison writes, for tests of what is shown."""
+"""Results for tests of what is shown: the producers' own tables of synthetic predictions."""
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+import h5py
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from histotransfer.core.exclusions import Reason
+from histotransfer.core.exclusions import NOT_EXCLUDED, Reason
 from histotransfer.core.hdf5 import create_store
-from histotransfer.core.tables import write_table
-from histotransfer.evaluation.comparison import COLUMNS as OF_COMPARISON
+from histotransfer.core.tables import TableSchema, write_table
+from histotransfer.evaluation import scores, statistics
+from histotransfer.evaluation.comparison import Study, tables_of
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.cohort_flow import COHORT_FLOW
-from histotransfer.results.planted_truth import COLUMNS as TRUTH_COLUMNS
+from histotransfer.results.gallery_table import IMAGES
+from histotransfer.results.resource_usage import STAGES
+from histotransfer.results.tables import SCHEMAS, Files
 
-COLUMNS = {name: columns.split() for name, columns in OF_COMPARISON.items()}
-COLUMNS["truth"] = TRUTH_COLUMNS
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 GENES = ["STK11", "TP53", "LRP1B", "NF1", "FAT1", "EGFR", "KRAS", "KEAP1", "SETBP1", "FAT4"]
-Paths = dict[str, Path | list[Path]]
+FOLDS, RESAMPLES = 5, 60
+Float = npt.NDArray[np.float64]
 
 
 def write_results(
@@ -31,9 +36,9 @@ def write_results(
     mutations: int = 6,
     slides: int = 54,
     patches: int = 270,
-    repeats: int = 10,
+    repeats: int = 4,
     seed: int = 1,
-) -> Paths:
+) -> dict[str, Files]:
     """Write every table that figures, claims and report read; return their paths by name.
 
     The first half of the genes and of the mutations follow the image; the last mutation is too rare
@@ -41,226 +46,285 @@ def write_results(
     """
     rng = np.random.default_rng(seed)
     patients = slides - 4
-    rows: dict[str, list[dict[str, object]]] = {name: [] for name in COLUMNS}
-    _tissue(rows, rng, extractors, patches)
-    _expression(rows, rng, extractors, genes, patients)
-    scores = _mutation(rows, rng, extractors, mutations, patients, repeats)
-    tables = {name: pd.DataFrame(rows[name], columns=columns) for name, columns in COLUMNS.items()}
-    tables |= _cohort(rng, slides, patients)
-    tables["gallery"] = _gallery(extractors)
-    tables["embedding"] = _embedding(rng, extractors)
-    tuned = tables["confusion"].query("extractor != @extractors[0]")
+    compared, scored = _compared(extractors, genes, mutations, patients, patches, repeats, seed)
+    tables = dict(compared)
+    tables["truth"] = rows("truth", _truth(tables))
+    tables["embedding"] = rows("embedding", _embedding(rng, extractors))
+    tables["gallery"] = rows("gallery", _gallery(extractors))
+    tuned = tables["confusion"].query("extractor != @extractors[0]").drop(columns="task")
     tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
-    paths: Paths = {}
-    for name, table in tables.items():
-        paths[name] = _written(table, folder / "tables" / f"{name}.tsv")
-    paths["scores"] = [
-        _written(table, folder / "scores" / "mutation" / f"{name}.tsv")
-        for name, table in scores.items()
-    ]
-    paths["training"] = [_written(_history(), folder / "models" / "FTX-2048.training.tsv")]
-    dropped = pd.DataFrame([{"item": "FAT4", "what": "target", **Reason("no_number").as_row()}])
-    paths["excluded_labels"] = [_written(dropped, folder / "labels" / "mutation.excluded.tsv")]
-    paths["elsewhere"] = []
-    paths["gallery_images"] = folder / "gallery/patches.h5"
-    paths["gallery_images"].parent.mkdir(exist_ok=True)
-    with create_store(paths["gallery_images"], "gallery/1", {}) as store:
-        count = len(tables["gallery"])
-        store["images"] = rng.integers(0, 255, (count, 24, 24, 3), dtype=np.uint8)
-        store["shown"] = np.arange(count) != 3
+    tables |= _cohort(rng, slides, patients)
+    paths: dict[str, Files] = {
+        name: written(name, table, folder / "tables" / f"{name}.tsv")
+        for name, table in tables.items()
+    }
+    paths["scores"] = {
+        "mutation": {
+            name: written(
+                "scores",
+                table.assign(task="mutation", extractor=name),
+                folder / "scores/mutation" / f"{name}.tsv",
+            )
+            for name, table in scored.items()
+        }
+    }
+    history = written("training", rows("training", _history()), folder / "models/FTX.training.tsv")
+    paths["training"] = {"FTX-2048": history}
+    dropped = {"item": "FAT4", "what": "target", **Reason("no_variance", "3 positives").as_row()}
+    labels = folder / "labels/mutation.excluded.tsv"
+    paths["excluded_labels"] = {
+        "mutation": written("excluded_labels", rows("excluded_labels", [dropped]), labels)
+    }
+    paths["external"] = {}
+    paths["gallery_images"] = _images(rng, tables["gallery"], folder / "gallery/patches.h5")
     return paths
 
 
-def _written(table: pd.DataFrame, path: Path) -> Path:
-    write_table(table, path)
+def rows(name: str, found: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """Make a table of rows; a column that its schema does not have is an error."""
+    table, schema = pd.DataFrame(found), SCHEMAS[name]
+    assert set(table) <= set(schema.columns), set(table) - set(schema.columns)
+    return table.reindex(columns=list(schema.columns))
+
+
+def written(name: str, table: pd.DataFrame, path: Path) -> Path:
+    """Write a table by its schema and return where."""
+    write_table(table, path, SCHEMAS[name])
     return path
 
 
-def _difference(task, target, metric, n, names, before, after, half) -> dict[str, object]:
-    """Return a row of the comparison; NaN means are a target that cannot be estimated."""
-    delta, z = after - before, 1.96 * abs(after - before) / half
-    p = min(1.0, np.exp(-0.717 * z - 0.416 * z * z)) if np.isfinite(z) else np.nan
-    return {
-        "task": task,
-        "target": target,
-        "metric": metric,
-        "n": n,
-        "baseline": names[0],
-        "extractor": names[1],
-        "baseline_mean": before,
-        "extractor_mean": after,
-        "delta": delta,
-        "ci_low": delta - half,
-        "ci_high": delta + half,
-        "p_corrected": p,
-        "q_bh": min(1.0, 2 * p),
-        "p_wilcoxon": p / 50,
-        "status": "ok" if np.isfinite(delta) else "not estimable",
+def emptied(paths: Mapping[str, Files], folder: Path, *names: str) -> dict[str, Files]:
+    """Return the paths with the named tables replaced by tables without rows."""
+
+    def without_rows(files: Files, schema: TableSchema, place: str) -> Files:
+        if isinstance(files, Mapping):
+            return {
+                key: without_rows(inner, schema, f"{place}-{key}") for key, inner in files.items()
+            }
+        write_table(schema.empty(), folder / f"{place}.tsv", schema)
+        return folder / f"{place}.tsv"
+
+    return {**paths, **{name: without_rows(paths[name], SCHEMAS[name], name) for name in names}}
+
+
+@cache
+def _compared(
+    extractors: tuple[str, ...],
+    genes: int,
+    mutations: int,
+    patients: int,
+    patches: int,
+    repeats: int,
+    seed: int,
+) -> tuple[dict[str, pd.DataFrame], Mapping[str, pd.DataFrame]]:
+    """Return the tables of the comparison, and the scores of the mutations by extractor."""
+    rng = np.random.default_rng(seed)
+    studies = [
+        _study("tissue", "tissue", *_classes(rng, extractors, patches, repeats)),
+        _study("expression", "expression", *_genes(rng, extractors, genes, patients, repeats)),
+        _study("mutation", "mutation", *_mutations(rng, extractors, mutations, patients, repeats)),
+    ]
+    parts = [tables_of(study) for study in studies]
+    names = dict.fromkeys(name for tables in parts for name in tables)
+    tables = {name: pd.concat([part[name] for part in parts if name in part]) for name in names}
+    return tables, studies[-1].scores
+
+
+def _study(
+    task: str, kind: str, truth: Float, targets: list[str], values: Mapping[str, Float]
+) -> Study:
+    """Score predictions, (repeats, n, targets) by extractor, and resample their samples."""
+    samples = [f"P{i:04d}" for i in range(len(truth))]
+    fold = np.arange(len(truth)) % FOLDS
+    predictions = {
+        name: scores.Predictions(
+            predicted.astype(np.float32), np.arange(len(predicted)), samples, targets
+        )
+        for name, predicted in values.items()
     }
+    return Study(
+        task=task,
+        kind=kind,
+        baseline=next(iter(values)),
+        folds=FOLDS,
+        scores={name: _scores(kind, truth, of, fold) for name, of in predictions.items()},
+        predictions=predictions,
+        truth=truth,
+        weights=statistics.resamples(np.array(samples), RESAMPLES, np.random.default_rng(7)),
+        rope=0.01,
+        alpha=0.05,
+    )
 
 
-def _tissue(rows, rng, extractors, patches) -> None:
-    n = patches // len(CLASSES)
-    recall = {
-        name: np.clip(0.93 + 0.02 * (k > 0) + rng.normal(0, 0.03, len(CLASSES)), 0, 0.997)
+def _scores(
+    kind: str, truth: Float, predictions: scores.Predictions, fold: npt.NDArray[np.int_]
+) -> pd.DataFrame:
+    score = {
+        "tissue": scores.tissue_scores,
+        "expression": scores.expression_scores,
+        "mutation": scores.mutation_scores,
+    }[kind]
+    tables = []
+    for repeat, values in enumerate(predictions.values.astype(np.float64)):
+        # Another repeat has another split.
+        drawn = np.random.default_rng(repeat).permutation(fold)
+        for k in (scores.POOLED, *range(FOLDS)):
+            chosen = (drawn == k) | (k == scores.POOLED)
+            table = score(truth[chosen], values[chosen], predictions.targets)
+            tables.append(table.assign(repeat=repeat, fold=k))
+    return pd.concat(tables)
+
+
+def _noisy(rng: np.random.Generator, signal: Float, repeats: int, noise: float) -> Float:
+    """Predict a signal in several repeats: one error that they share, and small ones of each."""
+    own = rng.normal(0, 0.2 * noise, (repeats, *signal.shape))
+    return signal + rng.normal(0, noise, signal.shape) + own
+
+
+def _classes(
+    rng: np.random.Generator, extractors: Sequence[str], patches: int, repeats: int
+) -> tuple[Float, list[str], dict[str, Float]]:
+    truth = np.eye(len(CLASSES))[np.arange(patches) % len(CLASSES)]
+    noise = {name: 0.3 - 0.02 * (k > 0) for k, name in enumerate(extractors)}
+    return truth, CLASSES, {k: _noisy(rng, truth, repeats, size) for k, size in noise.items()}
+
+
+def _genes(
+    rng: np.random.Generator, extractors: Sequence[str], genes: int, patients: int, repeats: int
+) -> tuple[Float, list[str], dict[str, Float]]:
+    image, truth = rng.normal(size=(2, patients, genes))
+    truth[:, : genes // 2] += image[:, : genes // 2]
+    values = {
+        name: _noisy(rng, image, repeats, 1.6 - 1.3 * (k > 0)) for k, name in enumerate(extractors)
+    }
+    return truth, [f"GENE{i + 1:03d}" for i in range(genes)], values
+
+
+def _mutations(
+    rng: np.random.Generator, extractors: Sequence[str], mutations: int, patients: int, repeats: int
+) -> tuple[Float, list[str], dict[str, Float]]:
+    truth = np.zeros((patients, mutations))
+    for i in range(mutations):
+        positives = 3 if i == mutations - 1 else patients // 3 - i
+        truth[rng.choice(patients, positives, replace=False), i] = 1
+    follows = np.where(np.arange(mutations) < mutations // 2, 1.2, 0.0)
+    values = {
+        name: _noisy(rng, truth * follows, repeats, 1 - 0.2 * (k > 0))
         for k, name in enumerate(extractors)
     }
-    for name, share in recall.items():
-        for i, true in enumerate(CLASSES):
-            row = np.insert(rng.dirichlet(np.full(8, 0.3)) * (1 - share[i]), i, share[i])
-            rows["confusion"] += [
-                {"extractor": name, "true": true, "predicted": called, "fraction": part, "n": n}
-                for called, part in zip(CLASSES, row, strict=True)
-            ]
-    before = recall[extractors[0]]
-    for name in extractors[1:]:
-        pair, after = (extractors[0], name), recall[name]
-        overall = ("tissue", "all", "accuracy", patches, pair, before.mean(), after.mean(), 0.012)
-        rows["comparison"].append(_difference(*overall))
-        rows["comparison"] += [
-            _difference("tissue", target, "accuracy", n, pair, before[i], after[i], 0.03)
-            for i, target in enumerate(CLASSES)
-        ]
+    for predicted in values.values():
+        predicted[:, :, -1] = np.nan  # what cross-validation does with so few positives
+    return truth, GENES[:mutations], values
 
 
-def _gallery(extractors) -> pd.DataFrame:
-    rows = [
-        {"task": task, "target": target, "extractor": extractors[-1], "score": 0.71, "side": side}
-        | {"rank": rank, "prediction": 3.2 - rank, "label": None if rank == 2 else rank % 2}
+def _truth(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, object]]:
+    found = []
+    for task, name, value, tissue in (
+        ("expression", "related_genes", "r", "LYM"),
+        ("mutation", "mutation", "mean", "TUM"),
+    ):
+        known = set(tables[name]["target"])
+        targets = [gene for gene in GENES if gene in known] or sorted(known)
+        for row in tables[name].to_dict("records"):
+            follows = targets.index(row["target"]) < len(targets) // 2
+            recovered = row["q_bh"] <= 0.05
+            found.append(
+                {
+                    "target": row["target"],
+                    "task": task,
+                    "follows": tissue if follows else "",
+                    "effect": float(follows),
+                    "extractor": row["extractor"],
+                    "value": row[value],
+                    "q_bh": row["q_bh"],
+                    "recovered": recovered,
+                    "expected": follows,
+                    "agrees": follows == recovered,
+                }
+            )
+    return found
+
+
+def _gallery(extractors: Sequence[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "task": task,
+            "target": target,
+            "extractor": extractors[-1],
+            "score": 0.71,
+            "side": side,
+            "rank": rank,
+            "slide": "S",
+            "patient": "P",
+            "x": 24 * rank,
+            "y": 24 * ((task == "mutation") + 2 * (side == "lowest")),
+            "prediction": 3.2 - rank,
+            "label": None if rank == 2 else rank % 2,
+        }
         for task, target in (("expression", "GENE001"), ("mutation", "STK11"))
         for side in ("highest", "lowest")
         for rank in range(1, 7)
     ]
-    return pd.DataFrame(rows).assign(slide="S", patient="P", x=0, y=0)
 
 
-def _embedding(rng, extractors) -> pd.DataFrame:
+def _images(rng: np.random.Generator, table: pd.DataFrame, path: Path) -> Path:
+    """Write the images of a gallery, of which one is missing, in another order."""
+    table, count = table.iloc[::-1], len(table)
+    path.parent.mkdir(exist_ok=True)
+    with create_store(path, IMAGES, {}) as store:
+        store.create_dataset("slide", data=table["slide"].tolist(), dtype=h5py.string_dtype())
+        for name in ("x", "y"):
+            store[name] = table[name].to_numpy(dtype=np.int64)
+        store["images"] = rng.integers(0, 255, (count, 24, 24, 3), dtype=np.uint8)
+        store["shown"] = np.arange(count) != 3
+    return path
+
+
+def _embedding(rng: np.random.Generator, extractors: Sequence[str]) -> list[dict[str, object]]:
     centres = rng.normal(0, 30, (len(CLASSES), 2))
-    tables = []
-    for name in extractors:
-        place = np.repeat(centres, 30, axis=0) + rng.normal(0, 6, (30 * len(CLASSES), 2))
-        table = pd.DataFrame(place, columns=["x", "y"])
-        table["tissue"] = np.repeat(CLASSES, 30)
-        table["neighbours_of_class"] = 0.9
-        tables.append(table.assign(task="tissue", extractor=name))
-    return pd.concat(tables)
+    return [
+        {
+            "task": "tissue",
+            "extractor": name,
+            "sample": f"{tissue}/{i}",
+            "tissue": tissue,
+            "x": x,
+            "y": y,
+            "neighbours_of_class": 0.9,
+        }
+        for name in extractors
+        for tissue, centre in zip(CLASSES, centres, strict=True)
+        for i, (x, y) in enumerate(centre + rng.normal(0, 6, (30, 2)))
+    ]
 
 
-def _expression(rows, rng, extractors, genes, patients) -> None:
-    for g in range(genes):
-        gene, follows = f"GENE{g + 1:03d}", g < genes // 2
-        before = rng.beta(2, 4) if follows else rng.normal(0, 0.1)
-        r = [before, *(before + rng.normal(0.03, 0.03, len(extractors) - 1))]
-        for name, value in zip(extractors, r, strict=True):
-            p = float(0.5 * np.exp(-patients * max(value, 0) ** 2))
-            found = p < 0.05
-            related = {"r": value, "n": patients, "p_one_sided": p, "related": found}
-            rows["related_genes"].append(
-                {"task": "expression", "target": gene, "extractor": name, "q_bh": p}
-                | related
-                | {"related_bh": found}
-            )
-            rows["truth"].append(_truth("expression", gene, name, value, p, follows, "LYM"))
-        rows["comparison"] += [
-            _difference("expression", gene, "pearson", patients, (extractors[0], name), *pair, 0.05)
-            for name, pair in zip(extractors[1:], product(r[:1], r[1:]), strict=True)
-        ]
-    table = pd.DataFrame(rows["related_genes"])
-    related = table.groupby("target")["related"].any()
-    r = table.pivot_table(index="target", columns="extractor", values="r")[related]
-    for name in extractors[1:]:
-        better = int((r[name] > r[extractors[0]]).sum())
-        share = better / max(1, len(r))
-        rows["improved"].append(
-            {
-                "extractor": name,
-                "n_related": len(r),
-                "n_improved": better,
-                "fraction": share,
-                "ci_low": max(0, share - 0.12),
-                "ci_high": min(1, share + 0.1),
-            }
-        )
-
-
-def _mutation(rows, rng, extractors, mutations, patients, repeats) -> dict[str, pd.DataFrame]:
-    scores: dict[str, list[dict[str, object]]] = {name: [] for name in extractors}
-    for g, gene in enumerate(GENES[:mutations]):
-        rare, follows, p = g == mutations - 1, g < mutations // 2, 0.01 * (g + 1)
-        auroc = [np.nan if rare else 0.72 - 0.03 * g + 0.02 * k for k in range(len(extractors))]
-        for name, mean in zip(extractors, auroc, strict=True):
-            rows["mutation"].append(
-                {
-                    "target": gene,
-                    "extractor": name,
-                    "mean": mean,
-                    "n_positive": 3 if rare else patients // 3 - g,
-                    "n": patients,
-                    "status": "not estimable" if rare else "ok",
-                }
-            )
-            if not rare:
-                rate = np.linspace(0, 1, 51)
-                curve = rate ** (1 / mean - 1)
-                rows["roc"] += [
-                    {"task": "mutation", "target": gene, "extractor": name, "fpr": x, "tpr": y}
-                    | {"ci_low": max(0, y - 0.1), "ci_high": min(1, y + 0.1)}
-                    for x, y in zip(rate, curve, strict=True)
-                ]
-            q = np.nan if rare else p
-            rows["truth"].append(_truth("mutation", gene, name, mean, q, follows, "TUM"))
-            scores[name] += [
-                {
-                    "target": gene,
-                    "metric": "auroc",
-                    "repeat": repeat,
-                    "fold": fold,
-                    "value": mean + rng.normal(0, 0.02),
-                }
-                for repeat in range(repeats)
-                for fold in (-1, 0)
-            ]
-        rows["comparison"] += [
-            _difference(
-                "mutation", gene, "auroc", patients, (extractors[0], name), auroc[0], mean, 0.05
-            )
-            for name, mean in zip(extractors[1:], auroc[1:], strict=True)
-        ]
-    return {name: pd.DataFrame(table) for name, table in scores.items()}
-
-
-def _truth(task, target, name, value, q, follows, tissue) -> dict[str, object]:
-    return {
-        "target": target,
-        "task": task,
-        "follows": tissue if follows else "",
-        "extractor": name,
-        "value": value,
-        "q_bh": q,
-        "recovered": q <= 0.05,
-        "expected": follows,
-        "agrees": follows == (q <= 0.05),
-    }
-
-
-def _cohort(rng, slides, patients) -> dict[str, pd.DataFrame]:
+def _cohort(rng: np.random.Generator, slides: int, patients: int) -> dict[str, pd.DataFrame]:
     tiles = rng.integers(100, 160, slides)
     odds = [0.8, 0.01, 0.03, 0.05, 0.03, 0.06, 0.02, 0]
     qc = pd.DataFrame([rng.multinomial(n, odds) for n in tiles], columns=[*REASONS])
-    qc.insert(0, "slide", [f"SIM-01-{i:04d}-01Z-00-DX1" for i in range(slides)])
-    qc.insert(1, "patient", [f"SIM-01-{min(i, patients - 1):04d}" for i in range(slides)])
-    qc = qc.assign(n_tiles=tiles, mpp=0.5, mpp_source="header", tissue_mm2=1.2, error="")
-    qc = qc.assign(n_patches=qc["kept"], stain_degenerate=0)
+    qc = qc.assign(
+        slide=[f"SIM-01-{i:04d}-01Z-00-DX1" for i in range(slides)],
+        patient=[f"SIM-01-{min(i, patients - 1):04d}" for i in range(slides)],
+        n_tiles=tiles,
+        mpp=0.5,
+        mpp_source="header",
+        effective_mpp=0.5,
+        tissue_mm2=1.2,
+        stain_degenerate=0,
+        n_patches=qc["kept"],
+        **NOT_EXCLUDED,
+    )
     cohort = qc.groupby("patient", as_index=False).agg(
         n_slides=("slide", "size"), n_slides_used=("slide", "size"), n_patches=("kept", "sum")
     )
-    bad = {"slide": "SIM-01-0098-01Z-00-DX1", "patient": "SIM-01-0098", "reason": "no tissue found"}
+    bad = {"slide": "SIM-01-0098-01Z-00-DX1", "patient": "SIM-01-0098"}
+    reason = Reason("no_tissue", "tissue on the slide: 0 mm²", "Look at its overview")
     return {
-        "qc": qc,
+        "qc": rows("qc", qc.to_dict("records")),
         "cohort": cohort,
-        "excluded_slides": pd.DataFrame([bad]),
-        "cohort_flow": _flow(slides, patients),
-        "costs": _costs(slides),
+        "excluded_slides": rows("excluded_slides", [bad | reason.as_row()]),
+        "cohort_flow": rows("cohort_flow", _flow(slides, patients)),
+        "costs": rows("costs", _costs(slides)),
     }
 
 
@@ -288,28 +352,27 @@ def _flow(slides, patients) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COHORT_FLOW.columns))
 
 
-def _costs(slides) -> pd.DataFrame:
-    rules = [
-        *(("tiling", "tile_slide"), ("tiling", "cut_patches"), ("qc", "judge_patches")),
-        *(("finetune", "fine_tune"), ("features", "extract_batch")),
-        *(("crossval", f"rule{i}") for i in range(15)),
+def _costs(slides: int) -> list[dict[str, object]]:
+    return [
+        {
+            "stage": stage,
+            "rule": rule,
+            "jobs": slides,
+            "max_rss_mb": 100 * (i + 1),
+            "cpu_hours": 2.0 / (1 + i),
+            "gpu_hours": 0.5 if rule == "fine_tune" else 0.0,
+        }
+        for i, (rule, stage) in enumerate([*STAGES.items()][7:27])
     ]
-    rows = [
-        {"stage": stage, "rule": rule, "jobs": slides, "max_rss_mb": 100 * (i + 1)}
-        | {"cpu_hours": 2.0 / (1 + i), "gpu_hours": 0.5 if rule == "fine_tune" else 0.0}
-        for i, (stage, rule) in enumerate(rules)
-    ]
-    return pd.DataFrame(rows)
 
 
-def _history() -> pd.DataFrame:
+def _history() -> list[dict[str, object]]:
     """Return a history as fine-tuning writes it: epoch 0 is the state before the step."""
-    rows = []
+    found: list[dict[str, object]] = []
     for step, start, length in ((1, 2.2, 12), (2, 0.22, 5)):
         for epoch in range(length + 1):
-            loss = start / (1 + epoch)
-            before = epoch == 0
-            rows.append(
+            loss, before = start / (1 + epoch), epoch == 0
+            found.append(
                 {
                     "step": step,
                     "epoch": epoch,
@@ -320,4 +383,4 @@ def _history() -> pd.DataFrame:
                     "learning_rate": 1e-3 / step,
                 }
             )
-    return pd.DataFrame(rows)
+    return found

@@ -12,7 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
-from histotransfer.core.provenance import code_digest
+from histotransfer.core.provenance import code_digest, files_digest
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete

@@ -43,6 +43,7 @@ rule write_summary:
         tables=PLAN.summary_tables(),
         random_weights=PLAN.has_random_weights,
         code=code("write_summary.py"),
+        templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:
         "../scripts/write_summary.py"
 

@@ -1,20 +1,14 @@
-"""Hold the published study's claims against this one's tables."""
-
-from typing import TYPE_CHECKING
+"""Compare the published study's claims with this study's tables."""
 
 from histotransfer.core.joblog import job_log
-from histotransfer.results.claims import write_claims
+from histotransfer.core.tables import write_table
+from histotransfer.results.claims import CLAIMS, judge_claims
+from histotransfer.results.tables import read_tables
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
-    write_claims(
-        job.input.comparison,
-        job.input.improved,
-        job.input.cohort,
-        job.output.claims,
-        study=job.params.study,
-        random_weights=job.params.random_weights,
+with job_log(snakemake.log[0]):
+    claims = judge_claims(
+        read_tables(dict(snakemake.input.items())),
+        study=snakemake.params.study,
+        random_weights=snakemake.params.random_weights,
     )
+    write_table(claims, snakemake.output.claims, CLAIMS)

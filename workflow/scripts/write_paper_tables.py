@@ -1,19 +1,13 @@
-"""Write the comparison as tables that an author pastes."""
-
-from typing import TYPE_CHECKING
+"""Write the comparison as tables for a paper."""
 
 from histotransfer.core.joblog import job_log
 from histotransfer.report.paper_tables import write_paper_tables
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
+with job_log(snakemake.log[0]):
     write_paper_tables(
-        dict(job.input.items()),
-        job.output.markdown,
-        job.output.latex,
-        job.output.workbook,
-        study=job.params.study,
+        dict(snakemake.input.items()),
+        snakemake.output.markdown,
+        snakemake.output.latex,
+        snakemake.output.workbook,
+        study=snakemake.params.study,
     )

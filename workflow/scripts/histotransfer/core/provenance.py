@@ -1,4 +1,4 @@
-"""Which code made a file: a digest of a script and of the modules that it imports.
+"""Which code made a file: a digest of a script, its modules, and files that it reads.
 
 Imported by the Snakefile, so only the standard library may be imported here.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +38,26 @@ def code_digest(script: Path, root: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(_closure(script, root)):
         digest.update(f"{path.relative_to(root).as_posix()}\n{_syntax(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Digest files of the workflow that are not Python, such as the templates of a page.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        In any order. Files enter the digest by name and bytes.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.name):
+        contents = path.read_bytes()
+        digest.update(f"{path.name}\n{len(contents)}\n".encode() + contents)
     return digest.hexdigest()[:16]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.errors import HistotransferError
-from ..results.tables import Inputs, Tables, read_tables
+from ..results.tables import Paths, Tables, read_tables
 from . import (
     cohort_flow,
     embedding,
@@ -25,42 +25,41 @@ from . import (
 )
 from .nothing import NothingToDraw
 
-FIGURES: dict[str, tuple[Callable[[Tables, float], Figure], tuple[str, ...]]] = {
-    "tissue_accuracy": (tissue.accuracy, ("comparison",)),
-    "confusion": (tissue.confusion, ("confusion",)),
-    "embedding": (embedding.layout, ("embedding",)),
-    "expression": (expression.scatter, ("related_genes", "improved", "comparison")),
-    "volcano": (expression.volcano, ("comparison",)),
-    "mutation": (mutation.auroc, ("mutation", "comparison", "scores")),
-    "roc": (mutation.roc, ("roc", "mutation")),
-    "gallery": (gallery.patches, ("gallery", "gallery_images", "comparison")),
-    "qc": (qc.overview, ("qc", "excluded_slides", "cohort")),
-    "cohort_flow": (cohort_flow.chart, ("cohort_flow",)),
-    "costs": (resource_usage.by_rule, ("costs",)),
-    "training": (training.curves, ("training",)),
-    "classifier": (tissue.classifier, ("classifier",)),
-    "truth": (truth.recovery, ("truth",)),
+PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
+    "tissue_accuracy": tissue.accuracy,
+    "confusion": tissue.confusion,
+    "embedding": embedding.layout,
+    "expression": expression.scatter,
+    "volcano": expression.volcano,
+    "mutation": mutation.auroc,
+    "roc": mutation.roc,
+    "gallery": gallery.patches,
+    "qc": qc.overview,
+    "cohort_flow": cohort_flow.chart,
+    "costs": resource_usage.by_rule,
+    "training": training.curves,
+    "classifier": tissue.classifier,
+    "truth": truth.recovery,
 }
-"""How each figure is drawn, and the names of the tables it needs."""
+"""How each figure of `study.catalogue.FIGURES` is drawn."""
 
 
 def draw(
     name: str,
-    inputs: Inputs,
+    paths: Paths,
     outputs: Sequence[str | Path],
     *,
     study: str,
-    alpha: float = 0.05,
+    alpha: float,
 ) -> None:
     """Draw one figure from its tables.
 
     Parameters
     ----------
     name : str
-        A name in `FIGURES`.
-    inputs : mapping
-        Paths of the tables that `FIGURES` lists for it. ``scores`` is a list of every extractor's
-        ``scores/{task}/{extractor}.tsv``, ``training`` of ``models/{extractor}.training.tsv``.
+        A name in `PAINTERS`.
+    paths : mapping
+        Where its tables are (see `read_tables`).
     outputs : sequence of str or Path
         Files to write, ``.pdf`` or ``.png``.
     study : str
@@ -71,15 +70,15 @@ def draw(
     Raises
     ------
     HistotransferError
-        If there is no such figure. An empty or degenerate table is no error: the figure says so.
+        If there is no such figure. A table without anything to draw is not an error: the figure
+        says so.
     """
-    if name not in FIGURES:
-        raise HistotransferError(name, "no such figure", f"Choose one of {', '.join(FIGURES)}")
-    paint, needed = FIGURES[name]
-    tables = read_tables({table: inputs[table] for table in needed})
+    if name not in PAINTERS:
+        raise HistotransferError(name, "is not a figure", f"Choose one of {', '.join(PAINTERS)}")
+    tables = read_tables(paths)
     with rc_context(style.RC):
         try:
-            figure = paint(tables, alpha)
+            figure = PAINTERS[name](tables, alpha)
         except NothingToDraw as nothing:
             figure = style.in_words(str(nothing))
         if study == "simulated":

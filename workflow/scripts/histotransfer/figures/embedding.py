@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ..results.tables import Tables, unique
+from ..results.rows import unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 from .tissue import NAMES
@@ -36,7 +37,7 @@ def layout(tables: Tables, alpha: float) -> Figure:
         _dots(axes, own, classes)
         pure = 100 * own["neighbours_of_class"].mean()
         name = f"{task}, {extractor}" if several else extractor
-        axes.set_title(f"{name}\n{pure:.1f} % of neighbours alike")
+        axes.set_title(f"{name}\n{pure:.1f} % same-class neighbours")
         axes.set_xlabel(f"t-SNE 1, n = {len(own):,} patches")
         axes.set_ylabel("t-SNE 2")
     for axes in panels.flat[len(panels_of) :]:
@@ -46,7 +47,7 @@ def layout(tables: Tables, alpha: float) -> Figure:
         for name, (colour, marker) in _looks(classes).items()
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=4, handletextpad=0.2)
-    style.headline(figure, "Tissue patches by their features: near each other if alike")
+    style.headline(figure, "Tissue patches by their features: similar patches lie close together")
     return figure
 
 

@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..results.tables import Tables, extractors, flag, of_kind, unique
+from ..results.rows import extractors, flag, of_kind, unique
+from ..results.tables import Tables
+from ..results.words import count
 from . import style
 from .nothing import NothingToDraw
 
@@ -117,7 +119,8 @@ def volcano(tables: Tables, alpha: float) -> Figure:
     down = int((rows["significant"] & (rows["delta"] < 0)).sum())
     style.headline(
         figure,
-        f"Of {len(rows)} differences, {up} significant gains\nand {down} losses{_patients(rows)}",
+        f"{count(up, 'significant gain')} and {count(down, 'significant loss')}\n"
+        f"among {count(len(rows), 'difference')}{_patients(rows)}",
     )
     return figure
 
@@ -133,7 +136,7 @@ def _panels(count: int) -> tuple[list[Axes], Figure]:
 
 
 def _name_genes(axes: Axes, x: pd.Series, y: pd.Series) -> None:
-    """Name the dots farthest up, leaving out a name that would lie on another."""
+    """Name the highest dots, except where a name would lie on another."""
     left, right = axes.get_xlim()
     wide, high = right - left, float(np.ptp(axes.get_ylim()))
     named: list[tuple[float, float]] = []
@@ -163,7 +166,7 @@ def _gist(improved: pd.DataFrame, patients: str) -> str:
         return f"How well each gene is predicted{patients}"
     row = improved.iloc[0]
     return (
-        f"{row['n_improved']:.0f} of {row['n_related']:.0f} related genes better with "
-        f"{row['extractor']}:\n{100 * row['fraction']:.0f} % "
+        f"{row['extractor']} predicts {row['n_improved']} of {row['n_related']} related genes "
+        f"better:\n{100 * row['fraction']:.0f} % "
         f"(95 % interval {100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}){patients}"
     )

@@ -5,18 +5,21 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, of_kind
+from ..results.gallery_table import PATCH
+from ..results.rows import of_kind
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
 LEFT_MM, TOP_MM = 2.0, 17.0
 SIDE_MM, GAP_MM, WORDS_MM = 13.2, 1.0, 12.0
-"""A patch's side, the space beside it, and the space for what is said above and below it."""
+"""A patch's side, the space beside it, and the space for the words above and below it."""
 
 
 def patches(tables: Tables, alpha: float) -> Figure:
     """Draw one row of patches per gene: the highest predicted at the left, the lowest right."""
-    table, pictures = tables["gallery"], tables["gallery_images"]
+    table = tables["gallery"]
+    pictures = tables["gallery_images"].drop_duplicates(list(PATCH)).set_index(list(PATCH))
     if table.empty:
         raise NothingToDraw("No gene is predicted better than chance, so no patch is shown.")
     mutations = set(of_kind(tables["comparison"], "mutation")["task"])
@@ -38,7 +41,7 @@ def patches(tables: Tables, alpha: float) -> Figure:
         )
         for side, shift in (("highest", 0.0), ("lowest", style.PAGE_MM / 2)):
             of_side = rows[rows["side"] == side]
-            for at, (_, row) in zip(of_side.index, of_side.iterrows(), strict=True):
+            for _, row in of_side.iterrows():
                 left = LEFT_MM + shift + (int(row["rank"]) - 1) * (SIDE_MM + GAP_MM)
                 axes = figure.add_axes(
                     (
@@ -49,7 +52,7 @@ def patches(tables: Tables, alpha: float) -> Figure:
                     )
                 )
                 axes.set_axis_off()
-                picture = pictures.loc[int(at)]
+                picture = pictures.loc[tuple(row[list(PATCH)])]
                 if picture["shown"]:
                     axes.imshow(picture["image"], interpolation="lanczos")
                 else:
@@ -62,15 +65,15 @@ def patches(tables: Tables, alpha: float) -> Figure:
         figure.text(
             (LEFT_MM + shift) / style.PAGE_MM, 1 - 12 / tall, side, color=style.GREY, va="top"
         )
-    style.headline(figure, "What predicts the best genes, one patch of a patient")
+    style.headline(figure, "Patches that predict the best genes most and least, one per patient")
     return figure
 
 
 def _below(row: pd.Series, mutation: bool) -> str:
     if pd.isna(row["label"]):
-        measured = "not known"
+        measured = "not measured"
     elif mutation:
         measured = "mutated" if row["label"] == 1 else "not mutated"
     else:
-        measured = f"has {row['label']:.2f}"
-    return f"{row['prediction']:.2f}\n{measured}"
+        measured = f"measured {row['label']:.2f}"
+    return f"predicted {row['prediction']:.2f}\n{measured}"

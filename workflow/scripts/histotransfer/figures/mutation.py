@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..results.tables import Tables, extractors, of_kind, unique
+from ..results.rows import extractors, of_kind, unique
+from ..results.tables import Tables
+from ..results.words import count
 from . import style
 from .nothing import NothingToDraw
 
@@ -19,7 +21,7 @@ def auroc(tables: Tables, alpha: float) -> Figure:
     """Draw each repeat's AUROC per gene, and beside it the corrected interval of the difference."""
     table, comparison = tables["mutation"], of_kind(tables["comparison"], "mutation")
     if table.empty:
-        raise NothingToDraw("No mutation was to be predicted.")
+        raise NothingToDraw("No mutation was predicted.")
     names = extractors(comparison) or unique(table["extractor"])
     marks = style.looks(names)
     genes = (
@@ -34,7 +36,7 @@ def auroc(tables: Tables, alpha: float) -> Figure:
     for k, name in enumerate(names):
         shift = (k - (len(names) - 1) / 2) * 0.72 / len(names)
         colour, marker = marks[name]
-        own = scores[(scores["source"] == name) & scores["target"].isin(genes)]
+        own = scores[(scores["extractor"] == name) & scores["target"].isin(genes)]
         left.plot(
             own["value"],
             own["target"].map(place) + shift,
@@ -65,7 +67,7 @@ def auroc(tables: Tables, alpha: float) -> Figure:
     left.axvline(0.5, color=style.INK, linewidth=0.8)
     left.set_xlabel("AUROC (small: each repeat; large: mean; line: chance)")
     right.axvline(0, color=style.INK, linewidth=0.8)
-    right.set_xlabel(f"ΔAUROC to {names[0]}, 95 % interval")
+    right.set_xlabel(f"ΔAUROC vs {names[0]}, 95 % interval")
     right.xaxis.set_major_locator(MaxNLocator(5))
     for axes in (left, right):
         style.grid(axes, "x")
@@ -96,7 +98,7 @@ def roc(tables: Tables, alpha: float) -> Figure:
         for number, name in enumerate(names):
             colour = marks[name][0]
             own = curves[(curves["target"] == gene) & (curves["extractor"] == name)]
-            # More than two bands on each other cannot be told apart.
+            # More than two overlapping bands cannot be told apart.
             if len(names) == 2:
                 axes.fill_between(
                     own["fpr"], own["ci_low"], own["ci_high"], color=colour, alpha=0.18, linewidth=0
@@ -126,7 +128,9 @@ def roc(tables: Tables, alpha: float) -> Figure:
     )
     band = "band: 95 % interval over patients" if len(names) == 2 else "intervals: tables/roc.tsv"
     style.headline(
-        figure, f"ROC curves of {len(genes)} genes, mutated of n patients\nnumbers: AUROC; {band}"
+        figure,
+        f"ROC curves of {count(len(genes), 'gene')} (mutated of all patients)\n"
+        f"numbers: AUROC; {band}",
     )
     return figure
 
@@ -147,7 +151,7 @@ def _gist(comparison: pd.DataFrame) -> str:
     if tested.empty:
         return "How well each gene's mutation is predicted"
     if tested["extractor"].nunique() > 1:
-        return f"Of {len(tested)} differences in AUROC, {up} are above zero and {down} below"
+        return f"Of {len(tested)} differences in AUROC, {up} above zero and {down} below"
     name = tested["extractor"].iloc[0]
     rest = len(tested) - up - down
-    return f"{name} is better for {up}, worse for {down} and undecided for {rest} genes"
+    return f"{name}: better for {count(up, 'gene')}, worse for {down}, undecided for {rest}"

@@ -1,4 +1,4 @@
-"""What a figure raises when its table holds nothing that could be drawn."""
+"""What a figure raises when its table has nothing to draw."""
 
 
 class NothingToDraw(Exception):

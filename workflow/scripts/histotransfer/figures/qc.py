@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ..qc.overview import COLOURS
 from ..results.tables import Tables
+from ..results.words import count
 from . import style
 from .nothing import NothingToDraw
 
@@ -61,11 +62,11 @@ def overview(tables: Tables, alpha: float) -> Figure:
         left.stairs(above, edges, baseline=bottom, fill=True, color=COLOURS[reason])
         bottom = above
     left.set(xlim=(-0.5, len(order) - 0.5), ylim=(0, 100))
-    left.set_xlabel(f"slides by share kept, n = {len(order)}")
+    left.set_xlabel(f"slides, ordered by share kept, n = {len(order)}")
     left.set_ylabel("patches of the slide (%)")
 
     right.hist(used["kept"], bins=min(30, max(5, len(used) // 3)), color=COLOURS["kept"])
-    right.set_xlabel("kept patches of a slide")
+    right.set_xlabel("kept patches per slide")
     right.set_ylabel(f"slides, n = {len(used)}")
     style.grid(right, "y")
     patients = tables["cohort"]
@@ -84,4 +85,4 @@ def _percent(share: float) -> str:
 
 
 def _excluded(excluded: pd.DataFrame) -> str:
-    return f"{len(excluded)} slide{'s' * (len(excluded) != 1)} excluded"
+    return f"{count(len(excluded), 'slide')} excluded"

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, unique
+from ..results.rows import unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
 UNITS = {"h": 1.0, "min": 60.0, "s": 3600.0}
 """How many of a unit make an hour."""
 SHOWN = 16
-"""How many rules have a row; the others are summed in the last."""
+"""How many rules have a row of their own; the last row sums the others."""
 
 
 def by_rule(tables: Tables, alpha: float) -> Figure:
     """Draw CPU time and peak memory of each rule, in the order of the data."""
     table = tables["costs"]
     if table.empty:
-        raise NothingToDraw("No job was timed: there is no benchmark file.")
+        raise NothingToDraw("No job was timed.")
     largest = table["cpu_hours"].nlargest(SHOWN).index
     rest = table.drop(largest)
     rows = table.loc[sorted(largest)]
@@ -58,7 +59,7 @@ def by_rule(tables: Tables, alpha: float) -> Figure:
     left.set_yticks(place, labels)
     left.set_ylim(len(labels) - 0.4, -0.6)
     left.margins(x=0.12)
-    left.set_xlabel(f"CPU time, all jobs of the rule ({unit}; share of the whole)")
+    left.set_xlabel(f"CPU time of all jobs ({unit}), and share of the total")
     right.set_xlabel("peak memory of a job (GB)")
     for axes in (left, right):
         style.grid(axes, "x")
@@ -78,7 +79,7 @@ def _shares(values: list[float]) -> list[str]:
 
 
 def _unit(hours: float) -> str:
-    """Choose the largest unit of which there is more than one."""
+    """Choose the largest unit of which there is at least one."""
     return next((unit for unit, many in UNITS.items() if many * hours >= 1), "s")
 
 
@@ -88,5 +89,5 @@ def _amount(hours: float) -> str:
 
 
 def _gist(cpu_hours: float, gpu_hours: float) -> str:
-    gpu = f", {_amount(gpu_hours)} with a GPU" if gpu_hours else ", none with a GPU"
-    return f"The run took {_amount(cpu_hours)} of CPU time{gpu}"
+    gpu = f"held a GPU for {_amount(gpu_hours)}" if gpu_hours else "used no GPU"
+    return f"The jobs took {_amount(cpu_hours)} of CPU time and {gpu}"

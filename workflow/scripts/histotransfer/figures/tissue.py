@@ -1,4 +1,4 @@
-"""Tissue types: accuracy by class, and which classes are taken for which."""
+"""Tissue types: accuracy by class, and which classes are mistaken for which."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from ..evaluation.intervals import wilson
-from ..results.tables import Tables, extractors, of_kind, unique
+from ..results.rows import extractors, of_kind, unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
@@ -68,7 +69,7 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
         for axes in (left, right):
             axes.axhline(0.5, color=style.FAINT, linewidth=0.8)
     left.set_xlabel("accuracy (%), 95 % interval")
-    right.set_xlabel(f"difference to {names[0]} (points), 95 % interval")
+    right.set_xlabel(f"difference vs {names[0]} (points), 95 % interval")
     right.axvline(0, color=style.INK, linewidth=0.8)
     for axes in (left, right):
         style.grid(axes, "x")
@@ -81,8 +82,8 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     """Draw one matrix per extractor: of each true class, the share called each class."""
     rows = tables["confusion"].dropna(subset=["fraction"])
     if rows.empty:
-        raise NothingToDraw("No tissue type was predicted, so none was confused.")
-    return _matrices(rows, "Of the patches of each class, how many are called what (%)")
+        raise NothingToDraw("No tissue type was predicted, so there is nothing to mistake.")
+    return _matrices(rows, "What the patches of each class are called (%)")
 
 
 def classifier(tables: Tables, alpha: float) -> Figure:
@@ -94,7 +95,7 @@ def classifier(tables: Tables, alpha: float) -> Figure:
     count = float((right["fraction"] * right["n"]).sum())
     total = rows.drop_duplicates(["dataset", "extractor", "true"])["n"].sum()
     panels = rows.assign(extractor=rows["extractor"] + "\non " + rows["dataset"])
-    return _matrices(panels, f"Fine-tuned classifier: {100 * count / total:.1f} % right")
+    return _matrices(panels, f"Fine-tuned classifier: {100 * count / total:.1f} % correct")
 
 
 def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
@@ -119,7 +120,7 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
 
 
 def _counts(of_class: Sequence[int]) -> str:
-    """Say how many patches a class has; datasets may differ."""
+    """Say how many patches a class has, which may differ between datasets."""
     return " or ".join(f"{count:,}" for count in of_class) or "0"
 
 
@@ -160,6 +161,6 @@ def _gist(rows: pd.DataFrame) -> str:
         return "Accuracy by tissue class"
     row = overall.iloc[0]
     return (
-        f"{row['extractor']} names {100 * row['extractor_mean']:.1f} % of the patches right, "
-        f"{row['baseline']} {100 * row['baseline_mean']:.1f} %"
+        f"{row['extractor']} classifies {100 * row['extractor_mean']:.1f} % of the patches "
+        f"correctly, {row['baseline']} {100 * row['baseline_mean']:.1f} %"
     )

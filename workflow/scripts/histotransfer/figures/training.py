@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, unique
+from ..results.rows import unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
@@ -18,11 +19,11 @@ def curves(tables: Tables, alpha: float) -> Figure:
     table = tables["training"]
     if table.empty:
         raise NothingToDraw("No network was fine-tuned.")
-    names = unique(table["source"])
+    names = unique(table["extractor"])
     figure = style.page(14 + 58 * len(names))
     panels = figure.subplots(len(names), 2, squeeze=False)
     for row, name in zip(panels, names, strict=True):
-        history = table[table["source"] == name].reset_index(drop=True)
+        history = table[table["extractor"] == name].reset_index(drop=True)
         best = _best(history)
         for axes, column, label, scale in (
             (row[0], "loss", "cross-entropy", 1.0),
@@ -43,7 +44,7 @@ def curves(tables: Tables, alpha: float) -> Figure:
                 axes.set_title(name, pad=14)
             ticks = history.index[history["epoch"] % math.ceil(len(history) / 16) == 0]
             axes.set_xticks(ticks, history["epoch"][ticks].astype(str))
-            axes.set(xlabel="epoch of the step (0: before it)", ylabel=label)
+            axes.set(xlabel="epoch (0: before the step)", ylabel=label)
             axes.set_xlim(-0.5, len(history) - 0.5)
             style.grid(axes, "y")
         row[0].legend(loc="best")

@@ -1,11 +1,12 @@
-"""The simulated study only: which planted effects were found, and which noise was taken for one."""
+"""Simulated studies only: which planted effects were found, and which noise looks like one."""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.tables import Tables, flag, unique
+from ..results.rows import flag, unique
+from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw
 
@@ -80,7 +81,7 @@ def recovery(tables: Tables, alpha: float) -> Figure:
     style.headline(
         figure,
         f"{agree} of {len(table)} results agree with what was planted\n"
-        f"filled: q ≤ {alpha:g}   open: not   cross: against what was planted",
+        f"filled: q ≤ {alpha:g}   open: not significant   cross: contradicts what was planted",
     )
     return figure
 

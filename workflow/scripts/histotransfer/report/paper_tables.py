@@ -1,4 +1,4 @@
-"""The comparison as tables that an author pastes: Excel, Markdown and LaTeX."""
+"""The comparison as tables for a paper: Excel, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -12,51 +12,53 @@ import xlsxwriter
 from tabulate import tabulate
 
 from ..core.files import written_whole
-from ..results.tables import Inputs, read_tables
+from ..results.claims import CLAIMS
+from ..results.tables import Paths, read_tables
 
 SHOWN = 25
-"""How many targets of a task a printed table has; the workbook has all."""
+"""How many targets of a task a printed table lists; the workbook lists all."""
 NAMES = {"accuracy": "Accuracy", "pearson": "Pearson r", "auroc": "AUROC"}
 NOTE = (
-    "Differences with p and 95 % interval by the corrected resampled t-test (Nadeau & Bengio "
-    "2003); q by Benjamini-Hochberg over the targets of the task."
+    "Differences with p and 95 % interval from the corrected resampled t-test (Nadeau & Bengio "
+    "2003); q from Benjamini-Hochberg over the targets of the task."
 )
 
 
 @dataclass(frozen=True)
 class Table:
-    """One task and compared extractor: numbers, one row per target, and what stands above them."""
+    """One task and compared extractor: a title, and numbers with one row per target."""
 
     title: str
     metric: str
     rows: pd.DataFrame
 
     def printed(self) -> tuple[pd.DataFrame, str]:
-        """Return the rows of a printed table, and which of all they are."""
+        """Return the rows of a printed table, and a sentence on which they are."""
         if len(self.rows) <= SHOWN:
             return self.rows, ""
         order = self.rows["q"].sort_values(kind="stable").index[:SHOWN]
-        return self.rows.loc[order], f" The {SHOWN} of {len(self.rows)} targets of smallest q."
+        which = f" The {SHOWN} targets with the smallest q, of {len(self.rows)}."
+        return self.rows.loc[order], which
 
 
 def write_paper_tables(
-    inputs: Inputs, markdown: str | Path, latex: str | Path, workbook: str | Path, *, study: str
+    paths: Paths, markdown: str | Path, latex: str | Path, workbook: str | Path, *, study: str
 ) -> None:
     """Write the comparison for a paper.
 
     Parameters
     ----------
-    inputs : mapping
-        Paths of the tables `comparison`, `improved` and `claims`.
+    paths : mapping
+        Where the tables `comparison`, `improved` and `claims` are.
     markdown, latex : str or Path
-        One table per task and compared extractor, of at most 25 targets, rounded; LaTeX for the
-        package booktabs.
+        One table per task and compared extractor, rounded, with at most 25 targets; the LaTeX needs
+        the package booktabs.
     workbook : str or Path
-        The same with all targets as numbers, one sheet each, and the claims.
+        The same tables with all targets and all digits, one sheet each, and the claims.
     study : str
-        The study's name; ``simulated`` is said in every title.
+        The study's name; every title says so if the data are ``simulated``.
     """
-    tables = read_tables({name: inputs[name] for name in ("comparison", "improved", "claims")})
+    tables = read_tables(paths)
     parts = list(_tables(tables["comparison"], tables["improved"], study))
     for path, kind in ((markdown, "pipe"), (latex, "latex_booktabs")):
         text = "\n".join(_printed(part, kind) for part in parts) or "No target was compared.\n"
@@ -75,9 +77,9 @@ def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Ite
         share = improved[(improved["task"] == task) & (improved["extractor"] == extractor)]
         for _, row in share.dropna(subset=["fraction"]).iterrows():
             title += (
-                f" Of {row['n_related']:.0f} genes related to the image features "
-                f"{row['n_improved']:.0f} ({100 * row['fraction']:.0f} %, 95 % interval "
-                f"{100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f}) are predicted better."
+                f" Of the {row['n_related']} genes related to the image features, {extractor} "
+                f"predicts {row['n_improved']} better ({100 * row['fraction']:.0f} %, 95 % "
+                f"interval {100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})."
             )
         columns = {
             "target": "Target",
@@ -161,8 +163,8 @@ def _write_workbook(path: Path, parts: list[Table], claims: pd.DataFrame) -> Non
             looks |= {"p": styles["p"], "q": styles["p"]}
             name = f"Table {number}"
             _sheet(book, name, f"{part.title} {NOTE}", part.rows, looks, styles)
-        looks = dict.fromkeys(claims.columns, styles["plain"])
-        title = "The claims of the published abstract, and what was found here."
+        looks = dict.fromkeys(CLAIMS.columns, styles["plain"])
+        title = "The claims of the published abstract, and what this study found."
         _sheet(book, "Claims", title, claims, looks, styles)
 
 

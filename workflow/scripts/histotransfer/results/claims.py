@@ -1,17 +1,16 @@
-"""The abstract's claims against this study: each with its interval and a verdict."""
+"""The abstract's claims, each with what this study found, its interval and a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ..core.tables import write_table
+from ..core.tables import TableSchema
 from ..evaluation.intervals import wilson
-from .tables import extractors, of_kind, read_tables
+from .rows import extractors, of_kind
 
 CITATION = (
     "Li X, Cen M, Xu J, Zhang H, Xu XS. Improving feature extraction from histopathological "
@@ -25,16 +24,31 @@ ACCURACY = {"all": (0.964, 0.984), "STR": (0.87, 0.94)}
 """Published accuracy by tissue class: off the shelf, fine-tuned."""
 ACCURACY_NAMES = {"all": "tissue types", "STR": "stroma"}
 TOLERANCE = {"all": 0.01, "STR": 0.03}
-"""How far from a published accuracy still counts as the same (declared; stroma is one class)."""
+"""How far from a published accuracy still counts as the same (our choice; stroma is one class)."""
 ACCURACY_P = 2.2e-6
 RELATED, IMPROVED = 171, 139
 BETTER_GENES = ("STK11", "TP53", "LRP1B", "NF1", "FAT1")
 GENES_TESTED = 9
 
 PATCHES, SLIDES = 7180, 541
-"""Size of the declared data: patches of CRC-VAL-HE-7K, diagnostic slides of TCGA-LUAD."""
+"""Size of the full data: patches of CRC-VAL-HE-7K, diagnostic slides of TCGA-LUAD."""
 COMPLETE = 0.95
-"""Share of the declared data from which on a study is not called partial."""
+"""A study with a smaller share of the full data is called partial."""
+
+CLAIMS = TableSchema(
+    "claims",
+    {
+        "claim": "text",
+        "extractor": "text",
+        "quantity": "text",
+        "published": "number",
+        "here": "number",
+        "ci_low": "number",
+        "ci_high": "number",
+        "verdict": "text",
+        "why": "text",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -52,33 +66,28 @@ class Row:
     why: str
 
 
-def write_claims(
-    comparison: str | Path,
-    improved: str | Path,
-    cohort: str | Path,
-    out_path: str | Path,
-    *,
-    study: str,
-    random_weights: bool,
-) -> None:
-    """Write one row per claim of the abstract and compared extractor.
+def judge_claims(
+    tables: Mapping[str, pd.DataFrame], *, study: str, random_weights: bool
+) -> pd.DataFrame:
+    """Judge each claim of the abstract for each compared extractor.
 
     Parameters
     ----------
-    comparison, improved, cohort : str or Path
-        ``tables/comparison.tsv``, ``tables/improved.tsv`` and ``tables/cohort.tsv``.
-    out_path : str or Path
-        ``tables/claims.tsv``: claim, extractor, quantity, published, here, ci_low, ci_high,
-        verdict (reproduced, not reproduced, inconclusive, not comparable) and why.
+    tables : mapping
+        `comparison`, `improved` and `cohort`.
     study : str
-        The config's `study`; only the published one's numbers can be compared.
+        The config's `study`; only the published study's numbers can be compared.
     random_weights : bool
-        The network did not start from ImageNet.
+        Whether the network did not start from ImageNet.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `CLAIMS`, one row per claim and extractor. The verdict is ``reproduced``,
+        ``not reproduced``, ``inconclusive`` or ``not comparable``.
     """
-    tables = read_tables({"comparison": comparison, "improved": improved, "cohort": cohort})
     rows = _rows(tables["comparison"], tables["improved"], tables["cohort"], study, random_weights)
-    columns = list(Row.__dataclass_fields__)
-    write_table(pd.DataFrame([asdict(row) for row in rows], columns=columns), out_path)
+    return pd.DataFrame([asdict(row) for row in rows], columns=list(CLAIMS.columns))
 
 
 def judge_level(published: float, low: float, high: float, tolerance: float) -> tuple[str, str]:
@@ -128,19 +137,19 @@ def judge_gain(
     -------
     verdict, why : str
         ``reproduced`` if the interval lies above `none`; ``not reproduced`` if it lies below, or
-        holds `none` but not the published size; ``inconclusive`` if it holds both.
+        includes `none` but not the published size; ``inconclusive`` if it includes both.
     """
     if np.isnan([low, high]).any():
         return "inconclusive", "not estimable here"
     if low > none:
         if published is not None and high < published:
             return "reproduced", "better, though by less than published"
-        return "reproduced", "the interval lies above no gain"
+        return "reproduced", "the whole interval is a gain"
     if high < none:
-        return "not reproduced", "the interval lies below no gain"
+        return "not reproduced", "the whole interval is a loss"
     if published is not None and high < published:
-        return "not reproduced", "the interval holds no gain and excludes the published one"
-    return "inconclusive", "the interval holds no gain as well as a gain"
+        return "not reproduced", "the interval allows for no gain, but not for the published one"
+    return "inconclusive", "the interval allows for a gain and for none"
 
 
 def _rows(
@@ -177,7 +186,7 @@ def _accuracy(tissue: pd.DataFrame, target: str, names: list[str], bar: str) -> 
         return _row(claim, name, "accuracy", published, here, low, high, verdict, bar)
 
     yield level(
-        f"{what}: accuracy of the features off the shelf",
+        f"{what}: accuracy of the off-the-shelf features",
         names[0],
         off_the_shelf,
         rows[0]["baseline_mean"],
@@ -288,7 +297,7 @@ def _row(
     verdict: tuple[str, str],
     bar: str,
 ) -> Row:
-    """Make a row; what bars the comparison goes before any verdict on the numbers."""
+    """Make a row; what bars the comparison overrides any verdict on the numbers."""
     decided, why = ("not comparable", bar) if bar else verdict
     return Row(claim, extractor, quantity, published, here, low, high, decided, why)
 

@@ -1,87 +1,128 @@
-"""What slides and jobs cost, from the benchmarks that Snakemake keeps."""
+"""What slides and jobs cost, from the benchmark files that Snakemake writes."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ..core.hdf5 import open_store
-from ..core.tables import read_table, write_table
+from ..core.tables import TableSchema, write_table
+from ..study.catalogue import FIGURES
 
-COLUMNS = [
-    *("stage", "rule", "jobs", "wall_hours", "cpu_hours", "gpu_hours"),
-    *("median_seconds", "longest_seconds", "max_rss_mb"),
-]
-"""The columns of `tabulate_jobs`."""
+_RULES: Mapping[str, Sequence[str]] = {
+    "simulate": ("simulate_slide", "simulate_patches", "simulate_labels"),
+    "fetch": ("fetch_dataset", "unpack_dataset", "fetch_slide", "fetch_labels"),
+    "slides": ("tile_slide",),
+    "patches": ("pack_dataset", "fit_stain", "extract_patches"),
+    "qc": ("judge_patches", "export_geojson", "summarise_cohort"),
+    "models": ("fetch_weights", "build_imagenet", "fine_tune", "admit_model"),
+    "features": ("extract_features", "extract_batch", "pool_features", "pool_external"),
+    "labels": ("read_labels",),
+    "evaluation": ("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
+    "results": (
+        *("check_claims", "check_truth", "embed_patches", "classify", "pick_patches"),
+        *("read_gallery", "tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
+    ),
+    "figures": tuple(f"draw_{figure}" for figure in FIGURES),
+    "report": ("write_paper_tables", "write_summary"),
+}
+
+STAGES: Mapping[str, str] = {rule: stage for stage, rules in _RULES.items() for rule in rules}
+"""The stage of each rule that makes a file, in the order of the data."""
+
+COSTS = TableSchema(
+    "costs",
+    {
+        "stage": "text",
+        "rule": "text",
+        "jobs": "integer",
+        "wall_hours": "number",
+        "cpu_hours": "number",
+        "gpu_hours": "number",
+        "median_seconds": "number",
+        "longest_seconds": "number",
+        "max_rss_mb": "number",
+    },
+)
+
+SLIDE_JOBS = {
+    "tile_seconds": "tile_slide",
+    "extract_seconds": "extract_patches",
+    "judge_seconds": "judge_patches",
+}
+"""The rules that run once per slide, by the column of their seconds."""
+
+SLIDE_COSTS = TableSchema(
+    "slide_costs",
+    {
+        "slide": "text",
+        "n_tiles": "integer",
+        **dict.fromkeys(SLIDE_JOBS, "number"),
+        "seconds": "number",
+        "tiles_per_second": "number",
+        "max_rss_mb": "number",
+    },
+)
 
 
 def tabulate_slides(
-    qc_paths: Mapping[str, Path], benchmarks: Mapping[str, Mapping[str, Path]], table: str | Path
+    slides: Collection[str], verdicts: str | Path, benchmarks: str | Path, table: str | Path
 ) -> None:
     """Write one row per slide: its tiles, seconds by job and in all, tiles per second, memory.
 
     Parameters
     ----------
-    qc_paths : mapping of str to Path
-        The slides' verdicts (`qc/1`) by slide.
-    benchmarks : mapping of str to mapping of str to Path
-        By job (`tile`, `cut`, `judge`) and slide, Snakemake's benchmark files. Cells whose file is
-        gone are empty.
+    slides : collection of str
+        All slides.
+    verdicts : str or Path
+        The folder of the slides' verdicts (`qc/1`).
+    benchmarks : str or Path
+        The folder of Snakemake's benchmark files: ``{rule}/{slide}.tsv``. Cells are empty where a
+        file is missing.
     table : str or Path
-        The table to write.
+        The table to write (`SLIDE_COSTS`).
     """
     rows = []
-    for slide, path in qc_paths.items():
-        with open_store(path, "qc/1") as store:
+    for slide in sorted(slides):
+        with open_store(Path(verdicts, f"{slide}.h5"), "qc/1", slide=slide) as store:
             n_tiles = len(store["reason"])
-        seconds, memory = {}, []
-        for job, files in benchmarks.items():
-            if files[slide].exists():
-                measured = read_table(files[slide]).apply(pd.to_numeric, errors="coerce").iloc[-1]
-                seconds[f"{job}_seconds"] = measured["s"]
-                memory.append(measured["max_rss"])
-        complete = len(seconds) == len(benchmarks)
+        files = {job: Path(benchmarks, rule, f"{slide}.tsv") for job, rule in SLIDE_JOBS.items()}
+        jobs = {job: _measured(path) for job, path in files.items() if path.exists()}
+        seconds = {job: measured["s"] for job, measured in jobs.items()}
         row = {"slide": slide, "n_tiles": n_tiles, **seconds}
-        if complete:
+        if len(jobs) == len(SLIDE_JOBS):
             row["seconds"] = round(sum(seconds.values()), 4)
-        if seconds.get("cut_seconds"):
-            row["tiles_per_second"] = round(n_tiles / seconds["cut_seconds"], 1)
-        rows.append(row | {"max_rss_mb": max(memory, default=None)})
-    columns = ["slide", "n_tiles", *(f"{job}_seconds" for job in benchmarks)]
-    columns += ["seconds", "tiles_per_second", "max_rss_mb"]
-    write_table(pd.DataFrame(rows).reindex(columns=columns).sort_values("slide"), table)
+        if seconds.get("extract_seconds"):
+            row["tiles_per_second"] = round(n_tiles / seconds["extract_seconds"], 1)
+        memory = max((measured["max_rss"] for measured in jobs.values()), default=None)
+        rows.append(row | {"max_rss_mb": memory})
+    columns = list(SLIDE_COSTS.columns)
+    write_table(pd.DataFrame(rows, columns=columns), table, SLIDE_COSTS)
 
 
-def tabulate_jobs(
-    benchmarks: Path, stages: Mapping[str, str], on_gpu: Collection[str], table: str | Path
-) -> None:
+def tabulate_jobs(benchmarks: str | Path, on_gpu: Collection[str], table: str | Path) -> None:
     """Write one row per rule: its jobs, their hours and their memory.
 
     Parameters
     ----------
-    benchmarks : Path
-        The folder of Snakemake's benchmark files: ``{rule}.tsv`` or ``{rule}/**/*.tsv``, of each
-        job the last time that it ran.
-    stages : mapping of str to str
-        The stage of each rule, in the order of the data.
+    benchmarks : str or Path
+        The folder of Snakemake's benchmark files: ``{rule}.tsv`` or ``{rule}/**/*.tsv``.
     on_gpu : collection of str
         The rules whose jobs hold a GPU.
     table : str or Path
-        To write: stage, rule, jobs, wall_hours, cpu_hours, gpu_hours (wall time of jobs that hold a
-        GPU), median_seconds, longest_seconds (wall), max_rss_mb. Snakemake measures neither CPU
-        time nor memory of a job that ends at once; such a job counts its wall time as CPU time.
+        The table to write (`COSTS`); `gpu_hours` is the wall time of jobs that hold a GPU, and
+        seconds are wall time. Snakemake measures neither CPU time nor memory of a job that ends at
+        once; such a job counts its wall time as CPU time.
     """
     rows = []
-    for rule, stage in stages.items():
-        files = [*benchmarks.glob(f"{rule}.tsv"), *benchmarks.glob(f"{rule}/**/*.tsv")]
+    for rule, stage in STAGES.items():
+        folder = Path(benchmarks)
+        files = [*folder.glob(f"{rule}.tsv"), *folder.glob(f"{rule}/**/*.tsv")]
         if not files:
             continue
-        jobs = pd.concat([read_table(path).iloc[-1:] for path in sorted(files)])
-        jobs = jobs.reindex(columns=["s", "cpu_time", "max_rss"]).apply(
-            pd.to_numeric, errors="coerce"
-        )
+        jobs = pd.DataFrame([_measured(path) for path in sorted(files)])
         wall = jobs["s"].sum() / 3600
         rows.append(
             {
@@ -96,4 +137,10 @@ def tabulate_jobs(
                 "max_rss_mb": jobs["max_rss"].max(),
             }
         )
-    write_table(pd.DataFrame(rows, columns=COLUMNS).round(6), table)
+    write_table(pd.DataFrame(rows, columns=list(COSTS.columns)).round(6), table, COSTS)
+
+
+def _measured(path: Path) -> pd.Series:
+    """Read what a job's last run took: seconds, CPU seconds and MB; NaN where not measured."""
+    last = pd.read_csv(path, sep="\t").iloc[-1]
+    return pd.to_numeric(last.reindex(["s", "cpu_time", "max_rss"]), errors="coerce")

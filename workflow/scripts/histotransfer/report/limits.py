@@ -1,0 +1,143 @@
+"""The limits of a run: what a reader must know before any number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..core.exclusions import KEPT, Reason
+from ..evaluation.statistics import CONSTANT, NO_DIFFERENCE, NOT_ESTIMABLE, OK
+from ..results.claims import STUDY
+from ..results.tables import Tables
+from ..results.words import count, listed, share
+
+STATUS = {
+    NOT_ESTIMABLE: ("is not estimable", "are not estimable"),
+    NO_DIFFERENCE: ("scores the same in every fold", "score the same in every fold"),
+    CONSTANT: (
+        "differs by the same amount in every fold, so it cannot be tested",
+        "differ by the same amount in every fold, so they cannot be tested",
+    ),
+}
+"""What a comparison's status says of one target, and of several."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit, and a warning that stands out before it."""
+
+    text: str
+    warning: str = ""
+
+
+def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> Iterator[Limit]:
+    """Yield the limits of a run, the gravest first."""
+    yield from _of_the_data(config["study"], random_weights)
+    for text in (
+        *_left_out(tables["excluded_slides"], tables["cohort"]),
+        *taken_on_trust(tables["qc"]),
+        *_not_compared(tables["comparison"]),
+        *_without_label(tables["excluded_labels"]),
+        *_external(tables["external"]),
+        *_of_the_design(config),
+    ):
+        yield Limit(text)
+
+
+def _of_the_data(study: str, random_weights: bool) -> Iterator[Limit]:
+    if study == "simulated":
+        yield Limit(
+            "The slides are painted, and the labels are drawn from a known truth. The page shows "
+            "that the method works. It says nothing about tumours.",
+            "The data are simulated.",
+        )
+    elif study != STUDY:
+        yield Limit(
+            f"The data are those of {study}, not of the published study ({STUDY}). The published "
+            "numbers are shown, but not judged."
+        )
+    if random_weights:
+        yield Limit(
+            "No comparison with the published study means anything in this run.",
+            "The network started from random weights, not from ImageNet’s.",
+        )
+
+
+def _left_out(excluded: pd.DataFrame, cohort: pd.DataFrame) -> Iterator[str]:
+    if len(excluded):
+        slides = share(len(excluded), int(cohort["n_slides"].sum()), "slide", "is", "are")
+        yield f"{slides} excluded, for the reasons below."
+    if without := int((cohort["n_patches"] == 0).sum()):
+        patients = share(without, len(cohort), "patient", "has", "have")
+        yield f"{patients} no patch and cannot be compared."
+
+
+def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
+    """Yield what was taken on trust, skipped or not normalised in the slides that are used."""
+    used = qc[qc["n_patches"] > 0]
+    if n := int((used["mpp_source"] == "sheet").sum()):
+        yield f"The scale of {count(n, 'slide')} comes from the slide sheet, not from the header."
+    skipped = used.loc[used["unreadable"] > 0, "unreadable"]
+    if len(skipped):
+        tiles = count(int(skipped.sum()), "tile", " was", " were")
+        yield f"{tiles} skipped as unreadable, on {count(len(skipped), 'slide')}."
+    if n := int((used["stain_degenerate"].fillna(0) > 0).sum()):
+        yield (f"The stain of {count(n, 'slide')} could not be estimated and was not normalised.")
+
+
+def _not_compared(comparison: pd.DataFrame) -> Iterator[str]:
+    undecided = comparison[comparison["status"] != OK]
+    for (task, status), rows in undecided.groupby(["task", "status"], sort=False):
+        names = rows["target"].drop_duplicates().tolist()
+        verbs = (f" {verb}" for verb in STATUS[str(status)])
+        yield f"{task}: {count(len(names), 'target', *verbs)} ({listed(names)})."
+
+
+def _without_label(excluded: pd.DataFrame) -> Iterator[str]:
+    dropped = excluded[~excluded["code"].isin(KEPT)]
+    for (task, what), rows in dropped.groupby(["task", "what"], sort=False):
+        items = count(len(rows), str(what), " is", " are")
+        yield f"{task}: {items} left out of the labels ({_reasons(rows)})."
+
+
+def _external(used: pd.DataFrame) -> Iterator[str]:
+    for (extractor, what), rows in used.groupby(["extractor", "what"], sort=False):
+        out = rows[rows["code"].notna()]
+        if len(out):
+            items = share(len(out), len(rows), str(what), "is", "are")
+            yield (
+                f"{extractor}: {items} left out ({_reasons(out)}). Expression and mutation are "
+                "compared on the patients that all extractors share."
+            )
+        if other := int((rows["qc"] == "other patches").sum()):
+            yield (
+                f"{extractor}: on {count(other, 'slide')}, its patches are not the tiles that "
+                "quality control judged, so all of them count."
+            )
+
+
+def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
+    if any(task["kind"] == "tissue" for task in config["tasks"].values()):
+        yield (
+            "The colorectal patches do not name their patient. Patches of one patient may lie on "
+            "both sides of a split, which makes the accuracy of every extractor too high."
+        )
+    if not config["qc"]["apply"]:
+        yield "Quality control was measured but not applied: blurred or inked patches count too."
+    yield (
+        "All intervals are conditional on one fine-tuning run. They do not include the variance "
+        "between seeds."
+    )
+    yield (
+        "Only the abstract of the published study is at hand. What it leaves open is our choice, "
+        "and the config says so."
+    )
+
+
+def _reasons(rows: pd.DataFrame) -> str:
+    """Count the rows by the code of their reason."""
+    codes = rows["code"].value_counts()
+    return listed([f"{n} × “{Reason(str(code)).words}”" for code, n in codes.items()], 4)

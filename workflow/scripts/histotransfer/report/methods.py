@@ -1,0 +1,189 @@
+"""The methods of a run, written from its config, and where each choice comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..results.words import joined
+from ..study.extractors import extractors
+
+POOLED = {"mean+std": "mean and standard deviation"}
+PREDICTORS = {
+    "ridge": "ridge regression, with alpha chosen per gene by leave-one-out",
+    "logistic": "L2-penalised logistic regression, with C chosen by inner cross-validation",
+    "pls": "partial least squares",
+    "elastic_net": "elastic net",
+    "random_forest": "random forest",
+    "linear_svm": "linear support vector machine with Platt’s probabilities",
+    "knn": "nearest neighbours",
+}
+TRANSFORMS = {"log2p1": "log2(value + 1)", "none": "values as given"}
+PAPER, OURS = "from the paper", "our choice"
+
+
+def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[tuple[str, str]]:
+    """Yield heading and text of the paragraphs of a Methods section that is true of this run."""
+    yield "Slides", _slides(config)
+    yield "Network", _network(config, random_weights)
+    yield "Patients", _patients(config)
+    yield "Statistics", _statistics(config["statistics"], config["seed"])
+
+
+def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield each choice of the study: what it is, what it is in this run, and whose it is.
+
+    A choice comes from the paper if the published abstract makes it, whatever this run has instead.
+    """
+    tiling, tuning, crossval = config["tiling"], config["finetune"], config["crossval"]
+    yield "network", f"Xception, weights: {config['network']['weights']}", PAPER
+    yield "fine-tuning in two steps", f"on {tuning['dataset']}", PAPER
+    yield "what is trained", f"the head, then from {tuning['step2']['unfreeze_from']} on", OURS
+    rates = (tuning[step]["learning_rate"] for step in ("step1", "step2"))
+    yield "learning rates", "{:g}, then {:g}".format(*rates), OURS
+    yield "patches", f"{tiling['patch_px']} px at {tiling['target_mpp']:g} µm/px", OURS
+    yield "stain", f"Macenko, method: {config['stain']['method']}", OURS
+    yield "quality control", "applied" if config["qc"]["apply"] else "measured only", OURS
+    pooling = config["pooling"]
+    yield "pooling", f"{pooling['patches']} of patches, {pooling['slides']} of slides", OURS
+    yield "cross-validation", f"{crossval['folds']} folds, {crossval['repeats']} repeats", PAPER
+    yield "splits grouped by", crossval["group_by"], OURS
+    for name, task in config["tasks"].items():
+        yield f"task {name}", task["kind"], PAPER
+        yield f"predictor of {name}", task["predictor"], OURS
+        if (targets := task.get("targets")) is not None:
+            shown = targets if isinstance(targets, str) else ", ".join(targets)
+            yield f"targets of {name}", shown, OURS
+    yield "level of significance", f"{config['statistics']['alpha']:g}", PAPER
+    yield "primary test", "corrected resampled t-test", OURS
+
+
+def _slides(config: Mapping[str, Any]) -> str:
+    tiling, qc, stain = config["tiling"], config["qc"], config["stain"]
+    width = tiling["patch_px"] * tiling["target_mpp"]
+    overlap = (
+        "without overlap"
+        if tiling["stride_px"] == tiling["patch_px"]
+        else f"with a stride of {tiling['stride_px']} px"
+    )
+    normalised = (
+        "Stains were not normalised."
+        if stain["method"] == "none"
+        else f"Stains were normalised to {stain['reference']} by Macenko’s method, fitted per "
+        f"{stain['method']}."
+    )
+    judged = (
+        f"Quality control left out patches that are out of focus (sharpness below "
+        f"{qc['min_sharpness']:g}), faint (mean optical density below {qc['min_od_mean']:g}), "
+        f"marked with pen (more than {100 * qc['max_pen_fraction']:g} % of the pixels) or dark "
+        f"(more than {100 * qc['max_dark_fraction']:g} %)."
+        if qc["apply"]
+        else "No patch was left out by quality control."
+    )
+    return (
+        f"Tissue was divided into patches of {tiling['patch_px']} px at "
+        f"{tiling['target_mpp']:g} µm/px ({width:g} µm), {overlap}. Tiles with at least "
+        f"{100 * tiling['min_tissue_fraction']:g} % tissue, in a mask at "
+        f"{tiling['thumbnail_mpp']:g} µm/px, were kept. {normalised} {judged}"
+    )
+
+
+def _network(config: Mapping[str, Any], random_weights: bool) -> str:
+    kinds = {name: extractor.kind for name, extractor in extractors(config).items()}
+    plain = [name for name, kind in kinds.items() if kind == "imagenet"]
+    tuned = [name for name, kind in kinds.items() if kind == "finetuned"]
+    models = [name for name, kind in kinds.items() if kind == "model"]
+    external = [name for name, kind in kinds.items() if kind in ("features", "table")]
+    weights = "random" if random_weights else "ImageNet"
+    sentences = [f"Xception with {weights} weights gives 2048 features per patch."]
+    if plain:
+        sentences.append(f"{joined(plain)}: off the shelf.")
+    if tuned:
+        sentences.append(f"{joined(tuned)}: {_fine_tuning(config['finetune'])}")
+    if models:
+        sentences.append(f"{joined(models)}: another network.")
+    if external:
+        sentences.append(f"{joined(external)}: features that another tool made.")
+    return " ".join(sentences)
+
+
+def _fine_tuning(tuning: Mapping[str, Any]) -> str:
+    one, two, augment = tuning["step1"], tuning["step2"], tuning["augment"]
+    text = (
+        f"fine-tuned on {tuning['dataset']} in two steps, in batches of {tuning['batch_size']}, "
+        f"with {100 * tuning['validation_fraction']:g} % of the patches held out for early "
+        f"stopping. The first step trained a head alone ({tuning['head_units']} units, dropout "
+        f"{tuning['dropout']:g}; {_adam(one)}). The second also trained the network from "
+        f"{two['unfreeze_from']} on ({_adam(two)})."
+    )
+    if tuning["label_smoothing"]:
+        text += f" Labels were smoothed by {tuning['label_smoothing']:g}."
+    if tuning["class_weights"] == "balanced":
+        text += " Classes were weighted inversely to their counts."
+    changes = []
+    if augment["flips_and_rotations"]:
+        changes.append("flipped and rotated")
+    if augment["stain_jitter"]:
+        changes.append(f"changed in stain by up to {augment['stain_jitter']:.0%}")
+    if changes:
+        text += f" Training patches were {joined(changes)} at random."
+    return text
+
+
+def _adam(step: Mapping[str, Any]) -> str:
+    decay = " with cosine decay" if step["lr_schedule"] == "cosine" else ""
+    return f"Adam {step['learning_rate']:g}{decay}, at most {step['epochs']} epochs"
+
+
+def _patients(config: Mapping[str, Any]) -> str:
+    pooling, crossval = config["pooling"], config["crossval"]
+    patches, slides = (POOLED.get(pooling[name], pooling[name]) for name in ("patches", "slides"))
+    sites = (
+        " All patients of a TCGA tissue source site are on the same side."
+        if crossval["group_by"] == "site"
+        else ""
+    )
+    tasks = " ".join(_task(name, task) for name, task in config["tasks"].items())
+    return (
+        f"A slide is the {patches} of its patches, and a patient the {slides} of the slides. "
+        f"Cross-validation has {crossval['folds']} folds and is repeated {crossval['repeats']} "
+        "times. The splits are drawn once per task and shared by all extractors. No patient whose "
+        f"slides are used is on both sides of a split.{sites} Scaling and tuning are fitted inside "
+        f"the training folds. {tasks}"
+    )
+
+
+def _task(name: str, task: Mapping[str, Any]) -> str:
+    by = PREDICTORS[task["predictor"]]
+    if task["kind"] == "tissue" and task["predictor"] == "logistic":
+        by = (
+            "multinomial L2-penalised logistic regression on standardised features, C = "
+            f"{task['C']:g}"
+        )
+    if "grid" in task:
+        by += f", with {joined(sorted(task['grid']))} chosen by inner cross-validation"
+    if task["kind"] == "tissue":
+        return f"{name}: classes of {task['dataset']}, by {by}."
+    if task["kind"] == "expression":
+        transform = task["transform"]
+        values = (
+            TRANSFORMS[transform]
+            if isinstance(transform, str)
+            else f"values clipped at ±{transform['clip']:g}"
+        )
+        return f"{name}: {values}, by {by}."
+    return f"{name}: {by}."
+
+
+def _statistics(statistics: Mapping[str, Any], seed: int) -> str:
+    return (
+        "Differences are tested with the corrected resampled t-test (Nadeau & Bengio 2003, in the "
+        "r × k form of Bouckaert & Frank 2004), which gives p and the 95 % interval: repeats share "
+        "their patients and are not independent. The tables also give the Bayesian correlated "
+        f"t-test with a region of practical equivalence of ±{statistics['rope']:g}, and a paired "
+        f"bootstrap with {statistics['bootstrap']:,} resamples of patients. The Wilcoxon test over "
+        "repeats is given because it was published; it is anti-conservative. q is by "
+        "Benjamini–Hochberg over the targets of a task, and the level of significance is "
+        f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
+        f"random draw follows from the seed {seed}."
+    )

@@ -1,0 +1,33 @@
+"""What the gallery's table and its images hold.
+
+Apart from what makes them: one needs scikit-learn, the other OpenSlide.
+"""
+
+from __future__ import annotations
+
+from ..core.tables import TableSchema
+
+GALLERY = TableSchema(
+    "gallery",
+    {
+        "task": "text",
+        "target": "text",
+        "extractor": "text",
+        "score": "number",
+        "side": "text",
+        "rank": "integer",
+        "slide": "text",
+        "patient": "text",
+        "x": "integer",
+        "y": "integer",
+        "prediction": "number",
+        "label": "number",
+    },
+)
+
+IMAGES = "gallery/2"
+"""A store of `images` (n, patch_px, patch_px, 3) uint8 of the patches at `x`, `y` (n,) of `slide`
+(n,), and `shown` (n,) bool: False where neither the slide nor a patch store has the patch."""
+
+PATCH = ("slide", "x", "y")
+"""The columns that say which patch a row or an image is of."""

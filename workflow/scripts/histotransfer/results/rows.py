@@ -1,0 +1,32 @@
+"""Pick rows and names out of the tables of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ..evaluation.scores import PRIMARY
+
+OVERALL = "all"
+"""The target of a tissue task that is all classes together."""
+
+
+def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return the rows of a comparison that belong to one kind of task, told by its metric."""
+    return comparison[comparison["metric"] == PRIMARY[kind]]
+
+
+def extractors(comparison: pd.DataFrame) -> list[str]:
+    """Return the names of the extractors, the baseline first, then in the order of the table."""
+    return unique([*comparison["baseline"], *comparison["extractor"]])
+
+
+def unique(values: Iterable[str]) -> list[str]:
+    """Return the values in the order of their first appearance."""
+    return list(dict.fromkeys(values))
+
+
+def flag(column: pd.Series) -> pd.Series:
+    """Return a column of flags as plain booleans; an empty cell is False."""
+    return column.eq(True).fillna(False).astype(bool)
