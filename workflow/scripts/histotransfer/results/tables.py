@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..core.hdf5 import open_store
 from ..core.tables import read_table
-from ..evaluation.scores import PRIMARY
+from ..evaluation.kinds import KINDS
 
 ENDINGS = {
     "scores": ".tsv",
@@ -92,7 +92,7 @@ def _joined(paths: str | Path | Sequence[str | Path], ending: str) -> pd.DataFra
 
 def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return the rows of a comparison that belong to one kind of task, told by its metric."""
-    return comparison[comparison["metric"] == PRIMARY[kind]]
+    return comparison[comparison["metric"] == KINDS[kind].metric]
 
 
 def extractors(comparison: pd.DataFrame) -> list[str]:
