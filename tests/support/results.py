@@ -10,12 +10,11 @@ import pandas as pd
 
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
-from histotransfer.evaluation.comparison import COLUMNS as OF_COMPARISON
+from histotransfer.evaluation.comparison import SCHEMAS
 from histotransfer.qc.verdicts import REASONS
-from histotransfer.results.planted_truth import COLUMNS as TRUTH_COLUMNS
+from histotransfer.results.planted_truth import TRUTH
 
-COLUMNS = {name: columns.split() for name, columns in OF_COMPARISON.items()}
-COLUMNS["truth"] = TRUTH_COLUMNS
+COLUMNS = {name: [*schema.columns] for name, schema in {**SCHEMAS, "truth": TRUTH}.items()}
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 GENES = ["STK11", "TP53", "LRP1B", "NF1", "FAT1", "EGFR", "KRAS", "KEAP1", "SETBP1", "FAT4"]
 Paths = dict[str, Path | list[Path]]
