@@ -7,7 +7,7 @@ config/config.yaml:
 - Training folds in turn, the same fold, inner folds and penalties for both: a pipeline
   (StandardScaler, then RidgeCV or LogisticRegressionCV) for each target, of which some are fitted
   and counted for all, and RidgeCV for all genes at once. The largest difference of the predictions
-  is printed; scikit-learn's binary fits stop at its own tolerance, its multinomial ones at 1e-8,
+  is printed; scikit-learn's binary fits stop at its own tolerance, its multinomial ones at 1e-9,
   since its own leaves probabilities that are some tenths away.
 - All of 50 x 5 for three tasks and two extractors: splits, cross-validation, scores and comparison
   by the library's own functions, each job in a process of its own. Of the cross-validation some
@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,39 +40,58 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from histotransfer.core.hdf5 import create_store
-from histotransfer.core.tables import write_table
-from histotransfer.evaluation.comparison import write_comparison
-from histotransfer.evaluation.cross_validation import inner_folds, run_block
-from histotransfer.evaluation.predictors import linear
+from histotransfer.evaluation.comparison import SCHEMAS, write_comparison
+from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.predictors.binary_logistic import BinaryLogistic
+from histotransfer.evaluation.predictors.multinomial_logistic import MultinomialLogistic
+from histotransfer.evaluation.predictors.predictor import Draws
+from histotransfer.evaluation.predictors.ridge import Ridge
 from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.splits import write_splits
+from histotransfer.labels.files import TaskLabels, write_labels_file
+from histotransfer.study.parameters import SplitParameters, StatisticsParameters
+from histotransfer.study.tasks import Task
 from ratios import report
 
-PATIENTS, FEATURES, GENES, MUTATIONS = 455, 2048, 770, 10
-PATCHES, CLASSES = 7180, 9
+CLASSES = 9
 FOLDS, REPEATS, EXTRACTORS = 5, 50, ("IMGNET-2048", "FTX-2048")
 LIMIT_S, LIMIT_MB, CORES = 30 * 60, 2000, 2
 CONFIG = Path(__file__).parent.parent / "config/config.yaml"
-COMPARED = ["comparison", "related_genes", "improved", "confusion", "mutation", "roc", "metrics"]
 
 Array = npt.NDArray[np.float64]
 
 
-def deep_features(rng: np.random.Generator, latent: Array) -> Array:
+@dataclass(frozen=True)
+class Size:
+    """How large a study is."""
+
+    patients: int = 455
+    features: int = 2048
+    genes: int = 770
+    mutations: int = 10
+    patches: int = 7180
+
+
+PUBLISHED = Size()
+TINY = Size(patients=60, features=40, genes=8, mutations=3, patches=180)
+"""To try whether the bench runs."""
+
+
+def deep_features(rng: np.random.Generator, latent: Array, width: int) -> Array:
     """Draw features as a network's pooled ones are: few factors, skewed, on unequal scales."""
-    loadings = rng.standard_normal((latent.shape[1], FEATURES))
-    noise = rng.standard_normal((len(latent), FEATURES))
-    return np.maximum(latent @ loadings + noise, -1) * rng.uniform(0.01, 1, FEATURES)
+    loadings = rng.standard_normal((latent.shape[1], width))
+    noise = rng.standard_normal((len(latent), width))
+    return np.maximum(latent @ loadings + noise, -1) * rng.uniform(0.01, 1, width)
 
 
-def patients(rng: np.random.Generator) -> tuple[Array, Array, Array]:
+def patients(rng: np.random.Generator, size: Size) -> tuple[Array, Array, Array]:
     """Draw what drives the patients' features, their expression and their mutations."""
-    latent = rng.standard_normal((PATIENTS, 30)) * np.geomspace(2, 0.2, 30)
-    genes = latent @ rng.standard_normal((30, GENES)) * 0.4
-    genes += rng.normal(0, 2, (PATIENTS, GENES))
-    drive = latent[:, :MUTATIONS] / latent[:, :MUTATIONS].std(axis=0) * 0.7
-    drive += rng.standard_normal((PATIENTS, MUTATIONS))
-    share = np.linspace(0.09, 0.5, MUTATIONS)
+    latent = rng.standard_normal((size.patients, 30)) * np.geomspace(2, 0.2, 30)
+    genes = latent @ rng.standard_normal((30, size.genes)) * 0.4
+    genes += rng.normal(0, 2, (size.patients, size.genes))
+    drive = latent[:, : size.mutations] / latent[:, : size.mutations].std(axis=0) * 0.7
+    drive += rng.standard_normal((size.patients, size.mutations))
+    share = np.linspace(0.09, 0.5, size.mutations)
     return (
         latent,
         genes,
@@ -79,11 +99,11 @@ def patients(rng: np.random.Generator) -> tuple[Array, Array, Array]:
     )
 
 
-def patches(rng: np.random.Generator) -> tuple[Array, npt.NDArray[np.int64]]:
+def patches(rng: np.random.Generator, size: Size) -> tuple[Array, npt.NDArray[np.int64]]:
     """Draw what drives the patches' features, and their classes."""
-    codes = np.sort(rng.integers(CLASSES, size=PATCHES))
+    codes = np.sort(rng.integers(CLASSES, size=size.patches))
     centres = rng.standard_normal((CLASSES, 30)) * 0.85
-    return centres[codes] + rng.standard_normal((PATCHES, 30)), codes
+    return centres[codes] + rng.standard_normal((size.patches, 30)), codes
 
 
 def contest(
@@ -109,18 +129,17 @@ def contest(
     report(f"crossval-{name}", them / us, target)
 
 
-def contests(tasks: dict[str, Any], rounds: int) -> None:
+def contests(tasks: dict[str, Any], rounds: int, size: Size = PUBLISHED) -> None:
     """Compare a training fold of each task with scikit-learn."""
     rng = np.random.default_rng(0)
-    latent, genes, mutated = patients(rng)
-    x = deep_features(rng, latent)
-    test = np.arange(PATIENTS) % FOLDS == 0
-    alphas, ladder = tasks["expression"]["alphas"], tasks["mutation"]["inverse_penalties"]
-    inner = np.column_stack([inner_folds(labels[~test], [0]) for labels in mutated.T])
+    latent, genes, mutated = patients(rng, size)
+    x = deep_features(rng, latent, size.features)
+    test = np.arange(size.patients) % FOLDS == 0
+    alphas, ladder = tasks["expression"]["alphas"], tasks["mutation"]["C"]
+    draws = Draws(seed=0, repeat=0, fold=0)
 
     def ridge() -> Array:
-        fold = linear.rotate(*linear.standardise(x[~test], x[test]))
-        return linear.ridge(fold, genes[~test], alphas)[0]
+        return Ridge(alphas).fit(x[~test], genes[~test], draws).predict(x[test])
 
     def their_ridge(columns: int) -> Array:
         return np.column_stack(
@@ -135,77 +154,83 @@ def contests(tasks: dict[str, Any], rounds: int) -> None:
         return np.asarray(model.fit(x[~test], genes[~test]).predict(x[test]))
 
     def logistic() -> Array:
-        fold = linear.rotate(*linear.standardise(x[~test], x[test]))
-        return linear.logistic(fold, mutated[~test], inner, ladder)[0]
+        return BinaryLogistic(ladder).fit(x[~test], mutated[~test], draws).predict(x[test])
 
     def their_logistic(columns: list[int]) -> Array:
         models = [
             make_pipeline(
                 StandardScaler(),
                 LogisticRegressionCV(
-                    Cs=ladder, cv=PredefinedSplit(inner[:, j]), scoring="neg_log_loss",
-                    l1_ratios=(0.0,), use_legacy_attributes=False, max_iter=10_000,
+                    Cs=ladder, cv=PredefinedSplit(draws.inner_folds(mutated[~test, j])),
+                    scoring="neg_log_loss", l1_ratios=(0.0,), use_legacy_attributes=False,
+                    max_iter=10_000,
                 ),
             ).fit(x[~test], mutated[~test, j])
             for j in columns
         ]  # fmt: skip
         return np.column_stack([model.predict_proba(x[test])[:, 1] for model in models])
 
-    contest("expression", 100, ridge, lambda: their_ridge(4), rounds, 4 / GENES)
+    share = 4 / size.genes
+    contest("expression", 100, ridge, lambda: their_ridge(4), rounds, share)
     contest("expression/all-genes-at-once", 1, ridge, their_ridge_at_once, rounds, 1)
-    contest("mutation", 10, logistic, lambda: their_logistic([0, 1, 2]), rounds, 3 / MUTATIONS)
+    share = 3 / size.mutations
+    contest("mutation", 10, logistic, lambda: their_logistic([0, 1, 2]), rounds, share)
 
-    latent, codes = patches(rng)  # about 98 % of them are told rightly
-    x = deep_features(rng, latent)
-    test = np.arange(PATCHES) % FOLDS == 0
-    c = tasks["tissue"]["inverse_penalty"]
-
-    fold_of = np.arange(PATCHES) % FOLDS
-    axes = linear.principal_axes(x)  # once for all repeats of a job
+    latent, codes = patches(rng, size)  # about 98 % of them are told rightly
+    x = deep_features(rng, latent, size.features)
+    fold_of = np.arange(size.patches) % FOLDS
+    test = fold_of == 0
+    truth, c = np.eye(CLASSES)[codes], tasks["tissue"]["C"]
+    predictor = MultinomialLogistic(c).prepared(x)  # once for all repeats of a job
 
     def multinomial() -> Array:
-        return linear.multinomial(x, codes, fold_of, CLASSES, c, axes)
+        return predictor.out_of_fold(x, truth, fold_of, FOLDS, 0, 0)[0]
 
     def their_multinomial() -> Array:
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-8, max_iter=10_000))
-        fitted = np.full((PATCHES, CLASSES), np.nan)
+        # The loosest tolerance at which the probabilities are within 1e-4 of the minimum's.
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-9, max_iter=10_000))
+        fitted = np.full(truth.shape, np.nan)
         fitted[test] = model.fit(x[~test], codes[~test]).predict_proba(x[test])
         return fitted
 
     contest("tissue", 1, multinomial, their_multinomial, 1, 1 / FOLDS)
 
 
-def write_study(folder: Path) -> None:
+def write_study(folder: Path, size: Size) -> None:
     """Write the features and labels of three tasks under two extractors."""
     rng = np.random.default_rng(1)
     text = h5py.string_dtype()
-    latent, genes, mutated = patients(rng)
-    names = [f"P{i:04d}" for i in range(PATIENTS)]
-    write_table(labelled(names, "G", genes), folder / "expression.labels.tsv")
-    write_table(labelled(names, "M", mutated.astype(int)), folder / "mutation.labels.tsv")
+    latent, genes, mutated = patients(rng, size)
+    names = [f"P{i:04d}" for i in range(size.patients)]
+    write_labels(folder, "expression", names, labelled("G", genes))
+    write_labels(folder, "mutation", names, labelled("M", mutated.astype(int)))
     for extractor in EXTRACTORS:
-        with create_store(folder / f"patients.{extractor}.h5", "pooled/1", {}) as store:
-            store["features"] = deep_features(rng, latent).astype("f4")
+        attrs: dict[str, Any] = {"extractor": extractor}
+        with create_store(folder / f"patients.{extractor}.h5", "pooled/1", attrs) as store:
+            store["features"] = deep_features(rng, latent, size.features).astype("f4")
             store.create_dataset("patient", data=np.array(names, object), dtype=text)
-    latent, codes = patches(rng)
+    latent, codes = patches(rng, size)
     classes = [f"CLASS{i}" for i in range(CLASSES)]
     names = [f"{classes[code]}/{i:05d}.tif" for i, code in enumerate(codes)]
-    tissue = pd.DataFrame({"sample": names, "group": names, "tissue": [n[:6] for n in names]})
-    write_table(tissue, folder / "tissue.labels.tsv")
+    write_labels(folder, "tissue", names, {"tissue": [name[:6] for name in names]})
     for extractor in EXTRACTORS:
-        with create_store(
-            folder / f"patches.{extractor}.h5", "features/1", {"classes": classes}
-        ) as store:
-            store["features"], store["labels"] = deep_features(rng, latent).astype("f2"), codes
+        attrs = {"classes": classes, "extractor": extractor}
+        with create_store(folder / f"patches.{extractor}.h5", "features/1", attrs) as store:
+            store["features"] = deep_features(rng, latent, size.features).astype("f2")
+            store["labels"] = codes
             store.create_dataset("names", data=np.array(names, object), dtype=text)
 
 
-def labelled(names: list[str], letter: str, values: npt.NDArray[Any]) -> pd.DataFrame:
-    """Return a table of patients and targets."""
-    columns = [f"{letter}{i:03d}" for i in range(values.shape[1])]
-    return pd.concat(
-        [pd.DataFrame({"sample": names}), pd.DataFrame(values, columns=columns)], axis=1
-    )
+def labelled(letter: str, values: npt.NDArray[Any]) -> dict[str, Any]:
+    """Name the targets."""
+    return {f"{letter}{i:03d}": column for i, column in enumerate(values.T)}
+
+
+def write_labels(folder: Path, task: str, names: list[str], values: dict[str, Any]) -> None:
+    """Write a labels file in which each sample is its own group."""
+    index = pd.Index(names, name="sample")
+    labels = TaskLabels(index.to_series().rename("group"), pd.DataFrame(values, index=index))
+    write_labels_file(labels, folder / f"{task}.labels.tsv")
 
 
 def job(step: str, folder: Path, task: str, extractor: str, repeats: int) -> None:
@@ -215,32 +240,40 @@ def job(step: str, folder: Path, task: str, extractor: str, repeats: int) -> Non
     labels, splits = folder / f"{task}.labels.tsv", folder / f"{task}.splits.tsv"
     cv = folder / f"{task}.{extractor}.h5"
     if step == "draw":
-        write_splits(labels, splits, kind=task, folds=FOLDS, repeats=REPEATS, seed=0,
-            preserve="none",
-        )  # fmt: skip
+        drawn = SplitParameters(FOLDS, REPEATS, "patient", seed=0)
+        write_splits(labels, splits, task=task, kind=task, parameters=drawn)
     elif step == "validate":
         features = folder / f"{'patches' if task == 'tissue' else 'patients'}.{extractor}.h5"
+        parameters = Task.from_config(task, tasks[task], {}).predictor
         run_block(
-            features, labels, splits, cv, task=tasks[task], task_name=task, extractor=extractor,
+            features, labels, splits, cv, parameters=parameters, task=task, extractor=extractor,
             repeats=range(repeats), seed=0, threads=1,
         )  # fmt: skip
     elif step == "score":
-        write_scores([cv], labels, splits, folder / f"{task}.{extractor}.tsv", kind=task)
+        write_scores(
+            [cv], labels, splits, folder / f"{task}.{extractor}.tsv",
+            kind=task, task=task, extractor=extractor,
+        )  # fmt: skip
     else:
+        files = {
+            t: {
+                "labels": folder / f"{t}.labels.tsv",
+                "splits": folder / f"{t}.splits.tsv",
+                "scores": {e: folder / f"{t}.{e}.tsv" for e in EXTRACTORS},
+                "predictions": {e: [folder / f"{t}.{e}.h5"] for e in EXTRACTORS},
+            }
+            for t in tasks
+        }
         write_comparison(
-            {t: {e: folder / f"{t}.{e}.tsv" for e in EXTRACTORS} for t in tasks},
-            {t: {e: [folder / f"{t}.{e}.h5"] for e in EXTRACTORS} for t in tasks},
-            {t: folder / f"{t}.labels.tsv" for t in tasks},
-            {t: folder / f"{t}.splits.tsv" for t in tasks},
-            kinds={t: t for t in tasks}, statistics=config["statistics"], seed=0,
-            out={name: folder / f"tables.{name}.tsv" for name in COMPARED},
+            files, {t: t for t in tasks}, StatisticsParameters(0.01, 0.05, 1000, seed=0),
+            {name: folder / f"tables.{name}.tsv" for name in SCHEMAS},
         )  # fmt: skip
     # Not getrusage: its maximum would count the process that started this one.
     status = Path("/proc/self/status").read_text()
     print(json.dumps({"mb": int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6}))
 
 
-def whole_study(tasks: list[str], repeats: dict[str, int]) -> None:
+def whole_study(tasks: list[str], repeats: dict[str, int], size: Size) -> None:
     """Run every stage and print the time of all of it, and the greatest memory of a job."""
     cores = min(CORES, len(os.sched_getaffinity(0)))
     peaks: dict[str, float] = {}
@@ -262,7 +295,7 @@ def whole_study(tasks: list[str], repeats: dict[str, int]) -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_study(folder)
+        write_study(folder, size)
         total = 0.0
         for task in tasks:
             started = time.perf_counter()
@@ -291,6 +324,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=10, help="of the patients' tasks")
     parser.add_argument("--tissue-repeats", type=int, default=2)
+    parser.add_argument("--tiny", action="store_true", help="try whether the bench runs")
     parser.add_argument("--job", nargs=5, metavar=("STEP", "FOLDER", "TASK", "EXTRACTOR", "N"))
     options = parser.parse_args()
     if options.job:
@@ -300,10 +334,11 @@ def main() -> None:
     tasks = yaml.safe_load(CONFIG.read_text())["tasks"]
     affinity = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(affinity)})
-    contests(tasks, options.rounds)
+    size = TINY if options.tiny else PUBLISHED
+    contests(tasks, options.rounds, size)
     os.sched_setaffinity(0, affinity)
     repeats = dict.fromkeys(tasks, options.repeats) | {"tissue": options.tissue_repeats}
-    whole_study(list(tasks), repeats)
+    whole_study(list(tasks), repeats, size)
 
 
 if __name__ == "__main__":

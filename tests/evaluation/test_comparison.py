@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation import comparison
 from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import write_scores
+from histotransfer.evaluation.scores import SCORES, write_scores
 from histotransfer.evaluation.splits import write_splits
-from histotransfer.labels.task_labels import write_labels
 from histotransfer.results import planted_truth
+from histotransfer.study.parameters import StatisticsParameters
 from support.tasks import (
-    TISSUE_TASK,
-    expression_task,
-    mutation_task,
+    PREDICTORS,
     patients,
-    write_cohort,
+    splitting,
     write_patch_features,
-    write_patient_table,
     write_pooled,
+    write_values,
 )
 
 NOISY, CLEAN, COPY = "NOISY-9", "CLEAN-9", "COPY-9"
-TABLES = ["comparison", "related_genes", "improved", "confusion", "mutation", "roc", "metrics"]
 N = 80
 
 
@@ -42,64 +38,61 @@ def study(tmp_path_factory):
     genes |= {f"NOISE{j}": rng.standard_normal(N) for j in range(6)}
     mutations = {"DRIVEN": (tissue[:, 0] + rng.normal(0, 0.1, N) > 0.25).astype(int)}
     mutations |= {"RANDOM": rng.integers(0, 2, N), "RARE": (np.arange(N) < 3).astype(int)}
-    tasks = {
-        "tissue": TISSUE_TASK,
-        "genes": expression_task(write_patient_table(folder / "genes.tsv", genes, names)),
-        "drivers": mutation_task(write_patient_table(folder / "drivers.tsv", mutations, names)),
-    }
-    cohort = write_cohort(folder / "cohort.tsv", names)
     codes = np.repeat(np.arange(3), 40)
+    kinds = {"tissue": "tissue", "genes": "expression", "drivers": "mutation"}
+    values = {
+        "tissue": {"tissue": [f"CLASS{code}" for code in codes]},
+        "genes": genes,
+        "drivers": mutations,
+    }
     axes, patch_axes = rng.standard_normal((4, 90)), rng.standard_normal((3, 50))
     for name, noise in {NOISY: 2.0, CLEAN: 0.3}.items():
         x = tissue @ axes * 2 + noise * rng.standard_normal((N, 90))
-        write_pooled(folder / f"pooled.{name}.h5", x, names)
-        x = patch_axes[codes] + (2 + noise) * rng.standard_normal((120, 50))
-        write_patch_features(folder / f"tissue.{name}.h5", x, codes)
-    for kind in ("pooled", "tissue"):
-        shutil.copy(folder / f"{kind}.{NOISY}.h5", folder / f"{kind}.{COPY}.h5")
+        patch_x = patch_axes[codes] + (2 + noise) * rng.standard_normal((120, 50))
+        for extractor in (NOISY, COPY) if name == NOISY else (CLEAN,):
+            write_pooled(folder / f"pooled.{extractor}.h5", x, names, extractor)
+            write_patch_features(folder / f"tissue.{extractor}.h5", patch_x, codes, extractor)
+    samples = [f"CLASS{code}/{i:04d}.tif" for i, code in enumerate(codes)]
 
-    paths = {key: {task: {} for task in tasks} for key in ("scores", "cv")}
-    paths["labels"] = {task: folder / f"{task}.labels.tsv" for task in tasks}
-    paths["splits"] = {task: folder / f"{task}.splits.tsv" for task in tasks}
-    for task, entry in tasks.items():
-        labels, splits = paths["labels"][task], paths["splits"][task]
-        write_labels(
-            entry, labels, folder / "excluded.tsv", folder / "flow.tsv",
-            cohort_table=cohort, dataset_features=folder / f"tissue.{NOISY}.h5",
-        )  # fmt: skip
-        write_splits(
-            labels, splits, kind=entry["kind"], folds=5, repeats=4, seed=2, preserve="none"
+    files = {}
+    for task, kind in kinds.items():
+        labels = write_values(
+            folder / f"{task}.labels.tsv", samples if task == "tissue" else names, values[task]
         )
+        splits = folder / f"{task}.splits.tsv"
+        write_splits(labels, splits, task=task, kind=kind, parameters=splitting(2, repeats=4))
+        files[task] = {"labels": labels, "splits": splits, "scores": {}, "predictions": {}}
         for name in (NOISY, CLEAN, COPY):
             features = folder / f"{'tissue' if task == 'tissue' else 'pooled'}.{name}.h5"
             blocks = [folder / f"{task}.{name}.{block}.h5" for block in (0, 1)]
             for block, path in enumerate(blocks):
                 run_block(
-                    features, labels, splits, path, task=entry, task_name=task, extractor=name,
-                    repeats=range(2 * block, 2 * block + 2), seed=2, threads=1,
+                    features, labels, splits, path, parameters=PREDICTORS[kind], task=task,
+                    extractor=name, repeats=range(2 * block, 2 * block + 2), seed=2, threads=1,
                 )  # fmt: skip
-            paths["cv"][task][name] = blocks
-            paths["scores"][task][name] = folder / f"{task}.{name}.tsv"
-            write_scores(blocks, labels, splits, paths["scores"][task][name], kind=entry["kind"])
-    kinds = {task: entry["kind"] for task, entry in tasks.items()}
-    return folder, paths, kinds
+            scores = folder / f"{task}.{name}.tsv"
+            write_scores(blocks, labels, splits, scores, kind=kind, task=task, extractor=name)
+            files[task]["scores"][name] = scores
+            files[task]["predictions"][name] = blocks
+    return folder, files, kinds
 
 
 def write(study, out, kinds=None, extractors=(NOISY, CLEAN, COPY), without=()):
-    _, paths, all_kinds = study
-    tables = {name: out / f"{name}.tsv" for name in TABLES}
+    _, files, all_kinds = study
+    tables = {name: out / f"{name}.tsv" for name in comparison.SCHEMAS}
     chosen = {
-        key: {
-            task: {name: files[name] for name in extractors if (task, name) not in without}
-            for task, files in paths[key].items()
+        task: of_task
+        | {
+            key: {name: of_task[key][name] for name in extractors if (task, name) not in without}
+            for key in ("scores", "predictions")
         }
-        for key in ("scores", "cv")
+        for task, of_task in files.items()
     }
     comparison.write_comparison(
-        **paths | chosen, kinds=all_kinds if kinds is None else kinds,
-        statistics={"rope": 0.01, "alpha": 0.05, "bootstrap": 300}, seed=2, out=tables,
+        chosen, all_kinds if kinds is None else kinds,
+        StatisticsParameters(rope=0.01, alpha=0.05, bootstrap=300, seed=2), tables,
     )  # fmt: skip
-    return {name: read_table(path, target="str") for name, path in tables.items()}
+    return {name: read_table(path, comparison.SCHEMAS[name]) for name, path in tables.items()}
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +161,7 @@ def test_every_score_is_tabulated(study, tables):
         "genes": ["pearson", "r2", "spearman"],
         "drivers": ["auprc", "auroc", "brier"],
     }
-    scores = read_table(study[1]["scores"]["genes"][CLEAN], target="str")
+    scores = read_table(study[1]["genes"]["scores"][CLEAN], SCORES)
     scores = scores[(scores["fold"] == -1) & (scores["metric"] == "r2")]
     values = scores[scores["target"] == "FOLLOWS2"]["value"]
     row = metrics.loc["genes", CLEAN, "r2", "FOLLOWS2"]
@@ -177,7 +170,7 @@ def test_every_score_is_tabulated(study, tables):
     )  # fmt: skip
     rare = metrics.loc["drivers", CLEAN, "brier", "RARE"]
     assert rare["repeats"] == 0
-    assert np.isnan(rare["mean"])
+    assert pd.isna(rare["mean"])
 
 
 def test_roc_curves_have_the_area_of_the_auroc_and_lie_in_their_interval(tables):
@@ -208,7 +201,7 @@ def test_the_tables_are_the_same_bytes_again_and_without_the_third_extractor(
     study, tables, tmp_path
 ):
     write(study, tmp_path)
-    for name in TABLES:
+    for name in comparison.SCHEMAS:
         again, first = tmp_path / f"{name}.tsv", study[0] / "tables" / f"{name}.tsv"
         assert again.read_bytes() == first.read_bytes()
     pair = write(study, tmp_path, extractors=(NOISY, CLEAN))["comparison"]
@@ -227,11 +220,20 @@ def test_a_study_without_some_kind_of_task_has_empty_tables(study, tmp_path):
     tables = write(study, tmp_path, kinds={"tissue": "tissue"})
     for name in ("related_genes", "improved", "mutation"):
         assert tables[name].empty
-        assert tables[name].columns.tolist() == comparison.COLUMNS[name].split()
+        assert tables[name].columns.tolist() == [*comparison.SCHEMAS[name].columns]
     alone = write(study, tmp_path, extractors=(NOISY,))
     assert alone["comparison"].empty
     assert alone["improved"].empty
     assert len(alone["related_genes"]) == 12
+
+
+def test_scores_of_another_extractor_are_refused(study, tmp_path):
+    folder, files, _ = study
+    genes = files["genes"]
+    swapped = {NOISY: genes["scores"][NOISY], CLEAN: genes["scores"][COPY]}
+    wrong = {**files, "genes": {**genes, "scores": swapped}}
+    with pytest.raises(HistotransferError, match=f"is of extractor {COPY}, expected {CLEAN}"):
+        write((folder, wrong, {"genes": "expression"}), tmp_path, extractors=(NOISY, CLEAN))
 
 
 def test_what_was_planted_is_recovered(study, tables, tmp_path):
@@ -240,12 +242,14 @@ def test_what_was_planted_is_recovered(study, tables, tmp_path):
     genes += [(f"NOISE{j}", "genes", "") for j in range(6)]
     drivers = [("DRIVEN", "drivers", "T"), ("RARE", "drivers", "T"), ("RANDOM", "drivers", "")]
     truth = pd.DataFrame([*genes, *drivers], columns=["target", "task", "follows"])
-    write_table(truth.assign(effect=1.0), tmp_path / "truth.tsv")
+    write_table(truth.assign(effect=1.0), tmp_path / "truth.tsv", planted_truth.PLANTED)
     planted_truth.write_truth_check(
         tmp_path / "truth.tsv", folder / "tables/related_genes.tsv", folder / "tables/mutation.tsv",
         tmp_path / "check.tsv", alpha=0.05,
     )  # fmt: skip
-    check = read_table(tmp_path / "check.tsv").set_index(["extractor", "target"])
+    check = read_table(tmp_path / "check.tsv", planted_truth.TRUTH).set_index(
+        ["extractor", "target"]
+    )
     clean = check.loc[CLEAN]
     assert len(clean) == 15
     assert clean.drop("RARE").filter(regex="FOLLOWS|DRIVEN", axis=0)["recovered"].all()

@@ -15,21 +15,32 @@ from sklearn.preprocessing import StandardScaler
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation.cross_validation import inner_folds, run_block
-from histotransfer.evaluation.scores import auroc, pearson
-from histotransfer.evaluation.splits import write_splits
+from histotransfer.core.tables import read_table
+from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.metrics import auroc, pearson
+from histotransfer.evaluation.predictors.predictor import Draws
+from histotransfer.evaluation.splits import SPLITS, write_splits
+from histotransfer.labels.files import read_labels_file
 from support.tasks import (
     ALPHAS,
-    TISSUE_TASK,
-    expression_task,
-    mutation_task,
+    PREDICTORS,
     patients,
+    splitting,
     write_patch_features,
     write_pooled,
+    write_values,
 )
 
 N, D, REPEATS = 60, 150, 4
+
+
+def write_task(folder, kind, samples, values):
+    """Write labels, and the splits of all repeats."""
+    labels = write_values(folder / f"{kind}.tsv", samples, values)
+    write_splits(
+        labels, folder / f"{kind}.splits.tsv", task=kind, kind=kind,
+        parameters=splitting(3, repeats=REPEATS),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -40,29 +51,28 @@ def study(tmp_path):
     x = rng.standard_normal((N, 4)) @ rng.standard_normal((4, D)) + rng.standard_normal((N, D))
     signal = x[:, :20].mean(axis=1)
     y = np.column_stack([signal, -signal, rng.standard_normal(N)]) + rng.normal(0, 0.1, (N, 3))
-    expression = pd.DataFrame({"sample": names, "UP": y[:, 0], "DOWN": y[:, 1], "NOISE": y[:, 2]})
+    expression = pd.DataFrame({"UP": y[:, 0], "DOWN": y[:, 1], "NOISE": y[:, 2]})
     expression.loc[[3, 17], "DOWN"] = np.nan
-    mutation = pd.DataFrame({"sample": names, "RARE": 0, "COMMON": (signal > 0.1).astype(int)})
+    mutation = pd.DataFrame({"RARE": [0] * N, "COMMON": (signal > 0.1).astype(int)})
     mutation.loc[[5, 9, 11], "RARE"] = 1
     mutation = mutation.astype({"COMMON": "Int64"})
     mutation.loc[7, "COMMON"] = pd.NA
     write_pooled(tmp_path / "pooled.h5", x, names)
     for kind, labels in {"expression": expression, "mutation": mutation}.items():
-        write_table(labels, tmp_path / f"{kind}.tsv")
-        write_splits(
-            tmp_path / f"{kind}.tsv", tmp_path / f"{kind}.splits.tsv",
-            kind=kind, folds=5, repeats=REPEATS, seed=3, preserve="none",
-        )  # fmt: skip
+        write_task(tmp_path, kind, names, labels)
     return tmp_path
 
 
-TASKS = {"expression": expression_task(), "mutation": mutation_task(), "tissue": TISSUE_TASK}
+def first_folds(path):
+    splits = read_table(path, SPLITS)
+    return splits.loc[splits["repeat"] == 0, "fold"].to_numpy(dtype=int)
 
 
 def run(folder, kind, out="cv.h5", *, features="pooled.h5", repeats=range(REPEATS), threads=1):
     run_block(
         folder / features, folder / f"{kind}.tsv", folder / f"{kind}.splits.tsv", folder / out,
-        task=TASKS[kind], task_name=kind, extractor="X", repeats=repeats, seed=3, threads=threads,
+        parameters=PREDICTORS[kind], task=kind, extractor="X", repeats=repeats, seed=3,
+        threads=threads,
     )  # fmt: skip
     with open_store(folder / out, "cv/1") as store:
         return store["predictions"][:], store["hyper"][:]
@@ -80,8 +90,8 @@ def test_blocks_and_threads_change_no_byte(study, kind):
 
 def test_expression_equals_the_obvious_loop_over_folds(study):
     predictions, hyper = run(study, "expression")
-    labels = read_table(study / "expression.tsv", sample="str").set_index("sample")
-    splits = read_table(study / "expression.splits.tsv", sample="str")
+    labels = read_labels_file(study / "expression.tsv").values
+    splits = read_table(study / "expression.splits.tsv", SPLITS)
     with h5py.File(study / "pooled.h5") as store:
         x = store["features"][:].astype(float)
     fold = splits[splits["repeat"] == 1].set_index("sample")["fold"].loc[labels.index].to_numpy()
@@ -98,7 +108,7 @@ def test_expression_equals_the_obvious_loop_over_folds(study):
 
 def test_what_follows_the_features_is_found_and_what_is_rare_is_left_out(study):
     predictions, _ = run(study, "expression")
-    labels = read_table(study / "expression.tsv").iloc[:, 1:].to_numpy()
+    labels = read_labels_file(study / "expression.tsv").values.to_numpy()
     up, down, noise = np.mean([pearson(labels, p.astype(float)) for p in predictions], axis=0)
     assert up > 0.7
     assert down > 0.7
@@ -115,19 +125,13 @@ def test_a_feature_that_tells_the_fold_does_not_leak_the_labels(tmp_path):
     """Noise stays at chance although a feature gives away on which side a sample is."""
     rng = np.random.default_rng(5)
     names = patients(100)
-    labels = pd.DataFrame(
-        {"sample": names} | {f"G{j}": rng.standard_normal(100) for j in range(40)}
-    )
-    write_table(labels, tmp_path / "expression.tsv")
-    write_splits(
-        tmp_path / "expression.tsv", tmp_path / "expression.splits.tsv",
-        kind="expression", folds=5, repeats=1, seed=3, preserve="none",
-    )  # fmt: skip
-    fold = read_table(tmp_path / "expression.splits.tsv")["fold"].to_numpy()
+    labels = pd.DataFrame({f"G{j}": rng.standard_normal(100) for j in range(40)})
+    write_task(tmp_path, "expression", names, labels)
+    fold = first_folds(tmp_path / "expression.splits.tsv")
     x = np.hstack([rng.standard_normal((100, 50)), 100.0 * np.eye(5)[fold]])
     write_pooled(tmp_path / "pooled.h5", x, names)
     predictions, _ = run(tmp_path, "expression", repeats=[0])
-    y = labels.iloc[:, 1:].to_numpy()
+    y = labels.to_numpy()
     by_fold = [pearson(y[fold == k], predictions[0, fold == k].astype(float)) for k in range(5)]
     r = np.nanmean(by_fold)
     assert abs(r) < 4 / np.sqrt(5 * 40 * 20)
@@ -136,17 +140,13 @@ def test_a_feature_that_tells_the_fold_does_not_leak_the_labels(tmp_path):
 def test_mutations_that_are_noise_stay_at_chance_where_a_feature_tells_the_fold(tmp_path):
     rng = np.random.default_rng(7)
     names = patients(100)
-    labels = pd.DataFrame({"sample": names} | {f"G{j}": rng.integers(0, 2, 100) for j in range(20)})
-    write_table(labels, tmp_path / "mutation.tsv")
-    write_splits(
-        tmp_path / "mutation.tsv", tmp_path / "mutation.splits.tsv",
-        kind="mutation", folds=5, repeats=1, seed=3, preserve="none",
-    )  # fmt: skip
-    fold = read_table(tmp_path / "mutation.splits.tsv")["fold"].to_numpy()
+    labels = pd.DataFrame({f"G{j}": rng.integers(0, 2, 100) for j in range(20)})
+    write_task(tmp_path, "mutation", names, labels)
+    fold = first_folds(tmp_path / "mutation.splits.tsv")
     x = np.hstack([rng.standard_normal((100, 50)), 100.0 * np.eye(5)[fold]])
     write_pooled(tmp_path / "pooled.h5", x, names)
     predictions, _ = run(tmp_path, "mutation", repeats=[0])
-    y = labels.iloc[:, 1:].to_numpy() == 1
+    y = labels.to_numpy() == 1
     by_fold = [
         auroc(y[fold == k, j], predictions[0, fold == k, j].astype(float))
         for k in range(5)
@@ -164,12 +164,7 @@ def test_tissue_classes_are_recovered(tmp_path):
     with h5py.File(features) as store:
         names = store["names"].asstr()[:]
     tissue = [f"CLASS{code}" for code in codes]
-    labels = pd.DataFrame({"sample": names, "group": names, "tissue": tissue})
-    write_table(labels, tmp_path / "tissue.tsv")
-    write_splits(
-        tmp_path / "tissue.tsv", tmp_path / "tissue.splits.tsv",
-        kind="tissue", folds=5, repeats=2, seed=3, preserve="none",
-    )  # fmt: skip
+    write_task(tmp_path, "tissue", list(names), {"tissue": tissue})
     predictions, hyper = run(tmp_path, "tissue", repeats=[0, 1], threads=2)
     alone, _ = run(tmp_path, "tissue", repeats=[1])
     assert alone.tobytes() == predictions[1:].tobytes()
@@ -187,13 +182,7 @@ def test_blocks_and_threads_change_no_byte_where_folds_are_fitted_together(tmp_p
     with h5py.File(features) as store:
         names = store["names"].asstr()[:]
     tissue = [f"CLASS{code}" for code in codes]
-    write_table(
-        pd.DataFrame({"sample": names, "group": names, "tissue": tissue}), tmp_path / "tissue.tsv"
-    )
-    write_splits(
-        tmp_path / "tissue.tsv", tmp_path / "tissue.splits.tsv",
-        kind="tissue", folds=5, repeats=4, seed=3, preserve="none",
-    )  # fmt: skip
+    write_task(tmp_path, "tissue", list(names), {"tissue": tissue})
     whole, _ = run(tmp_path, "tissue", "whole.h5")
     run(tmp_path, "tissue", "threaded.h5", threads=3)
     assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "threaded.h5").read_bytes()
@@ -227,15 +216,28 @@ def test_files_that_do_not_fit_are_errors(study):
     assert not (study / "cv.h5").exists()
 
 
+def test_the_files_must_be_of_the_task_and_the_extractor(study):
+    write_pooled(study / "other.h5", np.ones((N, 3)), patients(N), extractor="Y")
+    with pytest.raises(HistotransferError, match=r"other\.h5: is of extractor Y, expected X"):
+        run(study, "expression", features="other.h5")
+    (study / "mutation.splits.tsv").unlink()
+    write_splits(
+        study / "mutation.tsv", study / "mutation.splits.tsv", task="expression", kind="mutation",
+        parameters=splitting(3),
+    )  # fmt: skip
+    with pytest.raises(HistotransferError, match="is of task expression, expected mutation"):
+        run(study, "mutation", repeats=[0])
+
+
 def test_inner_folds_are_stratified_and_even():
     labels = np.array([1] * 11 + [0] * 32)
-    fold = inner_folds(labels, [1, 2])
+    fold = Draws(1, 2, 0).inner_folds(labels)
     for value in (0, 1):
         spread = np.bincount(fold[labels == value], minlength=5)
         assert spread.max() - spread.min() <= 1
     assert np.ptp(np.bincount(fold)) <= 1
-    assert (inner_folds(labels, [1, 2]) == fold).all()
-    assert (inner_folds(labels, [1, 3]) != fold).any()
+    assert (Draws(1, 2, 0).inner_folds(labels) == fold).all()
+    assert (Draws(1, 2, 1).inner_folds(labels) != fold).any()
 
 
 def test_cross_validation_imports_neither_network_nor_slide_reader():

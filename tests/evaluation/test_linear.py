@@ -14,8 +14,13 @@ from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from histotransfer.evaluation.cross_validation import inner_folds
-from histotransfer.evaluation.predictors import linear
+from histotransfer.evaluation.predictors.binary_logistic import BinaryLogistic
+from histotransfer.evaluation.predictors.lbfgs import minimise
+from histotransfer.evaluation.predictors.multinomial_logistic import MultinomialLogistic
+from histotransfer.evaluation.predictors.predictor import Draws
+from histotransfer.evaluation.predictors.ridge import Ridge
+from histotransfer.evaluation.predictors.rotation import Rotation
+from histotransfer.evaluation.predictors.softmax import Softmax
 
 ALPHAS = [1e-2, 1e0, 1e1, 1e2, 1e3, 1e4]
 SHAPES = pytest.mark.parametrize(("n", "d"), [(60, 200), (90, 25)], ids=["wide", "tall"])
@@ -26,11 +31,27 @@ def features(rng, n, d):
     factors = rng.standard_normal((n, 12)) @ rng.standard_normal((12, d))
     x = np.maximum(factors + rng.standard_normal((n, d)), -1) * rng.uniform(0.01, 10, d)
     x[:, 3] = 0.1
-    return x.astype(np.float32)
+    return x.astype(np.float32).astype(float)
 
 
-def fold_of(x, n_test=20):
-    return linear.rotate(*linear.standardise(x[:-n_test], x[-n_test:]))
+DRAWS = Draws(seed=1, repeat=0, fold=0)
+
+
+def fitted(predictor, x, y, n_test=20):
+    """Fit on all but the last samples and predict these; also return what was chosen."""
+    model = predictor.fit(x[:-n_test], np.asarray(y[:-n_test], dtype=float), DRAWS)
+    return model.predict(x[-n_test:]), model.chosen
+
+
+def multinomial(x, classes, fold_of, n_classes, c):
+    predictor = MultinomialLogistic(c).prepared(x)
+    truth = np.eye(n_classes)[classes]
+    return predictor.out_of_fold(x, truth, fold_of, int(fold_of.max()) + 1, 0, 0)[0]
+
+
+def standardised(train, test):
+    scaler = StandardScaler().fit(train)
+    return scaler.transform(train), scaler.transform(test)
 
 
 def tuned_by_scikit_learn(ladder: list[float], inner: np.ndarray) -> Pipeline:
@@ -48,12 +69,15 @@ def tuned_by_scikit_learn(ladder: list[float], inner: np.ndarray) -> Pipeline:
 @settings(max_examples=50)
 def test_rotation_keeps_every_inner_product_and_nothing_else(n, d, seed):
     rng = np.random.default_rng(seed)
-    train, test = linear.standardise(rng.normal(2, 3, (n, d)), rng.normal(2, 3, (4, d)))
-    fold = linear.rotate(train, test)
-    assert fold.train.shape[1] <= min(n - 1, d)
-    np.testing.assert_allclose(fold.train @ fold.train.T, train @ train.T, atol=1e-8)
-    np.testing.assert_allclose(fold.test @ fold.train.T, test @ train.T, atol=1e-8)
-    np.testing.assert_allclose(fold.train.T @ fold.train, np.diag(fold.power), atol=1e-8)
+    raw, raw_test = rng.normal(2, 3, (n, d)), rng.normal(2, 3, (4, d))
+    train, test = standardised(raw, raw_test)
+    rotation = Rotation.of(raw)
+    z = rotation.train
+    assert z.shape[1] <= min(n - 1, d)
+    np.testing.assert_allclose(z @ z.T, train @ train.T, atol=1e-8)
+    np.testing.assert_allclose(rotation.apply(raw_test) @ z.T, test @ train.T, atol=1e-8)
+    np.testing.assert_allclose(z.T @ z, np.diag(rotation.power), atol=1e-8)
+    np.testing.assert_allclose(rotation.apply(raw), z, atol=1e-8)
 
 
 @SHAPES
@@ -61,7 +85,7 @@ def test_ridge_is_scikit_learns_pipeline(n, d):
     rng = np.random.default_rng(1)
     x = features(rng, n, d)
     y = x[:, :7] @ rng.standard_normal((7, 30)) + rng.normal(0, np.geomspace(0.1, 1e3, 30), (n, 30))
-    predictions, chosen = linear.ridge(fold_of(x), y[:-20], ALPHAS)
+    predictions, chosen = fitted(Ridge(ALPHAS), x, y)
     theirs = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, alpha_per_target=True))
     theirs.fit(x[:-20].astype(float), y[:-20])
     np.testing.assert_array_equal(chosen, theirs[-1].alpha_)
@@ -72,9 +96,10 @@ def test_ridge_is_scikit_learns_pipeline(n, d):
 def test_the_penalty_is_that_of_least_error_when_each_sample_is_left_out_in_turn():
     rng = np.random.default_rng(2)
     x = features(rng, 40, 60)
-    y = rng.standard_normal((20, 5)) + x[:20, :5] / x[:20, :5].std(axis=0)
-    z, z_test = linear.standardise(x[:20], x[20:])
-    chosen = linear.ridge(linear.rotate(z, z_test), y, ALPHAS)[1]
+    y = rng.standard_normal((20, 5)) + x[:20, 5:10] / x[:20, 5:10].std(axis=0)
+    z, _ = standardised(x[:20], x[20:])
+    z = z[:, z.any(axis=0)]
+    chosen = Ridge(ALPHAS).fit(x[:20], y, DRAWS).chosen
     errors = np.zeros((len(ALPHAS), 5))
     for train, test in LeaveOneOut().split(z):
         centre = z[train].mean(axis=0)
@@ -92,10 +117,9 @@ def test_logistic_is_scikit_learns_pipeline(n, d):
     signal = x[:, 5:9] / x[:, 5:9].std(axis=0) * [3, 1, 0.3, 0] + rng.standard_normal((n, 4))
     y = (signal > np.quantile(signal, [0.5, 0.6, 0.75, 0.8], axis=0).diagonal()).astype(int)
     ladder = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
-    inner = np.column_stack([rng.permutation(np.arange(n - 20) % 4) for _ in range(4)])
-    probabilities, chosen = linear.logistic(fold_of(x), y[:-20], inner, ladder)
+    probabilities, chosen = fitted(BinaryLogistic(ladder), x, y)
     for j in range(4):
-        theirs = tuned_by_scikit_learn(ladder, inner[:, j])
+        theirs = tuned_by_scikit_learn(ladder, DRAWS.inner_folds(y[:-20, j]))
         theirs.fit(x[:-20].astype(float), y[:-20, j])
         assert chosen[j] == theirs[-1].C_
         expected = theirs.predict_proba(x[-20:].astype(float))[:, 1]
@@ -110,7 +134,7 @@ def test_multinomial_is_scikit_learns_pipeline(n, d, noise):
     x = features(rng, 2 * n, d)
     classes = (x[:, 5:9] / x[:, 5:9].std(axis=0) + rng.normal(0, noise, (2 * n, 4))).argmax(axis=1)
     fold_of = rng.permutation(2 * n) % 3
-    probabilities = linear.multinomial(x, classes, fold_of, 4, 0.1)
+    probabilities = multinomial(x, classes, fold_of, 4, 0.1)
     for fold in range(3):
         test = fold_of == fold
         theirs = make_pipeline(
@@ -131,7 +155,7 @@ def test_a_repeat_of_many_decided_samples_is_fitted_as_well():
     x = rng.normal(size=(5, 20))[codes] + rng.standard_normal((1200, 20))
     fold_of = rng.permutation(1200) % 4
     counted = []
-    inner = linear.Softmax._undecided
+    inner = Softmax._undecided
 
     def count(self, probabilities):
         rows, weights = inner(self, probabilities)
@@ -139,8 +163,8 @@ def test_a_repeat_of_many_decided_samples_is_fitted_as_well():
         return rows, weights
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear.Softmax, "_undecided", count)
-        probabilities = linear.multinomial(x, codes, fold_of, 5, 100.0)
+        patch.setattr(Softmax, "_undecided", count)
+        probabilities = multinomial(x, codes, fold_of, 5, 100.0)
     assert min(counted) < 600
     assert 0.9 < (probabilities.argmax(axis=1) == codes).mean() < 1
     test = fold_of == 2
@@ -155,7 +179,7 @@ def test_a_class_without_training_samples_gets_probability_zero(d):
     rng = np.random.default_rng(5)
     classes = np.array([0, 2, 3, 0, 2, 3, 0, 2, 3, 4] * 4)
     fold_of = np.where(classes == 4, 0, np.arange(40) % 2)
-    probabilities = linear.multinomial(rng.normal(size=(40, d)), classes, fold_of, 5, 1.0)
+    probabilities = multinomial(rng.normal(size=(40, d)), classes, fold_of, 5, 1.0)
     tested = fold_of == 0
     assert (probabilities[:, 1] == 0).all()
     assert (probabilities[tested, 4] == 0).all()
@@ -164,17 +188,29 @@ def test_a_class_without_training_samples_gets_probability_zero(d):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
 
 
+def test_a_multinomial_model_predicts_as_its_training_fold_was_predicted():
+    rng = np.random.default_rng(9)
+    for d in (20, 200):
+        x = features(rng, 120, d)
+        codes = (x[:, 5:9] / x[:, 5:9].std(axis=0) + rng.normal(0, 1, (120, 4))).argmax(axis=1)
+        fold_of = rng.permutation(120) % 3
+        together = multinomial(x, codes, fold_of, 5, 0.1)
+        train = fold_of != 1
+        model = MultinomialLogistic(0.1).fit(x[train], np.eye(5)[codes[train]], DRAWS)
+        np.testing.assert_allclose(model.predict(x[~train]), together[~train], atol=1e-6)
+        assert (model.chosen == 0.1).all()
+
+
 def test_constant_features_predict_the_mean_and_the_prevalence():
-    train, test = linear.standardise(np.full((20, 7), 0.1), np.arange(35.0).reshape(5, 7))
-    fold = linear.rotate(train, test)
+    train, test = np.full((20, 7), 0.1), np.arange(35.0).reshape(5, 7)
     y = np.arange(20.0)[:, None]
-    np.testing.assert_allclose(linear.ridge(fold, y, ALPHAS)[0], 9.5)
-    positive = (np.arange(20) < 6)[:, None]
-    inner = (np.arange(20) % 3)[:, None]
-    np.testing.assert_allclose(linear.logistic(fold, positive, inner, [0.1, 1])[0], 0.3, rtol=1e-5)
+    np.testing.assert_allclose(Ridge(ALPHAS).fit(train, y, DRAWS).predict(test), 9.5)
+    positive = (np.arange(20) < 6)[:, None].astype(float)
+    model = BinaryLogistic([0.1, 1]).fit(train, positive, DRAWS)
+    np.testing.assert_allclose(model.predict(test), 0.3, rtol=1e-5)
     for x in (np.full((40, 7), 0.1), np.full((40, 70), 0.1)):
         classes, fold_of = (np.arange(40) % 20 < 6).astype(int), np.arange(40) // 20
-        probabilities = linear.multinomial(x, classes, fold_of, 2, 1.0)
+        probabilities = multinomial(x, classes, fold_of, 2, 1.0)
         np.testing.assert_allclose(probabilities[:, 1], 0.3, rtol=1e-5)
 
 
@@ -190,7 +226,7 @@ def test_minimise_finds_the_minimum_of_every_column(seed, p, columns):
         value = (curvature * (np.sqrt(1 + away**2) - 1)).sum(axis=0)
         return value, curvature * away / np.sqrt(1 + away**2)
 
-    found = linear.minimise(bowls, np.zeros((p, columns)))
+    found = minimise(bowls, np.zeros((p, columns)))
     np.testing.assert_allclose(found, minimum, atol=1e-3)
 
 
@@ -205,8 +241,8 @@ def test_ridge_is_scikit_learns_pipeline_on_real_tables(realdata):
     assert len(cases) > 300
     x, y = z.loc[cases].to_numpy(dtype=float), tpm.loc[cases].to_numpy(dtype=float)
     alphas = [1e1, 1e2, 1e3, 1e4]
-    fold = linear.rotate(*linear.standardise(x[60:], x[:60]))
-    predictions, chosen = linear.ridge(fold, y[60:], alphas)
+    model = Ridge(alphas).fit(x[60:], y[60:], DRAWS)
+    predictions, chosen = model.predict(x[:60]), model.chosen
     theirs = make_pipeline(StandardScaler(), RidgeCV(alphas, alpha_per_target=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of constant genes
@@ -227,11 +263,10 @@ def test_logistic_is_scikit_learns_pipeline_on_real_tables(realdata):
     x = z.loc[cases].to_numpy(dtype=float)
     y = mutated.loc[cases, ["TP53", "STK11", "EGFR", "SETBP1"]].to_numpy()
     ladder = [1e-5, 1e-4, 1e-3, 1e-2]
-    inner = np.column_stack([inner_folds(column[90:].astype(float), [3]) for column in y.T])
-    fold = linear.rotate(*linear.standardise(x[90:], x[:90]))
-    probabilities, chosen = linear.logistic(fold, y[90:], inner, ladder)
+    model = BinaryLogistic(ladder).fit(x[90:], y[90:].astype(float), DRAWS)
+    probabilities, chosen = model.predict(x[:90]), model.chosen
     for j in range(4):
-        theirs = tuned_by_scikit_learn(ladder, inner[:, j])
+        theirs = tuned_by_scikit_learn(ladder, DRAWS.inner_folds(y[90:, j]))
         theirs.fit(x[90:], y[90:, j])
         assert chosen[j] == theirs[-1].C_
         expected = theirs.predict_proba(x[:90])[:, 1]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from histotransfer.core.tables import read_table, write_table
+from histotransfer.core.tables import read_table
 from histotransfer.evaluation import statistics as st
 from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import POOLED, PRIMARY, write_scores
+from histotransfer.evaluation.kinds import KINDS
+from histotransfer.evaluation.scores import POOLED, SCORES, write_scores
 from histotransfer.evaluation.splits import write_splits
-from support.tasks import expression_task, mutation_task, patients, write_pooled
+from histotransfer.study.tasks import PredictorParameters
+from support.tasks import patients, splitting, write_pooled, write_values
 
 pytestmark = pytest.mark.slow
 
 N, D, REPEATS, STUDIES = 60, 20, 4, 200
 TASKS = {
-    "expression": expression_task(alphas=[1e1, 1e2, 1e3]),
-    "mutation": mutation_task(inverse_penalties=[1e-3, 1e-2]),
+    "expression": PredictorParameters("expression", "ridge", {"alpha": [1e1, 1e2, 1e3]}),
+    "mutation": PredictorParameters("mutation", "logistic", {"C": [1e-3, 1e-2]}),
 }
 
 
@@ -30,10 +31,10 @@ def study(folder, kind, seed, strengths):
     value = truth + rng.normal(0, 0.5, N)
     if kind == "mutation":
         value = (value > 0).astype(int)
-    write_table(pd.DataFrame({"sample": patients(N), "G": value}), folder / "labels.tsv")
+    write_values(folder / "labels.tsv", patients(N), {"G": value})
     write_splits(
         folder / "labels.tsv", folder / "splits.tsv",
-        kind=kind, folds=5, repeats=REPEATS, seed=seed, preserve="none",
+        task=kind, kind=kind, parameters=splitting(seed, repeats=REPEATS),
     )  # fmt: skip
     by_fold = []
     for strength in strengths:
@@ -41,15 +42,15 @@ def study(folder, kind, seed, strengths):
         write_pooled(folder / "x.h5", x, patients(N))
         run_block(
             folder / "x.h5", folder / "labels.tsv", folder / "splits.tsv", folder / "cv.h5",
-            task=TASKS[kind], task_name=kind, extractor="X", repeats=range(REPEATS), seed=seed,
+            parameters=TASKS[kind], task=kind, extractor="X", repeats=range(REPEATS), seed=seed,
             threads=1,
         )  # fmt: skip
         write_scores(
             [folder / "cv.h5"], folder / "labels.tsv", folder / "splits.tsv", folder / "s.tsv",
-            kind=kind,
+            kind=kind, task=kind, extractor="X",
         )  # fmt: skip
-        table = read_table(folder / "s.tsv")
-        chosen = (table["metric"] == PRIMARY[kind]) & (table["fold"] != POOLED)
+        table = read_table(folder / "s.tsv", SCORES)
+        chosen = (table["metric"] == KINDS[kind].metric) & (table["fold"] != POOLED)
         by_fold.append(table[chosen].set_index(["repeat", "fold"])["value"])
     return st.compare(by_fold[1] - by_fold[0], folds=5, rope=0.01)
 

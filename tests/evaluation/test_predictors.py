@@ -13,17 +13,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from histotransfer.core.hdf5 import open_store
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation.cross_validation import inner_folds, run_block
-from histotransfer.evaluation.predictors.scikit_learn import fit_predict, settings
-from histotransfer.evaluation.scores import auroc, pearson
-from histotransfer.evaluation.splits import STREAM, write_splits
+from histotransfer.core.tables import read_table
+from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.metrics import auroc, pearson
+from histotransfer.evaluation.predictors.predictor import Draws
+from histotransfer.evaluation.predictors.scikit_learn import ScikitLearn
+from histotransfer.evaluation.splits import SPLITS, write_splits
+from histotransfer.labels.files import read_labels_file
+from histotransfer.study.tasks import PredictorParameters
 from support.tasks import (
-    expression_task,
-    mutation_task,
     patients,
+    splitting,
     write_patch_features,
     write_pooled,
+    write_values,
 )
 
 N, D = 80, 30
@@ -51,11 +54,9 @@ def study(tmp_path_factory):
     factors = rng.standard_normal((N, 3))
     loadings = rng.standard_normal((3, D)) * [[2], [0.5], [0.5]]
     x, signal = factors @ loadings + rng.standard_normal((N, D)), factors[:, 0]
-    expression = pd.DataFrame({"sample": names, "UP": signal, "NOISE": rng.standard_normal(N)})
+    expression = pd.DataFrame({"UP": signal, "NOISE": rng.standard_normal(N)})
     expression.loc[3, "UP"] = np.nan
-    mutation = pd.DataFrame(
-        {"sample": names, "UP": (signal > 0).astype(int), "NOISE": rng.integers(0, 2, N)}
-    )
+    mutation = pd.DataFrame({"UP": (signal > 0).astype(int), "NOISE": rng.integers(0, 2, N)})
     write_pooled(folder / "patients.h5", x, names)
     codes = np.repeat(np.arange(4), N // 4)
     x = 2 * np.eye(4)[codes] @ rng.standard_normal((4, D)) + rng.standard_normal((N, D))
@@ -63,22 +64,22 @@ def study(tmp_path_factory):
     with open_store(folder / "patches.h5", "features/1") as store:
         patches = list(store["names"].asstr()[:])
     tissue = [f"CLASS{code}" for code in codes]
-    tissue = pd.DataFrame({"sample": patches, "group": patches, "tissue": tissue})
+    tissue = pd.DataFrame({"tissue": tissue})
     for kind, labels in {"expression": expression, "mutation": mutation, "tissue": tissue}.items():
-        write_table(labels, folder / f"{kind}.tsv")
+        samples = patches if kind == "tissue" else names
+        path = write_values(folder / f"{kind}.tsv", samples, labels)
         write_splits(
-            folder / f"{kind}.tsv", folder / f"{kind}.splits.tsv",
-            kind=kind, folds=5, repeats=2, seed=3, preserve="none",
+            path, folder / f"{kind}.splits.tsv", task=kind, kind=kind,
+            parameters=splitting(3, repeats=2),
         )  # fmt: skip
     return folder
 
 
 def run(folder, kind, name, out, *, repeats=(0, 1), threads=1, features=None):
-    base = {"expression": expression_task(), "mutation": mutation_task(), "tissue": {}}[kind]
     run_block(
         folder / (features or ("patches.h5" if kind == "tissue" else "patients.h5")),
         folder / f"{kind}.tsv", folder / f"{kind}.splits.tsv", folder / out,
-        task={**base, "kind": kind, "predictor": name, "grid": GRIDS[name]}, task_name=kind,
+        parameters=PredictorParameters(kind, name, GRIDS[name]), task=kind,
         extractor="X", repeats=repeats, seed=3, threads=threads,
     )  # fmt: skip
     with open_store(folder / out, "cv/1") as store:
@@ -88,13 +89,14 @@ def run(folder, kind, name, out, *, repeats=(0, 1), threads=1, features=None):
 @pytest.mark.parametrize(("kind", "name"), BOTH)
 def test_what_follows_the_features_is_found_whatever_the_blocks_and_threads(study, kind, name):
     predictions, hyper, grid = run(study, kind, name, "whole.h5")
-    assert json.loads(grid) == settings(GRIDS[name])
-    assert set(np.unique(hyper)) <= set(range(len(settings(GRIDS[name]))))
+    settings = ScikitLearn(name, GRIDS[name], "value").settings
+    assert json.loads(grid) == settings
+    assert set(np.unique(hyper)) <= set(range(len(settings)))
     run(study, kind, name, "threads.h5", threads=2)
     assert (study / "whole.h5").read_bytes() == (study / "threads.h5").read_bytes()
     later, _, _ = run(study, kind, name, "later.h5", repeats=[1])
     assert later.tobytes() == predictions[1:].tobytes()
-    labels = read_table(study / f"{kind}.tsv")
+    labels = read_labels_file(study / f"{kind}.tsv").values
     if kind == "tissue":
         codes = labels["tissue"].str[-1].astype(int).to_numpy()
         assert (predictions.argmax(axis=2) == codes).mean() > 0.8
@@ -117,16 +119,15 @@ def test_what_follows_the_features_is_found_whatever_the_blocks_and_threads(stud
 
 def test_pls_is_scikit_learns_grid_search_in_each_training_fold(study):
     predictions, hyper, _ = run(study, "expression", "pls", "pls.h5")
-    labels = read_table(study / "expression.tsv", sample="str")
-    splits = read_table(study / "expression.splits.tsv", sample="str")
-    fold = splits[splits["repeat"] == 1].set_index("sample")["fold"].loc[labels["sample"]]
+    labels = read_labels_file(study / "expression.tsv").values
+    splits = read_table(study / "expression.splits.tsv", SPLITS)
+    fold = splits[splits["repeat"] == 1].set_index("sample")["fold"].loc[labels.index]
     with open_store(study / "patients.h5", "pooled/1") as store:
         x = store["features"][:].astype(float)
     y = labels["NOISE"].to_numpy()
     for k in range(5):
-        train = (fold != k).to_numpy()
-        stream = [3, STREAM["inner folds"], 1, k]
-        inner = PredefinedSplit(inner_folds(np.zeros(train.sum()), stream))
+        train = (fold != k).to_numpy(dtype=bool)
+        inner = PredefinedSplit(Draws(3, 1, k).inner_folds(np.zeros(train.sum())))
         theirs = GridSearchCV(
             make_pipeline(StandardScaler(), PLSRegression(scale=False)),
             {"plsregression__n_components": GRIDS["pls"]["n_components"]},
@@ -142,14 +143,14 @@ def test_pls_is_scikit_learns_grid_search_in_each_training_fold(study):
 def test_features_that_tell_the_fold_do_not_leak_the_labels(study, name):
     """Noise stays at chance within each fold although features give the fold away."""
     rng = np.random.default_rng(9)
-    splits = read_table(study / "expression.splits.tsv", sample="str")
-    fold = splits[splits["repeat"] == 0]["fold"].to_numpy()
+    splits = read_table(study / "expression.splits.tsv", SPLITS)
+    fold = splits[splits["repeat"] == 0]["fold"].to_numpy(dtype=int)
     x = np.hstack([rng.standard_normal((N, 10)), 100.0 * np.eye(5)[fold]])
     write_pooled(study / "leak.h5", x, patients(N))
     predictions, _, _ = run(
         study, "expression", name, "leak.cv.h5", repeats=[0], features="leak.h5"
     )
-    y = read_table(study / "expression.tsv")[["NOISE"]].to_numpy()
+    y = read_labels_file(study / "expression.tsv").values[["NOISE"]].to_numpy()
     by_fold = [pearson(y[fold == k], predictions[0, fold == k, 1:].astype(float)) for k in range(5)]
     defined = np.array(by_fold)[np.isfinite(by_fold)]
     assert not len(defined) or abs(defined.mean()) < 3 / np.sqrt(N)
@@ -157,14 +158,11 @@ def test_features_that_tell_the_fold_do_not_leak_the_labels(study, name):
 
 def test_a_forest_depends_on_its_seed_alone():
     rng = np.random.default_rng(2)
-    x, y = rng.standard_normal((60, 5)), rng.integers(0, 2, 60)
-    inner = np.arange(60) % 3
+    x, y = rng.standard_normal((60, 5)), rng.integers(0, 2, (60, 1)).astype(float)
+    forest = ScikitLearn("random_forest", {"n_estimators": [10]}, "binary")
 
     def fit(seed):
-        return fit_predict(
-            "random_forest", "mutation", x[:40], y[:40], x[40:],
-            grid={"n_estimators": [10]}, inner=inner[:40], seed=seed,
-        )[0]  # fmt: skip
+        return forest.fit(x[:40], y[:40], Draws(seed, 0, 0)).predict(x[40:])
 
     assert (fit(1) == fit(1)).all()
     assert (fit(1) != fit(2)).any()

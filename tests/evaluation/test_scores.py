@@ -21,7 +21,9 @@ from sklearn.metrics import (
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation import scores
+from histotransfer.evaluation import metrics, scores
+from histotransfer.evaluation.splits import SPLITS
+from support.tasks import write_values
 
 TIED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=30)
 
@@ -30,9 +32,9 @@ TIED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_siz
 def test_ranking_scores_are_scikit_learns_ties_included(sample):
     positive, values = np.array([p for p, _ in sample]), np.array([float(v) for _, v in sample])
     assume(positive.any() and not positive.all())
-    assert scores.auroc(positive, values) == pytest.approx(roc_auc_score(positive, values))
+    assert metrics.auroc(positive, values) == pytest.approx(roc_auc_score(positive, values))
     expected = average_precision_score(positive, values)
-    assert scores.average_precision(positive, values) == pytest.approx(expected)
+    assert metrics.average_precision(positive, values) == pytest.approx(expected)
 
 
 def test_pearson_is_scipys_on_what_is_known():
@@ -42,7 +44,7 @@ def test_pearson_is_scipys_on_what_is_known():
     truth[::7, 1], predicted[3, 2] = np.nan, np.nan
     predicted[:, 3] = 0.1  # no variance
     truth[1:, 4] = np.nan  # one sample
-    r = scores.pearson(truth, predicted)
+    r = metrics.pearson(truth, predicted)
     for j in (0, 1, 2, 5):
         known = np.isfinite(truth[:, j] + predicted[:, j])
         expected = pearsonr(truth[known, j], predicted[known, j]).statistic
@@ -59,14 +61,14 @@ def test_spearman_and_r2_are_scipys_and_scikit_learns_on_what_is_known():
             truth[::7, 1], predicted[3, 2] = np.nan, np.nan
             truth[:, 3] = 0.1  # no variance
             truth[1:, 4] = np.nan  # one sample
-        rho, r2 = scores.spearman(truth, predicted), scores.r2(truth, predicted)
+        rho, r2 = metrics.spearman(truth, predicted), metrics.r2(truth, predicted)
         for j in range(3 if gaps else 5):
             known = np.isfinite(truth[:, j] + predicted[:, j])
             a, b = truth[known, j], predicted[known, j]
             assert rho[j] == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
             assert r2[j] == pytest.approx(r2_score(a, b), abs=1e-12)
     assert np.isnan([*rho[3:], *r2[3:]]).all()
-    table = scores.expression_scores(truth, predicted, list("ABCDE"))
+    table = metrics.expression_scores(truth, predicted, list("ABCDE"))
     assert table.groupby("metric")["target"].agg("".join).to_dict() == dict.fromkeys(
         ["pearson", "spearman", "r2"], "ABCDE"
     )
@@ -76,7 +78,7 @@ def test_tissue_scores_are_scikit_learns():
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 3, 50)
     probabilities = rng.dirichlet([1, 1, 1], 50) + 0.3 * np.eye(3)[codes]
-    table = scores.tissue_scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
+    table = metrics.tissue_scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
     predicted = probabilities.argmax(axis=1)
     expected = [
         accuracy_score(codes, predicted),
@@ -87,8 +89,8 @@ def test_tissue_scores_are_scikit_learns():
     assert table["target"].tolist() == ["all", "all", "A", "B", "C"]
 
 
-def write_block(path, predictions, repeats, samples, targets):
-    with create_store(path, "cv/1", {}) as store:
+def write_block(path, predictions, repeats, samples, targets, task="drivers"):
+    with create_store(path, "cv/1", {"task": task, "extractor": "X"}) as store:
         store.create_dataset("predictions", data=predictions.astype("f4"))
         store.create_dataset("repeat", data=np.array(repeats, dtype="i4"))
         for name, values in {"sample": samples, "target": targets}.items():
@@ -100,14 +102,14 @@ def write_block(path, predictions, repeats, samples, targets):
 def mutation(tmp_path):
     rng = np.random.default_rng(3)
     samples = [f"S{i:02d}" for i in range(20)]
-    labels = pd.DataFrame({"sample": samples, "G": [1] * 4 + [0] * 16, "RARE": [1] + [0] * 19})
-    write_table(labels, tmp_path / "labels.tsv")
+    labels = pd.DataFrame({"G": [1] * 4 + [0] * 16, "RARE": [1] + [0] * 19})
+    write_values(tmp_path / "labels.tsv", samples, labels)
     fold = np.array([0, 0, 1, 1] + [0, 1] * 8)
     splits = [
         pd.DataFrame({"repeat": r, "sample": samples, "fold": fold}).sample(frac=1, random_state=r)
         for r in range(3)
     ]
-    write_table(pd.concat(splits), tmp_path / "splits.tsv")
+    write_table(pd.concat(splits).assign(task="drivers"), tmp_path / "splits.tsv", SPLITS)
     predictions = rng.uniform(size=(3, 20, 2))
     predictions[:, :, 1] = np.nan
     blocks = [
@@ -119,14 +121,17 @@ def mutation(tmp_path):
 
 def score(folder, blocks, kind):
     out = folder / "scores.tsv"
-    scores.write_scores(blocks, folder / "labels.tsv", folder / "splits.tsv", out, kind=kind)
-    return read_table(out, target="str")
+    scores.write_scores(
+        blocks, folder / "labels.tsv", folder / "splits.tsv", out,
+        kind=kind, task="drivers", extractor="X",
+    )  # fmt: skip
+    return read_table(out, scores.SCORES, task="drivers", extractor="X")
 
 
 def test_every_fold_and_the_pooled_predictions_are_scored_in_any_order_of_blocks(mutation):
     folder, blocks, labels, fold, predictions = mutation
     table = score(folder, blocks, "mutation")
-    assert table.columns.tolist() == ["target", "metric", "repeat", "fold", "value"]
+    assert table.columns.tolist() == [*scores.SCORES.columns]
     assert len(table) == 2 * 3 * 3 * 3
     table = table.set_index(["target", "metric", "repeat", "fold"])["value"]
     positive = labels["G"].to_numpy() == 1
@@ -144,7 +149,8 @@ def test_every_fold_and_the_pooled_predictions_are_scored_in_any_order_of_blocks
 
 def test_an_undefined_fold_is_empty_and_the_others_are_not(mutation):
     folder, blocks, labels, _, _ = mutation
-    write_table(labels.assign(G=[1, 1, 0, 0] + [0] * 16), folder / "labels.tsv")
+    values = labels.assign(G=[1, 1, 0, 0] + [0] * 16)
+    write_values(folder / "labels.tsv", [f"S{i:02d}" for i in range(20)], values)
     table = score(folder, blocks, "mutation")
     auroc = table[(table["target"] == "G") & (table["metric"] == "auroc")].set_index("fold")[
         "value"
@@ -162,3 +168,14 @@ def test_blocks_that_do_not_fit_are_errors(mutation):
     other = write_block(folder / "c.h5", predictions[:1], [3], samples, ["G", "H"])
     with pytest.raises(HistotransferError, match=r"c\.h5: has other samples or targets than"):
         score(folder, [*blocks, other], "mutation")
+
+
+def test_another_tasks_predictions_are_refused(mutation):
+    folder, blocks, _, _, predictions = mutation
+    samples = [f"S{i:02d}" for i in range(20)]
+    other = write_block(folder / "c.h5", predictions[:1], [3], samples, ["G", "RARE"], task="genes")
+    with pytest.raises(HistotransferError, match=r"c\.h5: is of task genes, expected drivers"):
+        score(folder, [*blocks, other], "mutation")
+    score(folder, blocks, "mutation")
+    with pytest.raises(HistotransferError, match=r"scores\.tsv: is of extractor X, expected Y"):
+        read_table(folder / "scores.tsv", scores.SCORES, task="drivers", extractor="Y")

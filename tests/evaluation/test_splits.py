@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from histotransfer.core.errors import HistotransferError
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation.splits import stratified_folds, write_splits
+from histotransfer.core.tables import read_table
+from histotransfer.evaluation.splits import SPLITS, stratified_folds, write_splits
+from support.tasks import splitting, write_values
 
 GENES = ["TP53", "LRP1B", "KRAS", "KEAP1", "FAT4", "STK11", "EGFR", "NF1", "SETBP1", "FAT1"]
 
@@ -25,19 +26,16 @@ def labels_of(kind: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"sample": sample, **values})
 
 
-def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7, preserve="none"):
-    write_table(labels, folder / "labels.tsv")
-    out = folder / "splits.tsv"
+def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7, group_by="patient"):
+    values = labels.drop(columns=["sample", "group"], errors="ignore")
+    groups = labels["group"].tolist() if "group" in labels else None
+    path = write_values(folder / "labels.tsv", labels["sample"].tolist(), values, groups)
     write_splits(
-        folder / "labels.tsv",
-        out,
-        kind=kind,
-        folds=folds,
-        repeats=repeats,
-        seed=seed,
-        preserve=preserve,
-    )
-    return read_table(out, sample="str")
+        path, folder / "splits.tsv", task="t", kind=kind,
+        parameters=splitting(seed, folds=folds, repeats=repeats, group_by=group_by),
+    )  # fmt: skip
+    table = read_table(folder / "splits.tsv", SPLITS, task="t")
+    return table.drop(columns="task").astype({"repeat": int, "fold": int})
 
 
 @given(
@@ -124,7 +122,7 @@ def test_a_site_stays_on_one_side(tmp_path_factory, seed, n):
     sample = [f"TCGA-{site:02d}-{i:04d}" for i, site in enumerate(rng.integers(12, size=n))]
     labels = pd.DataFrame({"sample": sample, "G": rng.integers(0, 2, n)})
     folder = tmp_path_factory.mktemp("s")
-    splits = splits_of(folder, labels, kind="mutation", folds=3, preserve="site")
+    splits = splits_of(folder, labels, kind="mutation", folds=3, group_by="site")
     for _, split in splits.groupby("repeat"):
         assert sorted(split["sample"]) == sorted(sample)
         assert (split["fold"].groupby(split["sample"].str[5:7]).nunique() == 1).all()
@@ -133,8 +131,8 @@ def test_a_site_stays_on_one_side(tmp_path_factory, seed, n):
 
 def test_a_site_cannot_be_told_from_other_ids(tmp_path):
     labels = labels_of("mutation", 40, np.random.default_rng(1))
-    with pytest.raises(HistotransferError, match="names S000, which is no TCGA barcode"):
-        splits_of(tmp_path, labels, kind="mutation", preserve="site")
+    with pytest.raises(HistotransferError, match="names S000, which is not a TCGA barcode"):
+        splits_of(tmp_path, labels, kind="mutation", group_by="site")
 
 
 def test_real_sites_fill_folds_evenly_and_keep_common_genes_balanced(realdata, tmp_path):
@@ -142,7 +140,7 @@ def test_real_sites_fill_folds_evenly_and_keep_common_genes_balanced(realdata, t
     labels = table.assign(SAMPLE_ID=table["SAMPLE_ID"].str[:12]).rename(
         columns={"SAMPLE_ID": "sample"}
     )
-    splits = splits_of(tmp_path, labels, kind="mutation", preserve="site")
+    splits = splits_of(tmp_path, labels, kind="mutation", group_by="site")
     sites = splits["sample"].str[5:7]
     assert (splits.groupby(["repeat", sites])["fold"].nunique() == 1).all()
     sizes = splits.groupby(["repeat", "fold"]).size()

@@ -12,8 +12,8 @@ from sklearn.metrics import roc_curve
 from statsmodels.stats.multitest import multipletests
 
 from histotransfer.evaluation import statistics as st
-from histotransfer.evaluation.predictors.linear import rotate, standardise
-from histotransfer.evaluation.scores import auroc, pearson
+from histotransfer.evaluation.metrics import auroc, pearson
+from histotransfer.evaluation.predictors.rotation import Rotation
 
 
 def test_corrected_resampled_t_test_is_its_formula():
@@ -160,9 +160,9 @@ def fold_scores(rng, effect, n=60, d=20, folds=5, repeats=4):
             train, test = fold != k, fold == k
             scores = []
             for view in views:
-                f = rotate(*standardise(view[train], view[test]))
+                f = Rotation.of(view[train])
                 y = labels[train] - labels[train].mean()
-                scores.append(f.test @ (f.train.T @ y / (f.power + 50)))
+                scores.append(f.apply(view[test]) @ (f.train.T @ y / (f.power + 50)))
             differences.append(auroc(labels[test], scores[1]) - auroc(labels[test], scores[0]))
     return np.array(differences)
 

@@ -79,7 +79,7 @@ def test_a_damaged_table_is_found(folder: Path, how: Damage) -> None:
     if path.read_bytes() == whole:
         return
     with pytest.raises(HistotransferError) as caught:
-        read_table(path, target="str")
+        read_table(path, TABLE)
     assert_says_what_to_delete(caught.value, path)
 
 
@@ -91,10 +91,10 @@ def test_a_table_whose_digest_is_damaged_is_not_believed(folder: Path, how: Dama
     digest = beside.read_bytes()[:64]
     damage(beside, how)
     if beside.read_bytes()[:64] == digest:
-        read_table(path)
+        read_table(path, TABLE)
         return
     with pytest.raises(HistotransferError) as caught:
-        read_table(path)
+        read_table(path, TABLE)
     assert_says_what_to_delete(caught.value, path)
 
 

@@ -29,6 +29,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from histotransfer.evaluation.comparison import COMPARISON
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
@@ -543,7 +544,7 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
         statistics={"rope": 0.01, "alpha": 0.05, "bootstrap": 20}, seed=1,
         out={name: tmp_path / f"{name}.tsv" for name in COLUMNS if name != "truth"},
     )  # fmt: skip
-    comparison = read_table(tmp_path / "comparison.tsv").set_index("target")
+    comparison = read_table(tmp_path / "comparison.tsv", COMPARISON).set_index("target")
     assert comparison.loc["BAD", "status"] == "not estimable"
     assert comparison.loc["BAD", ["delta", "p_corrected"]].isna().all()
     assert np.isfinite(comparison.loc["GOOD", "delta"])

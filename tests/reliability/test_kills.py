@@ -51,7 +51,7 @@ def test_a_killed_writer_leaves_whole_files_and_the_next_one_tidies_up(tmp_path:
             with open_store(tmp_path / "a.h5", "tiles/1") as store:
                 assert np.ptp(store["x"][:]) == 0
         if (tmp_path / "a.tsv").exists():
-            assert np.ptp(read_table(tmp_path / "a.tsv").to_numpy()) == 0
+            assert np.ptp(read_table(tmp_path / "a.tsv", TABLE).to_numpy()) == 0
     assert left > 0  # else nothing was killed while it wrote
     with create_store(tmp_path / "a.h5", "tiles/1", {}):
         pass

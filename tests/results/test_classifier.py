@@ -10,7 +10,8 @@ from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import read_table
 from histotransfer.models import fine_tuning, keras_files
 from histotransfer.models.backend import keras
-from histotransfer.results.classifier import CLASSIFIER, confusion, write_classifier_table
+from histotransfer.results.classifier import confusion, write_classifier_table
+from histotransfer.results.schemas import CLASSIFIER
 from support.networks import write_patch_store
 
 CLASSES = ["A", "B", "C"]

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from histotransfer.core.tables import read_table, write_table
-from histotransfer.results.embedding import draw_patches, embed, write_embedding
-from histotransfer.results.rows import unique
-from support.tasks import write_patch_features
+from histotransfer.core.tables import read_table
+from histotransfer.results.embedding import EMBEDDING, draw_patches, embed, write_embedding
+from support.tasks import write_patch_features, write_values
 
 
 def blobs(n: int, d: int = 30, apart: float = 8.0):
@@ -60,19 +59,19 @@ def test_the_table_has_every_patch_under_every_extractor(tmp_path):
     features, classes = blobs(45)
     codes = np.searchsorted(np.unique(classes), classes)
     paths = {name: tmp_path / f"{name}.h5" for name in ("ONE", "TWO")}
-    for path in paths.values():
-        write_patch_features(path, features, codes)
+    for name, path in paths.items():
+        write_patch_features(path, features, codes, name)
     with h5py.File(paths["ONE"]) as store:
         names = store["names"].asstr()[:]
-    sheet = pd.DataFrame({"sample": names, "group": names, "tissue": classes})
-    write_table(sheet.sample(frac=1, random_state=1), tmp_path / "labels.tsv")
+    sheet = pd.DataFrame({"sample": names, "tissue": classes}).sample(frac=1, random_state=1)
+    labels = write_values(tmp_path / "labels.tsv", sheet["sample"].tolist(), sheet[["tissue"]])
     out = tmp_path / "embedding.tsv"
-    write_embedding({"types": paths}, {"types": tmp_path / "labels.tsv"}, out, seed=3)
-    table = read_table(out)
-    assert unique(table["extractor"]) == ["ONE", "TWO"]
+    write_embedding({"types": {"labels": labels, "features": paths}}, out, seed=3)
+    table = read_table(out, EMBEDDING, task="types")
+    assert table["extractor"].drop_duplicates().tolist() == ["ONE", "TWO"]
     assert len(table) == 90
     one, two = (table[table["extractor"] == name].reset_index() for name in paths)
     assert one["x"].tolist() == two["x"].tolist()
     assert one["neighbours_of_class"].mean() == pytest.approx(1)
-    write_embedding({}, {}, out, seed=3)
-    assert read_table(out).empty
+    write_embedding({}, out, seed=3)
+    assert read_table(out, EMBEDDING).empty

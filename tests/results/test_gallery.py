@@ -12,24 +12,23 @@ import pytest
 from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import read_predictions
+from histotransfer.evaluation.predictions import read_predictions
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.imaging.codecs import encode
-from histotransfer.labels.task_labels import write_labels
 from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.qc.verdicts import REASONS
-from histotransfer.results.gallery import PATCHES, TARGETS, Slide, best_targets, pick_patches
-from histotransfer.results.gallery_images import write_images
-from histotransfer.results.gallery_table import GALLERY, IMAGES
-from support.slides import write_slide as write_slide_image
-from support.tasks import (
-    expression_task,
-    mutation_task,
-    patients,
-    write_cohort,
-    write_patient_table,
-    write_pooled,
+from histotransfer.results.gallery import (
+    PATCHES,
+    TARGETS,
+    PatchFiles,
+    best_targets,
+    pick_patches,
 )
+from histotransfer.results.gallery_images import write_images
+from histotransfer.results.schemas import GALLERY, IMAGES
+from histotransfer.study.parameters import PoolingParameters
+from support.slides import write_slide as write_slide_image
+from support.tasks import PREDICTORS, patients, splitting, write_pooled, write_values
 
 N, D, SEED = 60, 12, 7
 CHOSEN = pd.DataFrame(
@@ -38,16 +37,17 @@ CHOSEN = pd.DataFrame(
 )
 
 
-def write_slide(folder: Path, slide: str, features: np.ndarray, kept: np.ndarray) -> Slide:
+def write_slide(folder: Path, slide: str, features: np.ndarray, kept: np.ndarray) -> None:
     coords = np.array([(100 * i, 50) for i in range(len(features))], np.int32).reshape(-1, 2)
-    with create_store(folder / f"{slide}.features.h5", "features/1", {}) as store:
+    for room in ("features/NET", "qc"):
+        (folder / room).mkdir(parents=True, exist_ok=True)
+    attrs = {"slide": slide, "extractor": "NET"}
+    with create_store(folder / f"features/NET/{slide}.h5", "features/1", attrs) as store:
         store["features"], store["coords"] = features.astype("f2"), coords
     reason = np.where(kept, REASONS["kept"], REASONS["pen"]).astype(np.uint8)
-    with create_store(folder / f"{slide}.qc.h5", "qc/1", {}) as store:
+    with create_store(folder / f"qc/{slide}.h5", "qc/1", {"slide": slide}) as store:
         store["coords"] = coords
         store.create_dataset("reason", data=reason, dtype=h5py.enum_dtype(REASONS, np.uint8))
-    name = slide.removeprefix("S-")
-    return Slide(slide, name, folder / f"{slide}.features.h5", folder / f"{slide}.qc.h5")
 
 
 @pytest.fixture
@@ -60,48 +60,38 @@ def study(tmp_path: Path):
         "genes": {"FOLLOWS": features[:, 0] * 2 + 5, "NOISE": rng.normal(size=N)},
         "drivers": {"DRIVEN": (features[:, 0] > 0).astype(int)},
     }
-    tasks = {
-        name: make(write_patient_table(tmp_path / f"{name}.table.tsv", tables[name], names))
-        for name, make in (("genes", expression_task), ("drivers", mutation_task))
-    }
-    cohort = write_cohort(tmp_path / "cohort.tsv", names)
-    paths = {"labels": {}, "splits": {}}
-    for name, task in tasks.items():
-        labels = paths["labels"][name] = tmp_path / f"{name}.labels.tsv"
-        splits = paths["splits"][name] = tmp_path / f"{name}.splits.tsv"
-        write_labels(
-            task, labels, tmp_path / "out.tsv", tmp_path / "flow.tsv",
-            cohort_table=cohort, dataset_features=None,
-        )  # fmt: skip
-        write_splits(
-            labels, splits, kind=task["kind"], folds=5, repeats=1, seed=SEED, preserve="none"
-        )
-    pooled = write_pooled(tmp_path / "pooled.h5", features, names)
-    return tmp_path, names, features, tasks, paths, pooled
+    tasks = {"genes": PREDICTORS["expression"], "drivers": PREDICTORS["mutation"]}
+    files = {"pooled": {}, "labels": {}, "splits": {}}
+    for name, predictor in tasks.items():
+        labels = write_values(tmp_path / f"{name}.labels.tsv", names, tables[name])
+        splits = tmp_path / f"{name}.splits.tsv"
+        write_splits(labels, splits, task=name, kind=predictor.kind, parameters=splitting(SEED))
+        files["labels"][name], files["splits"][name] = labels, splits
+    files["pooled"]["NET"] = write_pooled(tmp_path / "pooled.h5", features, names, "NET")
+    return tmp_path, names, features, tasks, files
 
 
-def pick(study, slides) -> pd.DataFrame:
-    folder, _, _, tasks, paths, pooled = study
-    pick_patches(
-        CHOSEN, {"NET": slides}, {"NET": pooled}, paths["labels"], paths["splits"], tasks,
-        folder / "gallery.tsv", pooling=["mean", "mean"], seed=SEED,
-    )  # fmt: skip
-    return read_table(folder / "gallery.tsv", patient="str", slide="str")
+def pick(study, slides, chosen=CHOSEN) -> pd.DataFrame:
+    folder, _, _, tasks, files = study
+    patch_files = PatchFiles(
+        folder / "features", folder / "qc", slides, PoolingParameters("mean", "mean", True)
+    )
+    pick_patches(chosen, files, patch_files, folder / "gallery.tsv", tasks=tasks, seed=SEED)
+    return read_table(folder / "gallery.tsv", GALLERY)
 
 
 def test_a_patients_only_patch_is_predicted_as_the_patient_was_in_cross_validation(study):
-    folder, names, features, tasks, paths, pooled = study
-    slides = [
+    folder, names, features, tasks, files = study
+    for i, name in enumerate(names):
         write_slide(folder, f"S-{name}", features[[i]], np.array([True]))
-        for i, name in enumerate(names)
-    ]
+    slides = {f"S-{name}": name for name in names}
     gallery = pick(study, slides)
     for task in tasks:
         run_block(
-            pooled, paths["labels"][task], paths["splits"][task], folder / "cv.h5",
-            task=tasks[task], task_name=task, extractor="NET", repeats=[0], seed=SEED, threads=1,
+            files["pooled"]["NET"], files["labels"][task], files["splits"][task], folder / "cv.h5",
+            parameters=tasks[task], task=task, extractor="NET", repeats=[0], seed=SEED, threads=1,
         )  # fmt: skip
-        out_of_fold = read_predictions([folder / "cv.h5"])
+        out_of_fold = read_predictions([folder / "cv.h5"], task=task, extractor="NET")
         expected = pd.Series(out_of_fold.values[0, :, 0], index=out_of_fold.samples)
         rows = gallery[gallery["task"] == task]
         assert rows["prediction"].to_numpy() == pytest.approx(
@@ -113,12 +103,13 @@ def test_a_patients_only_patch_is_predicted_as_the_patient_was_in_cross_validati
 
 def test_what_drives_the_gene_is_found_in_the_patches_that_count(study):
     folder, names, features, *_ = study
-    slides = []
+    slides = {"S-empty": "empty"}
     for i, name in enumerate(names):
         patches = np.repeat(features[[i]], 4, axis=0)
         patches[1, 0], patches[2, 0], patches[3, 0] = 6, -6, 60  # the last is pen
-        slides.append(write_slide(folder, f"S-{name}", patches, np.arange(4) < 3))
-    slides.append(write_slide(folder, "S-empty", np.empty((0, D)), np.empty(0, bool)))
+        write_slide(folder, f"S-{name}", patches, np.arange(4) < 3)
+        slides[f"S-{name}"] = name
+    write_slide(folder, "S-empty", np.empty((0, D)), np.empty(0, bool))
     gallery = pick(study, slides)
     assert len(gallery) == 2 * 2 * PATCHES
     assert (gallery.loc[gallery["side"] == "highest", "x"] == 100).all()
@@ -137,9 +128,7 @@ def test_what_drives_the_gene_is_found_in_the_patches_that_count(study):
 
 
 def test_no_target_gives_an_empty_table(study):
-    folder, *_ = study
-    pick_patches(CHOSEN.iloc[:0], {}, {}, {}, {}, {}, folder / "none.tsv", pooling=["mean"], seed=1)
-    assert read_table(folder / "none.tsv").empty
+    assert pick(study, {}, CHOSEN.iloc[:0]).empty
 
 
 def test_the_best_targets_are_those_found_each_under_its_best_extractor():

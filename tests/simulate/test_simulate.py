@@ -156,8 +156,8 @@ def test_labels_follow_the_truth_and_nothing_else(tmp_path: Path) -> None:
     paths = {name: tmp_path / f"{name}.tsv" for name in ("expression", "mutations", "truth")}
     write_labels(**paths, slides=tmp_path / "slides.tsv", seed=SEED)
     truth = read_table(paths["truth"], TRUTH).fillna({"follows": ""})
-    tpm = read_table(paths["expression"]).set_index("patient")
-    status = read_table(paths["mutations"]).set_index("patient")
+    tpm = pd.read_csv(paths["expression"], sep="\t").set_index("patient")
+    status = pd.read_csv(paths["mutations"], sep="\t").set_index("patient")
     fractions = pd.DataFrame([composition(p, SEED) for p in patients], index=patients)
     assert truth["task"].value_counts().to_dict() == {"expression": 24, "mutation": 6}
     assert (truth["follows"] == "").groupby(truth["task"]).sum().to_dict() == {

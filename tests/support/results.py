@@ -18,8 +18,8 @@ from histotransfer.evaluation import scores, statistics
 from histotransfer.evaluation.comparison import Study, tables_of
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.cohort_flow import COHORT_FLOW
-from histotransfer.results.gallery_table import IMAGES
 from histotransfer.results.resource_usage import STAGES
+from histotransfer.results.schemas import IMAGES
 from histotransfer.results.tables import SCHEMAS, Files
 
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]

@@ -10,9 +10,34 @@ import pandas as pd
 
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
+from histotransfer.labels.files import TaskLabels, write_labels_file
+from histotransfer.study.parameters import SplitParameters
+from histotransfer.study.tasks import PredictorParameters
 
 ALPHAS = [1e1, 1e2, 1e3, 1e4, 1e5]
 CS = [1e-4, 1e-2, 1.0]
+PREDICTORS = {
+    "expression": PredictorParameters("expression", "ridge", {"alpha": ALPHAS}),
+    "mutation": PredictorParameters("mutation", "logistic", {"C": CS}),
+    "tissue": PredictorParameters("tissue", "logistic", {"C": [1.0]}),
+}
+"""By what a task of each kind is predicted."""
+
+
+def splitting(
+    seed: int, *, folds: int = 5, repeats: int = 1, group_by: str = "patient"
+) -> SplitParameters:
+    return SplitParameters(folds, repeats, group_by, seed)
+
+
+def write_values(
+    path: Path, samples: list[str], values: object, groups: list[str] | None = None
+) -> Path:
+    """Write a labels file of these targets; without groups each sample is its own."""
+    index = pd.Index(samples, name="sample")
+    group = pd.Series(groups or samples, index=index, name="group")
+    write_labels_file(TaskLabels(group, pd.DataFrame(values).set_axis(index)), path)
+    return path
 
 
 def patients(n: int) -> list[str]:
@@ -26,10 +51,12 @@ def write_pooled(path: Path, features: np.ndarray, names: list[str], extractor: 
     return path
 
 
-def write_patch_features(path: Path, features: np.ndarray, codes: np.ndarray) -> Path:
+def write_patch_features(
+    path: Path, features: np.ndarray, codes: np.ndarray, extractor: str = "X"
+) -> Path:
     classes = [f"CLASS{i}" for i in range(codes.max() + 1)]
     names = [f"{classes[code]}/{i:04d}.tif" for i, code in enumerate(codes)]
-    with create_store(path, "features/1", {"classes": classes}) as store:
+    with create_store(path, "features/1", {"classes": classes, "extractor": extractor}) as store:
         store.create_dataset("features", data=features.astype("f2"))
         store.create_dataset("labels", data=codes.astype("i2"))
         store.create_dataset("names", data=np.array(names, object), dtype=h5py.string_dtype())

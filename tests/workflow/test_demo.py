@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from histotransfer.results.tables import SCHEMAS
 from histotransfer.core.tables import read_table
 from histotransfer.features.external import USED
 from histotransfer.labels.exclusions import EXCLUDED
@@ -27,7 +28,7 @@ COMPARISON = [
 
 
 def table(demo: Study, name: str) -> pd.DataFrame:
-    return read_table(demo.folder / f"results/demo/tables/{name}.tsv")
+    return read_table(demo.folder / f"results/demo/tables/{name}.tsv", SCHEMAS[name])
 
 
 def test_planted_genes_and_mutations_are_recovered_and_noise_is_not(demo: Study) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from histotransfer.labels.files import read_labels_file
 from histotransfer.core.tables import read_table
 from histotransfer.fetch import gdc_sheets
 from histotransfer.qc.cohort import COHORT
@@ -115,7 +116,7 @@ def test_from_nothing_to_tiles_and_labels(study: Study, archive: Archive) -> Non
     cohort = read_table(study.folder / "results/tables/cohort.tsv", COHORT).set_index("patient")
     assert cohort["n_slides_used"].to_dict() == dict(zip(PATIENTS[:3], [2, 1, 1], strict=True))
     labels = {
-        task: read_table(study.folder / f"results/labels/{task}.tsv").set_index("sample")["A"]
+        task: read_labels_file(study.folder / f"results/labels/{task}.tsv").values["A"]
         for task in ("expression", "mutation")
     }
     assert labels["expression"].to_dict() == dict(zip(PATIENTS[:3], range(3), strict=True))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from histotransfer.results.tables import SCHEMAS
 from histotransfer.core.tables import read_table
 from support.study import Study
 
@@ -55,7 +56,7 @@ def real(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def table(real: Study, name: str) -> pd.DataFrame:
-    return read_table(real.folder / f"results/real/tables/{name}.tsv")
+    return read_table(real.folder / f"results/real/tables/{name}.tsv", SCHEMAS[name])
 
 
 def test_real_slides_give_patches_at_a_recorded_scale(real: Study) -> None:

@@ -1,24 +1,19 @@
 """Predict a block of repeats out of fold."""
 
-from typing import TYPE_CHECKING
-
 from histotransfer.core.joblog import job_log
 from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.study.tasks import PredictorParameters
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
+with job_log(snakemake.log[0]):
     run_block(
-        job.input.features,
-        job.input.labels,
-        job.input.splits,
-        job.output.predictions,
-        task=job.params.task,
-        task_name=job.wildcards.task,
-        extractor=job.wildcards.extractor,
-        repeats=job.params.repeats,
-        seed=job.params.seed,
-        threads=job.threads,
+        snakemake.input.features,
+        snakemake.input.labels,
+        snakemake.input.splits,
+        snakemake.output.predictions,
+        parameters=PredictorParameters.of(snakemake.params.task),
+        task=snakemake.wildcards.task,
+        extractor=snakemake.wildcards.extractor,
+        repeats=snakemake.params.repeats,
+        seed=snakemake.params.seed,
+        threads=snakemake.threads,
     )

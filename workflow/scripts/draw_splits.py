@@ -1,21 +1,14 @@
 """Draw a task's folds, once for all extractors."""
 
-from typing import TYPE_CHECKING
-
 from histotransfer.core.joblog import job_log
 from histotransfer.evaluation.splits import write_splits
+from histotransfer.study.parameters import SplitParameters
 
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
-job = snakemake
-with job_log(job.log[0]):
+with job_log(snakemake.log[0]):
     write_splits(
-        job.input.labels,
-        job.output.splits,
-        kind=job.params.kind,
-        folds=job.params.folds,
-        repeats=job.params.repeats,
-        seed=job.params.seed,
-        preserve=job.params.preserve,
+        snakemake.input.labels,
+        snakemake.output.splits,
+        task=snakemake.wildcards.task,
+        kind=snakemake.params.kind,
+        parameters=SplitParameters.of(snakemake.params),
     )

@@ -79,17 +79,15 @@ def write_table(table: pd.DataFrame, path: str | Path, schema: TableSchema | Non
         table.to_csv(partial, sep="\t", index=False, lineterminator="\n")
 
 
-def read_table(
-    path: str | Path, schema: TableSchema | None = None, /, **identity: str
-) -> pd.DataFrame:
+def read_table(path: str | Path, schema: TableSchema, /, **identity: str) -> pd.DataFrame:
     """Read a TSV table of ours.
 
     Parameters
     ----------
     path : str or Path
         The table.
-    schema : TableSchema, optional
-        Its columns; None leaves the types to pandas.
+    schema : TableSchema
+        Its columns.
     **identity
         Columns that say whose table it is, and what is expected there, such as ``task="tissue"``.
 
@@ -105,17 +103,14 @@ def read_table(
     """
     import pandas as pd  # here, since most jobs of a slide read and write no table
 
-    columns = {} if schema is None else schema.columns
-    dtype = {name: _DTYPES[kind] for name, kind in columns.items()}
-    if schema is None:  # TODO: remove once every caller has a schema
-        dtype, identity = identity, {}
+    dtype = {name: _DTYPES[kind] for name, kind in schema.columns.items()}
     check_digest(path)
     try:
         with readable(path):
             table = pd.read_csv(path, sep="\t", dtype=dtype, keep_default_na=False, na_values=[""])
     except ValueError as error:
         raise HistotransferError(path, f"is not a table of ours ({error})", remake(path)) from error
-    if lacking := [name for name in columns if name not in table]:
+    if lacking := [name for name in schema.columns if name not in table]:
         raise HistotransferError(path, f"has no column {', '.join(lacking)}", remake(path))
     for name, expected in identity.items():
         if other := sorted(set(table[name].dropna()) - {expected}):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,105 +10,88 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..core.errors import HistotransferError
-from ..core.tables import read_table, write_table
+from ..core.streams import stream
+from ..core.tables import TableSchema, write_table
+from ..labels.files import TaskLabels, read_labels_file
+from ..study.parameters import SplitParameters
+from .kinds import KINDS
 
-# A stream of random numbers for each purpose: appending one leaves the others' draws alone.
-STREAM = {
-    "tissue": 0,
-    "expression": 1,
-    "mutation": 2,
-    "inner folds": 3,
-    "bootstrap": 4,
-    "predictor": 5,
-    "embedding": 6,
-}
+SPLITS = TableSchema(
+    "splits", {"task": "text", "repeat": "integer", "sample": "text", "fold": "integer"}
+)
 
 
 def write_splits(
     labels_path: str | Path,
     out_path: str | Path,
     *,
+    task: str,
     kind: str,
-    folds: int,
-    repeats: int,
-    seed: int,
-    preserve: str,
+    parameters: SplitParameters,
 ) -> None:
-    """Write repeat, sample and fold of every repeat of a task's cross-validation.
+    """Draw the folds of every repeat of a task's cross-validation.
+
+    All genes of a task share their folds: a training fold is then decomposed once for all, one file
+    tells who was tested when, and the balance of a single gene is hardly worse, since rare genes
+    are dealt first.
 
     Parameters
     ----------
     labels_path : str or Path
         ``labels/{task}.tsv``.
     out_path : str or Path
-        ``splits/{task}.tsv``: repeat, sample, fold (0-based); sorted by repeat and sample.
-    kind : {"tissue", "expression", "mutation"}
-        Tissue is stratified by class and mutation by all genes at once; expression is not.
-        All genes of a task share their folds, not each its own: a training fold is then decomposed
-        once for all, one file tells who was tested when, and the balance of a single gene is hardly
-        worse, since rare genes are dealt first.
-    folds, repeats : int
-        The size of the cross-validation.
-    seed : int
+        The table `SPLITS`, folds counted from 0, sorted by repeat and sample.
+    task : str
+        The task's name.
+    kind : str
+        The task's; its `TaskKind.strata` are spread evenly over the folds.
+    parameters : SplitParameters
         Repeat r depends on (seed, kind, r) and the labels alone: more repeats keep the first ones.
-
-    preserve : {"none", "site"}
-        ``site`` keeps the patients of a TCGA tissue source site, the second part of the barcode, on
-        one side: what tells sites apart then tells no labels (Howard et al., Nat Commun
-        2021;12:4423). Of patches nobody knows the site; their groups stay as they are.
+        ``site`` is the second part of the TCGA barcode; what tells sites apart then tells no labels
+        (Howard et al., Nat Commun 2021;12:4423). Nobody knows the site of a patch: tasks of patches
+        keep their groups.
 
     Raises
     ------
     HistotransferError
-        If there are fewer groups than folds, or a patient has no TCGA barcode to tell its site.
+        If there are fewer groups than folds, or a patient's site is unknown for want of a TCGA
+        barcode.
     """
-    types = {"sample": "str", "group": "str", "tissue": "str"}
-    labels = read_table(labels_path, **types).sort_values("sample", ignore_index=True)
-    group = labels["group"] if "group" in labels else labels["sample"]
-    if preserve == "site" and kind != "tissue":
-        group = _sites(labels["sample"], labels_path)
+    labels = read_labels_file(labels_path)
+    labels = TaskLabels(labels.group.sort_index(), labels.values.sort_index())
+    group, folds = labels.group, parameters.folds
+    if parameters.group_by == "site" and not KINDS[kind].of_patches:
+        group = _sites(labels.samples, labels_path)
     codes, groups = pd.factorize(group, sort=True)
     if len(groups) < folds:
         raise HistotransferError(
             labels_path,
             f"has {len(groups)} groups of samples for {folds} folds",
-            "Lower `crossval: folds` in the config, label more samples, or set `preserve: none`",
+            "Lower `crossval: folds` in the config, label more samples, or set `group_by: patient`",
         )
-    strata = indicators(labels, kind)
+    strata = KINDS[kind].strata(labels)
     counts = np.zeros((len(groups), strata.shape[1]), dtype=np.int64)
     np.add.at(counts, codes, strata)
     sizes = np.bincount(codes)
     tables = []
-    for repeat in range(repeats):
-        rng = np.random.default_rng([seed, STREAM[kind], repeat])
+    for repeat in range(parameters.repeats):
+        rng = stream(parameters.seed, f"folds of {kind}", repeat)
         fold = stratified_folds(counts, sizes, folds, rng)[codes]
-        tables.append(pd.DataFrame({"repeat": repeat, "sample": labels["sample"], "fold": fold}))
-    write_table(pd.concat(tables), out_path)
+        tables.append(pd.DataFrame({"repeat": repeat, "sample": labels.samples, "fold": fold}))
+    write_table(pd.concat(tables).assign(task=task), out_path, SPLITS)
 
 
-def _sites(patients: pd.Series[str], labels_path: str | Path) -> pd.Series[str]:
+def _sites(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
     """Return the tissue source site of each patient."""
-    site = patients.str.extract(r"^TCGA-([A-Z0-9]{2})-", expand=False)
+    site = pd.Series(patients).str.extract(r"^TCGA-([A-Z0-9]{2})-", expand=False)
     if site.isna().any():
         raise HistotransferError(
             labels_path,
-            f"names {patients[site.isna()].iloc[0]}, which is no TCGA barcode and tells no site",
-            "Set `crossval: preserve` in the config to `none`",
+            f"names {patients[int(site.isna().argmax())]}, which is not a TCGA barcode, "
+            "so its site is unknown",
+            "Set `crossval: group_by` in the config to `patient`",
         )
     return site
-
-
-def indicators(labels: pd.DataFrame, kind: str) -> npt.NDArray[np.int64]:
-    """Return what is stratified: (samples, strata) zeros and ones, strata in the order of names.
-
-    Expression has no strata. A sample not sequenced for a gene counts as no carrier of it.
-    """
-    if kind == "tissue":
-        return pd.get_dummies(labels["tissue"]).to_numpy(dtype=np.int64)
-    if kind == "mutation":
-        genes = labels.drop(columns="sample").sort_index(axis=1)
-        return genes.fillna(0).to_numpy(dtype=np.int64)
-    return np.zeros((len(labels), 0), dtype=np.int64)
 
 
 def stratified_folds(

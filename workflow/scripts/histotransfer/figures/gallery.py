@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.gallery_table import PATCH
 from ..results.rows import of_kind
+from ..results.schemas import PATCH
 from ..results.tables import Tables
 from . import style
 from .nothing import NothingToDraw

@@ -12,6 +12,7 @@ from ..core.errors import HistotransferError
 from ..core.exclusions import Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
+from ..qc.cohort import COHORT
 from ..study.tasks import LabelParameters
 from .exclusions import EXCLUDED, FLOW, Excluded, flow
 from .files import TISSUE, TaskLabels, write_labels_file
@@ -61,7 +62,7 @@ def write_labels(
     if patches is not None:
         labels, came_in, unit = tissue_labels(patches), {}, "patch"
     elif cohort_table is not None:
-        cohort = read_table(cohort_table, patient="str")
+        cohort = read_table(cohort_table, COHORT)
         usable = cohort["n_patches"] > 0
         excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
         patients = _shared(sorted(cohort["patient"][usable]), pooled, excluded)

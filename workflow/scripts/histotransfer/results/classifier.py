@@ -12,21 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..core.hdf5 import open_store
-from ..core.tables import TableSchema, write_table
+from ..core.tables import write_table
 from ..features.extraction import PATCHES_SCHEMA, SCHEMA
-
-CLASSIFIER = TableSchema(
-    "classifier",
-    {
-        "dataset": "text",
-        "extractor": "text",
-        "true": "text",
-        "predicted": "text",
-        "fraction": "number",
-        "n": "integer",
-    },
-)
-"""`fraction` of the `n` patches of class `true` were called `predicted`."""
+from .schemas import CLASSIFIER
 
 
 def write_classifier_table(

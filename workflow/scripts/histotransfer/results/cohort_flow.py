@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..labels.exclusions import CAME_IN, FLOW, LABELLED, LEFT_OUT
+from ..qc.cohort import COHORT, EXCLUDED_SLIDES, QC
 from ..qc.verdicts import REASONS
 
 COHORT_FLOW = TableSchema("cohort_flow", {
@@ -46,7 +47,8 @@ def write_flow(
     apply_qc : bool
         Whether quality control's verdicts leave patches out.
     """
-    qc, excluded, cohort = map(read_table, (qc_table, excluded_table, cohort_table))
+    qc, excluded = read_table(qc_table, QC), read_table(excluded_table, EXCLUDED_SLIDES)
+    cohort = read_table(cohort_table, COHORT)
     rows = [("", *row) for row in (*_slides(qc, excluded, cohort), *_patches(qc, apply_qc))]
     for task, path in labels_flow.items():
         rows += [(task, *row) for row in _samples(read_table(path, FLOW))]

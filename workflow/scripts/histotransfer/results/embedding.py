@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from ..core.tables import read_table, write_table
+from ..core.streams import stream
+from ..core.tables import TableSchema, write_table
 from ..evaluation.cross_validation import read_features
-from ..evaluation.splits import STREAM
+from ..labels.files import TISSUE, read_labels_file
 
-COLUMNS = ["task", "extractor", "sample", "tissue", "x", "y", "neighbours_of_class"]
+EMBEDDING = TableSchema(
+    "embedding",
+    {
+        "task": "text",
+        "extractor": "text",
+        "sample": "text",
+        "tissue": "text",
+        "x": "number",
+        "y": "number",
+        "neighbours_of_class": "number",
+    },
+)
 MOST = 5000
 """How many patches are drawn: more would hide each other."""
 COMPONENTS, NEIGHBOURS, PERPLEXITY = 50, 10, 30.0
@@ -23,41 +36,35 @@ Float = npt.NDArray[np.float64]
 
 
 def write_embedding(
-    features: Mapping[str, Mapping[str, str | Path]],
-    labels: Mapping[str, str | Path],
-    out_path: str | Path,
-    *,
-    seed: int,
+    files: Mapping[str, Mapping[str, Any]], out_path: str | Path, *, seed: int
 ) -> None:
     """Write where each patch of each tissue task lies under each extractor.
 
     Parameters
     ----------
-    features : mapping of task to mapping of extractor to path
-        The feature files of the tasks' datasets.
-    labels : mapping of task to path
-        ``labels/{task}.tsv``.
+    files : mapping of task to mapping
+        ``labels``, and ``features`` by extractor: the feature files of the task's dataset.
     out_path : str or Path
-        ``tables/embedding.tsv``: task, extractor, sample, tissue, x, y, and neighbours_of_class,
-        the share of a patch's 10 nearest neighbours that are of its class.
+        The table `EMBEDDING`; neighbours_of_class is the share of a patch's 10 nearest neighbours
+        that are of its class.
     seed : int
         Draws the patches, of each class its share, where there are more than 5,000, and the order
         in which t-SNE takes them.
     """
-    tables = [pd.DataFrame(columns=COLUMNS)]
-    for task, of_extractor in features.items():
-        sheet = read_table(labels[task], sample="str", tissue="str")
-        chosen = draw_patches(sheet["tissue"].to_numpy(dtype=str), MOST, seed)
-        samples, tissue = (sheet[name].to_numpy(dtype=str)[chosen] for name in ("sample", "tissue"))
-        for extractor, path in of_extractor.items():
-            names, values = read_features(path, "tissue")
+    tables = []
+    for task, paths in files.items():
+        classes = read_labels_file(paths["labels"]).values[TISSUE]
+        chosen = draw_patches(classes.to_numpy(dtype=str), MOST, seed)
+        samples, tissue = (part.to_numpy(dtype=str)[chosen] for part in (classes.index, classes))
+        for extractor, path in paths["features"].items():
+            names, values = read_features(path, "tissue", extractor)
             row = pd.Series(np.arange(len(names)), index=names)
             place, pure = embed(values[row[samples].to_numpy()], tissue, seed)
             table = pd.DataFrame({"sample": samples, "tissue": tissue, "neighbours_of_class": pure})
             # A third decimal is finer than a dot, and keeps the table readable.
             table[["x", "y"]] = place.round(3)
-            tables.append(table.assign(task=task, extractor=extractor)[COLUMNS])
-    write_table(pd.concat(tables[1:]) if len(tables) > 1 else tables[0], out_path)
+            tables.append(table.assign(task=task, extractor=extractor))
+    write_table(pd.concat(tables) if tables else EMBEDDING.empty(), out_path, EMBEDDING)
 
 
 def draw_patches(classes: npt.NDArray[np.str_], most: int, seed: int) -> npt.NDArray[np.int64]:
@@ -75,7 +82,7 @@ def draw_patches(classes: npt.NDArray[np.str_], most: int, seed: int) -> npt.NDA
     """
     if len(classes) <= most:
         return np.arange(len(classes))
-    rng = np.random.default_rng([seed, STREAM["embedding"]])
+    rng = stream(seed, "embedding")
     drawn = []
     for name in np.unique(classes):
         of_class = np.flatnonzero(classes == name)

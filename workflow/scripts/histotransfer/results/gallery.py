@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +12,16 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..core.tables import read_table, write_table
-from ..evaluation.cross_validation import Data, fold_of_samples, predict_rows, read_data
+from ..evaluation.cross_validation import fold_of_samples, read_data
+from ..evaluation.kinds import KINDS
+from ..evaluation.predictors.predictor import Draws
+from ..evaluation.splits import SPLITS
+from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
 from ..features.pooling import kept_patches, pooled_alone
+from ..study.parameters import PoolingParameters
+from ..study.tasks import PredictorParameters
+from .schemas import GALLERY
 
-COLUMNS = [
-    *("task", "target", "extractor", "score", "side", "rank"),
-    *("slide", "patient", "x", "y", "prediction", "label"),
-]
 TARGETS, PATCHES = 3, 6
 """How many targets of a task are shown, and how many patches on either side."""
 AT_ONCE = 16384
@@ -27,16 +29,68 @@ AT_ONCE = 16384
 REPEAT = 0
 
 Float = npt.NDArray[np.float64]
+Files = Mapping[str, Mapping[str, str | Path]]
 
 
 @dataclass(frozen=True)
-class Slide:
-    """What is known of a slide's patches: whose they are, and where their features and verdicts."""
+class PatchFiles:
+    """Where the features and the verdicts of the slides' patches are.
 
-    slide: str
-    patient: str
+    Attributes
+    ----------
+    features : Path
+        The folder of ``{extractor}/{slide}.h5``.
+    verdicts : Path
+        The folder of ``{slide}.h5``.
+    patients : mapping of str to str
+        The patient of each slide.
+    pooling : PoolingParameters
+        Which patches count, and how they are pooled.
+    """
+
     features: Path
-    qc: Path | None
+    verdicts: Path
+    patients: Mapping[str, str]
+    pooling: PoolingParameters
+
+    def of(self, extractor: str, patients: set[str]) -> Iterator[Patches]:
+        """Yield the patches of some patients, about `AT_ONCE` at a time, each pooled alone."""
+        where: list[pd.DataFrame] = []
+        features: list[npt.NDArray[np.float32]] = []
+        held = 0
+        for slide, patient in self.patients.items():
+            if patient not in patients:
+                continue
+            verdicts = self.verdicts / f"{slide}.h5" if self.pooling.apply_qc else None
+            path = self.features / extractor / f"{slide}.h5"
+            rows, coords = kept_patches(path, verdicts, slide=slide, extractor=extractor)
+            if not len(rows):
+                continue
+            place = pd.DataFrame(coords, columns=["x", "y"])
+            where.append(place.assign(slide=slide, patient=patient))
+            hows = self.pooling.across_patches, self.pooling.across_slides
+            features.append(pooled_alone(rows, *hows))
+            held += len(rows)
+            if held >= AT_ONCE:
+                yield Patches.of(where, features)
+                where, features, held = [], [], 0
+        if where:
+            yield Patches.of(where, features)
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Some patches of some slides: whose and where (one row each), and their features (n, d)."""
+
+    where: pd.DataFrame
+    features: Float
+
+    @classmethod
+    def of(
+        cls, where: Sequence[pd.DataFrame], features: Sequence[npt.NDArray[np.float32]]
+    ) -> Patches:
+        """Join the patches of several slides."""
+        return cls(pd.concat(where, ignore_index=True), np.vstack(features).astype(float))
 
 
 def best_targets(table: pd.DataFrame, score: str, found: npt.ArrayLike) -> pd.DataFrame:
@@ -64,26 +118,54 @@ def best_targets(table: pd.DataFrame, score: str, found: npt.ArrayLike) -> pd.Da
 
 
 def best_of_tables(
-    related_genes: pd.DataFrame, mutation: pd.DataFrame, alpha: float
+    related_genes: pd.DataFrame, mutation: pd.DataFrame, extractors: Sequence[str], alpha: float
 ) -> pd.DataFrame:
-    """Choose the best targets of ``tables/related_genes.tsv`` and ``tables/mutation.tsv``."""
-    chosen = [
-        best_targets(table, score, table["q_bh"] <= alpha)
-        for table, score in ((related_genes, "r"), (mutation, "mean"))
-    ]
+    """Choose the best targets of two tables under some of the extractors."""
+    chosen = []
+    for table, score in ((related_genes, "r"), (mutation, "mean")):
+        rows = table[table["extractor"].isin(extractors)]
+        chosen.append(best_targets(rows, score, rows["q_bh"] <= alpha))
     return pd.concat(chosen, ignore_index=True)
+
+
+def write_gallery(
+    related_genes: str | Path,
+    mutation: str | Path,
+    files: Mapping[str, Mapping[str, str | Path]],
+    patch_files: PatchFiles,
+    out_path: str | Path,
+    *,
+    tasks: Mapping[str, PredictorParameters],
+    alpha: float,
+    seed: int,
+) -> None:
+    """Write which patches predict the best targets most and least.
+
+    Parameters
+    ----------
+    related_genes, mutation : str or Path
+        The tables of those names, from which the targets are chosen.
+    files, patch_files, out_path, tasks, seed
+        As for `pick_patches`.
+    alpha : float
+        The false discovery rate at which a target counts as predicted.
+    """
+    chosen = best_of_tables(
+        read_table(related_genes, RELATED_GENES),
+        read_table(mutation, MUTATION),
+        list(files["pooled"]),
+        alpha,
+    )
+    pick_patches(chosen, files, patch_files, out_path, tasks=tasks, seed=seed)
 
 
 def pick_patches(
     chosen: pd.DataFrame,
-    slides: Mapping[str, Sequence[Slide]],
-    pooled: Mapping[str, str | Path],
-    labels: Mapping[str, str | Path],
-    splits: Mapping[str, str | Path],
-    tasks: Mapping[str, Mapping[str, Any]],
+    files: Mapping[str, Mapping[str, str | Path]],
+    patch_files: PatchFiles,
     out_path: str | Path,
     *,
-    pooling: Sequence[str],
+    tasks: Mapping[str, PredictorParameters],
     seed: int,
 ) -> None:
     """Write which patches predict each chosen target most and least, at most one of a patient.
@@ -94,79 +176,66 @@ def pick_patches(
     Parameters
     ----------
     chosen : pandas.DataFrame
-        From `best_targets`, of tasks of kind expression and mutation.
-    slides : mapping of extractor to sequence of Slide
-    pooled : mapping of extractor to path
-    labels, splits : mapping of task to path
-    tasks : mapping of task to mapping
-        The config's entries.
+        From `best_targets`, of tasks whose samples are patients.
+    files : mapping
+        ``pooled`` features by extractor, ``labels`` and ``splits`` by task.
+    patch_files : PatchFiles
+        Of the patches to choose from.
     out_path : str or Path
-        ``tables/gallery.tsv``: task, target, extractor, score (of the target), side (highest,
-        lowest), rank, slide, patient, x, y (top-left, level-0 px), prediction, and label
-        (the patient's).
-    pooling : sequence of str
-        How patches and slides are pooled.
+        The table `GALLERY`: score (of the target), side (highest, lowest), x and y (top left,
+        level-0 px), label (the patient's).
+    tasks : mapping of task to PredictorParameters
+        By what each is predicted.
     seed : int
         As in the cross-validation.
     """
-    tables = [pd.DataFrame(columns=COLUMNS)]
+    tables = []
     with threadpool_limits(limits=1):  # the same bytes each time
         for key, rows in chosen.groupby(["task", "extractor"], sort=False):
             task, extractor = map(str, key)
-            kind = str(tasks[task]["kind"])
-            samples, known, data = read_data(pooled[extractor], labels[task], kind)
-            column = [data.targets.index(target) for target in rows["target"]]
-            data = Data(data.features, data.labels[:, column], tuple(rows["target"]))
-            patients = samples[known]
-            folds = fold_of_samples(
-                read_table(splits[task], sample="str"), REPEAT, patients, splits[task]
-            )
-            scored = []
-            for fold in range(int(folds.max()) + 1):
-                for patches in _patches(slides[extractor], set(patients[folds == fold]), pooling):
-                    predicted = predict_rows(
-                        data, tasks[task], folds, fold, patches.features, repeat=REPEAT, seed=seed
-                    )
-                    scored.append(_extremes(patches, predicted, data.targets))
-            label = pd.DataFrame(data.labels, index=patients, columns=list(data.targets))
-            for target, score in zip(rows["target"], rows["score"], strict=True):
-                of_target = [table[table["target"] == target] for table in scored]
-                table = _ranked(pd.concat(of_target))
-                table["label"] = label[target].reindex(table["patient"]).to_numpy()
-                tables.append(table.assign(task=task, extractor=extractor, score=score)[COLUMNS])
-    write_table(pd.concat(tables[1:]) if len(tables) > 1 else tables[0], out_path)
+            picked = _picked(rows, files, patch_files, task, extractor, tasks[task], seed)
+            tables.append(picked.assign(task=task, extractor=extractor))
+    write_table(pd.concat(tables) if tables else GALLERY.empty(), out_path, GALLERY)
 
 
-@dataclass(frozen=True)
-class Patches:
-    """Some patches of some slides: whose and where (one row each), and their features (n, d)."""
-
-    where: pd.DataFrame
-    features: Float
-
-
-def _patches(
-    slides: Iterable[Slide], patients: set[str], pooling: Sequence[str]
-) -> Iterator[Patches]:
-    """Yield the patches of some patients, about `AT_ONCE` at a time, each pooled alone."""
-    where: list[pd.DataFrame] = []
-    features: list[npt.NDArray[np.float32]] = []
-    held = 0
-    for slide in slides:
-        if slide.patient not in patients:
-            continue
-        rows, coords = kept_patches(slide.features, slide.qc)
-        if not len(rows):
-            continue
-        place = pd.DataFrame(coords, columns=["x", "y"])
-        where.append(place.assign(slide=slide.slide, patient=slide.patient))
-        features.append(pooled_alone(rows, *pooling))
-        held += len(rows)
-        if held >= AT_ONCE:
-            yield Patches(pd.concat(where, ignore_index=True), np.vstack(features).astype(float))
-            where, features, held = [], [], 0
-    if where:
-        yield Patches(pd.concat(where, ignore_index=True), np.vstack(features).astype(float))
+def _picked(
+    chosen: pd.DataFrame,
+    files: Files,
+    patch_files: PatchFiles,
+    task: str,
+    extractor: str,
+    parameters: PredictorParameters,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the patches of the targets that were chosen of a task and extractor."""
+    kind = KINDS[parameters.kind]
+    labels, splits = files["labels"][task], files["splits"][task]
+    _, data = read_data(files["pooled"][extractor], labels, parameters.kind, extractor)
+    targets = chosen["target"].tolist()
+    truth = data.truth[:, [data.targets.index(target) for target in targets]]
+    drawn = read_table(splits, SPLITS, task=task)
+    fold_of = fold_of_samples(drawn, REPEAT, data.samples, splits)
+    folds = int(drawn["fold"].max()) + 1
+    usable = np.where(kind.estimable(truth, folds), truth, np.nan)
+    predictor = kind.predictor(parameters)
+    scored = []
+    for fold in range(folds):
+        train = fold_of != fold
+        model = predictor.fit(data.features[train], usable[train], Draws(seed, REPEAT, fold))
+        patients = {
+            sample for sample, fitted in zip(data.samples, train, strict=True) if not fitted
+        }
+        scored += [
+            _extremes(patches, model.predict(patches.features), targets)
+            for patches in patch_files.of(extractor, patients)
+        ]
+    label = pd.DataFrame(truth, index=list(data.samples), columns=targets)
+    tables = []
+    for target, score in zip(targets, chosen["score"], strict=True):
+        table = _ranked(pd.concat([table[table["target"] == target] for table in scored]))
+        table["label"] = label[target].reindex(table["patient"]).to_numpy()
+        tables.append(table.assign(score=score))
+    return pd.concat(tables)
 
 
 def _extremes(patches: Patches, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ..core.hdf5 import create_store, open_store
 from ..core.tables import read_table
 from ..imaging.codecs import decode
 from ..slides.reader import SlideReader
-from .gallery_table import GALLERY, IMAGES
+from .schemas import GALLERY, IMAGES
 
 
 def write_images(

@@ -6,12 +6,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.tables import read_table, write_table
+from ..core.tables import TableSchema, read_table, write_table
+from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
 
-COLUMNS = [
-    *("target", "task", "follows", "effect", "extractor", "value", "q_bh"),
-    *("recovered", "expected", "agrees"),
-]
+PLANTED = TableSchema(
+    "planted", {"target": "text", "task": "text", "follows": "text", "effect": "number"}
+)
+"""What `simulate.cohort` writes: `follows` is empty of a target that is noise."""
+TRUTH = TableSchema(
+    "truth",
+    {
+        **PLANTED.columns,
+        "extractor": "text",
+        "value": "number",
+        "q_bh": "number",
+        "recovered": "flag",
+        "expected": "flag",
+        "agrees": "flag",
+    },
+)
 
 
 def write_truth_check(
@@ -27,23 +40,23 @@ def write_truth_check(
     Parameters
     ----------
     truth_path : str or Path
-        target, task, follows (the tissue that a target was made to follow; empty: noise), effect.
+        The table `PLANTED`.
     related_genes, mutation : str or Path
         The tables of those names.
     out_path : str or Path
-        One row per target and extractor: value (r or AUROC), q_bh, recovered (q ≤ alpha), expected
-        (it follows something) and agrees (recovered as expected). A target without a q is not
-        recovered.
+        The table `TRUTH`, one row per target and extractor: value (r or AUROC), q_bh, recovered
+        (q ≤ alpha), expected (it follows something) and agrees (recovered as expected). A target
+        without a q is not recovered.
     alpha : float
         The false discovery rate at which a target counts as recovered.
     """
-    truth = read_table(truth_path, target="str", task="str", follows="str")
-    genes = read_table(related_genes, task="str", target="str").rename(columns={"r": "value"})
-    mutations = read_table(mutation, task="str", target="str").rename(columns={"mean": "value"})
+    truth = read_table(truth_path, PLANTED)
+    genes = read_table(related_genes, RELATED_GENES).rename(columns={"r": "value"})
+    mutations = read_table(mutation, MUTATION).rename(columns={"mean": "value"})
     shared = ["task", "target", "extractor", "value", "q_bh"]
     found = pd.concat([table[shared] for table in (genes, mutations) if len(table)])
     table = truth.merge(found, on=["task", "target"], how="left")
     recovered = table["q_bh"] <= alpha
     expected = table["follows"].notna()
     table = table.assign(recovered=recovered, expected=expected, agrees=recovered == expected)
-    write_table(table[COLUMNS], out_path)
+    write_table(table, out_path, TRUTH)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..evaluation.scores import PRIMARY
+from ..evaluation.kinds import KINDS
 
 OVERALL = "all"
 """The target of a tissue task that is all classes together."""
@@ -14,7 +14,7 @@ OVERALL = "all"
 
 def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return the rows of a comparison that belong to one kind of task, told by its metric."""
-    return comparison[comparison["metric"] == PRIMARY[kind]]
+    return comparison[comparison["metric"] == KINDS[kind].metric]
 
 
 def extractors(comparison: pd.DataFrame) -> list[str]:

@@ -9,90 +9,46 @@ from typing import TypeAlias
 import pandas as pd
 
 from ..core.hdf5 import open_store
-from ..core.tables import ColumnType, TableSchema, read_table
-from ..qc.verdicts import REASONS
+from ..core.tables import TableSchema, read_table
+from ..evaluation.comparison import COMPARISON, METRICS
+from ..evaluation.scores import SCORES
+from ..evaluation.tables_of_kinds import CONFUSION, IMPROVED, MUTATION, RELATED_GENES, ROC
+from ..features.external import USED
+from ..labels.exclusions import EXCLUDED
+from ..models.history import TRAINING
+from ..qc.cohort import COHORT, EXCLUDED_SLIDES, QC
 from .claims import CLAIMS
-from .gallery_table import GALLERY, IMAGES, PATCH
+from .cohort_flow import COHORT_FLOW
+from .embedding import EMBEDDING
+from .planted_truth import TRUTH
 from .resource_usage import COSTS, SLIDE_COSTS
-
-
-def _schema(name: str, **columns: str) -> TableSchema:
-    kinds: dict[str, ColumnType] = {}
-    for kind, names in columns.items():
-        kinds |= dict.fromkeys(names.split(), kind)  # type: ignore[arg-type]
-    return TableSchema(name, kinds)
-
+from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
 
 SCHEMAS: Mapping[str, TableSchema] = {
-    schema.name: schema
-    for schema in (
-        CLAIMS,
-        GALLERY,
-        COSTS,
-        SLIDE_COSTS,
-        _schema(
-            "comparison",
-            text="task target metric baseline extractor status",
-            integer="n",
-            number="baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh p_wilcoxon "
-            "prob_better prob_equivalent prob_worse boot_low boot_high",
-        ),
-        _schema(
-            "related_genes",
-            text="task target extractor",
-            number="r r_sd p_one_sided q_bh",
-            integer="n",
-            flag="related related_bh",
-        ),
-        _schema(
-            "improved",
-            text="task baseline extractor status",
-            integer="n_genes n_related n_related_bh n_improved",
-            number="fraction ci_low ci_high p_sign",
-        ),
-        _schema("confusion", text="task extractor true predicted", number="fraction", integer="n"),
-        _schema(
-            "mutation",
-            text="task target extractor status",
-            number="mean sd p q_bh",
-            integer="n_positive n",
-        ),
-        _schema(
-            "metrics", text="task target extractor metric", number="mean sd", integer="repeats"
-        ),
-        _schema("roc", text="task target extractor", number="fpr tpr ci_low ci_high"),
-        _schema(
-            "scores", text="task extractor target metric", integer="repeat fold", number="value"
-        ),
-        _schema(
-            "truth",
-            text="target task follows extractor",
-            number="effect value q_bh",
-            flag="recovered expected agrees",
-        ),
-        _schema("embedding", text="task extractor sample tissue", number="x y neighbours_of_class"),
-        _schema(
-            "classifier", text="dataset extractor true predicted", number="fraction", integer="n"
-        ),
-        _schema("cohort_flow", text="task step unit kind", integer="n"),
-        _schema("cohort", text="patient", integer="n_slides n_slides_used n_patches"),
-        _schema(
-            "qc",
-            text="slide patient mpp_source pixel_source stain_status code detail remedy",
-            integer=f"n_tiles {' '.join(REASONS)} stain_degenerate n_patches",
-            number="mpp effective_mpp tissue_mm2 stain_clipped_fraction",
-        ),
-        _schema("excluded_slides", text="slide patient code detail remedy"),
-        _schema("excluded_labels", text="item what code detail remedy"),
-        _schema("external", text="item what qc code detail remedy", integer="n_patches n_pooled"),
-        _schema(
-            "training",
-            integer="step epoch",
-            number="loss accuracy val_loss val_accuracy learning_rate",
-        ),
-    )
+    "claims": CLAIMS,
+    "classifier": CLASSIFIER,
+    "cohort": COHORT,
+    "cohort_flow": COHORT_FLOW,
+    "comparison": COMPARISON,
+    "confusion": CONFUSION,
+    "costs": COSTS,
+    "embedding": EMBEDDING,
+    "excluded_labels": EXCLUDED,
+    "excluded_slides": EXCLUDED_SLIDES,
+    "external": USED,
+    "gallery": GALLERY,
+    "improved": IMPROVED,
+    "metrics": METRICS,
+    "mutation": MUTATION,
+    "qc": QC,
+    "related_genes": RELATED_GENES,
+    "roc": ROC,
+    "scores": SCORES,
+    "slide_costs": SLIDE_COSTS,
+    "training": TRAINING,
+    "truth": TRUTH,
 }
-"""The columns of each table."""
+"""The columns of each table, as its maker declares them."""
 
 SEVERAL: Mapping[str, tuple[str, ...]] = {
     "scores": ("task", "extractor"),

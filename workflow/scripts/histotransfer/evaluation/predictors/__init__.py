@@ -1,1 +1,1 @@
-"""Predictors: one estimator a module, each with fit and predict."""
+"""Predictors: one estimator a module, each with fit and predict, many targets at once."""

@@ -1,102 +1,120 @@
-"""Further predictors by name, through scikit-learn: each target tuned in its training fold."""
+"""Predictors of scikit-learn by name, each target tuned in its training fold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
-#: Predictors that are not here have a closed form or a solver of their own in `linear`.
-NAMES = ("pls", "elastic_net", "random_forest", "linear_svm", "knn")
-#: What inner cross-validation maximises: proper scores, since these are what is predicted.
-TUNED_BY = {
-    "tissue": "accuracy",
-    "expression": "neg_mean_squared_error",
-    "mutation": "neg_brier_score",
-}
+from .predictor import Draws, Float, Predictor
 
 
-def settings(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return every combination of the values of a grid, in the order of scikit-learn's."""
-    from sklearn.model_selection import ParameterGrid  # here: most jobs do without scikit-learn
+@dataclass(frozen=True)
+class _OneByOne:
+    """A fitted pipeline for each target; see `Model`."""
 
-    return list(ParameterGrid({name: list(values) for name, values in grid.items()}))
+    pipelines: Sequence[Any]
+    chosen: Float
+    values: bool
+
+    def predict(self, features: Float) -> Float:
+        """Predict (m, t) values, or probabilities to be positive."""
+        if self.values:
+            columns = [np.ravel(pipeline.predict(features)) for pipeline in self.pipelines]
+        else:
+            columns = [pipeline.predict_proba(features)[:, -1] for pipeline in self.pipelines]
+        return np.column_stack(columns).astype(np.float64)
 
 
-def fit_predict(
-    name: str,
-    kind: str,
-    train: Float,
-    labels: npt.NDArray[Any],
-    test: Float,
-    *,
-    grid: Mapping[str, Sequence[Any]],
-    inner: Ints,
-    seed: int,
-) -> tuple[Float, int]:
-    """Fit one target on a training fold and predict its test fold.
+@dataclass(frozen=True)
+class _OfClasses:
+    """One fitted pipeline for all classes; see `Model`."""
 
-    Features are standardised by the training samples of each fit, the inner ones included.
+    pipeline: Any
+    chosen: Float
 
-    Parameters
+    def predict(self, features: Float) -> Float:
+        """Predict the (m, k) probabilities of the classes; 0 of one without training samples."""
+        probabilities = np.zeros((len(features), len(self.chosen)))
+        probabilities[:, self.pipeline.classes_] = self.pipeline.predict_proba(features)
+        return probabilities
+
+
+@dataclass(frozen=True)
+class ScikitLearn(Predictor):
+    """A predictor of scikit-learn; features are standardised by the training samples of each fit.
+
+    Attributes
     ----------
-    name : str
-        One of `NAMES`.
-    kind : {"tissue", "expression", "mutation"}
-        Expression is a regression; the others are classifications.
-    train, test : (n, d) and (m, d) float64
-        Features.
-    labels : (n,) array
-        Values, 0/1, or the index of the class.
+    name : {"pls", "elastic_net", "random_forest", "linear_svm", "knn"}
     grid : mapping
         Values to choose from, by the name of scikit-learn's parameter.
-    inner : (n,) int
-        The inner fold of each training sample.
-    seed : int
-        Of a forest and of the support vector machine's order of samples.
-
-    Returns
-    -------
-    predictions : (m, k) float64
-        Of expression one column; else the probability of each class of the training fold, in
-        ascending order.
-    chosen : int
-        Which of `settings(grid)`: the best by `TUNED_BY`, the first wins a tie.
+    target : {"value", "binary", "classes"}
+        What a target is: a number, 0 or 1, or one of exclusive classes.
     """
-    from sklearn.base import clone
-    from sklearn.model_selection import GridSearchCV, PredefinedSplit
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    model, prefix = _estimator(name, kind, seed)
-    pipeline = make_pipeline(StandardScaler(), model)
-    choices = [
-        {f"{pipeline.steps[-1][0]}__{prefix}{key}": value for key, value in choice.items()}
-        for choice in settings(grid)
-    ]
-    chosen = 0
-    if len(choices) > 1:
-        search = GridSearchCV(
-            pipeline,
-            [{key: [value] for key, value in choice.items()} for choice in choices],
-            scoring=TUNED_BY[kind],
-            cv=PredefinedSplit(inner),
-            refit=False,
-            error_score="raise",
-        ).fit(train, labels)
-        chosen = int(np.argmax(search.cv_results_["mean_test_score"]))
-    fitted = clone(pipeline).set_params(**choices[chosen]).fit(train, labels)
-    if kind == "expression":
-        return np.asarray(fitted.predict(test), dtype=np.float64).reshape(-1, 1), chosen
-    return np.asarray(fitted.predict_proba(test), dtype=np.float64), chosen
+    name: str
+    grid: Mapping[str, Sequence[Any]]
+    target: str
+
+    #: What inner cross-validation maximises: proper scores, since these are what is predicted.
+    TUNED_BY = {  # noqa: RUF012
+        "value": "neg_mean_squared_error",
+        "binary": "neg_brier_score",
+        "classes": "accuracy",
+    }
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """Every combination of the values of the grid, in the order of scikit-learn's."""
+        from sklearn.model_selection import ParameterGrid  # here: most jobs do without it
+
+        return list(ParameterGrid({name: list(values) for name, values in self.grid.items()}))
+
+    def fit(self, features: Float, truth: Float, draws: Draws) -> _OneByOne | _OfClasses:
+        """Fit one target after the other, or all classes together; see `Predictor.fit`."""
+        if self.target == "classes":
+            pipeline, chosen = self._fit_one(features, truth.argmax(axis=1), draws)
+            return _OfClasses(pipeline, np.full(truth.shape[1], float(chosen)))
+        fitted = [self._fit_one(features, labels, draws) for labels in truth.T]
+        return _OneByOne(
+            [pipeline for pipeline, _ in fitted],
+            np.array([float(chosen) for _, chosen in fitted]),
+            values=self.target == "value",
+        )
+
+    def _fit_one(self, features: Float, labels: npt.NDArray[Any], draws: Draws) -> tuple[Any, int]:
+        """Return a fitted pipeline, and which of the settings it has: the first wins a tie."""
+        from sklearn.base import clone
+        from sklearn.model_selection import GridSearchCV, PredefinedSplit
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        model, prefix = _estimator(self.name, self.target == "value", draws.predictor_seed)
+        pipeline = make_pipeline(StandardScaler(), model)
+        choices = [
+            {f"{pipeline.steps[-1][0]}__{prefix}{key}": value for key, value in choice.items()}
+            for choice in self.settings
+        ]
+        chosen = 0
+        if len(choices) > 1:
+            strata = np.zeros(len(labels)) if self.target == "value" else labels
+            search = GridSearchCV(
+                pipeline,
+                [{key: [value] for key, value in choice.items()} for choice in choices],
+                scoring=self.TUNED_BY[self.target],
+                cv=PredefinedSplit(draws.inner_folds(strata)),
+                refit=False,
+                error_score="raise",
+            ).fit(features, labels)
+            chosen = int(np.argmax(search.cv_results_["mean_test_score"]))
+        return clone(pipeline).set_params(**choices[chosen]).fit(features, labels), chosen
 
 
-def _estimator(name: str, kind: str, seed: int) -> tuple[Any, str]:
+def _estimator(name: str, regression: bool, seed: int) -> tuple[Any, str]:
     """Return an estimator, and what its parameters' names begin with."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.cross_decomposition import PLSRegression
@@ -105,7 +123,6 @@ def _estimator(name: str, kind: str, seed: int) -> tuple[Any, str]:
     from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
     from sklearn.svm import LinearSVC
 
-    regression = kind == "expression"
     if name == "pls":
         return PLSRegression(scale=False), ""
     if name == "elastic_net":

@@ -1,6 +1,6 @@
-"""What the gallery's table and its images hold.
+"""Schemas of tables whose makers need packages that their readers do without.
 
-Apart from what makes them: one needs scikit-learn, the other OpenSlide.
+The gallery's table needs scikit-learn, its images OpenSlide, the classifier's table the network.
 """
 
 from __future__ import annotations
@@ -31,3 +31,16 @@ IMAGES = "gallery/2"
 
 PATCH = ("slide", "x", "y")
 """The columns that say which patch a row or an image is of."""
+
+CLASSIFIER = TableSchema(
+    "classifier",
+    {
+        "dataset": "text",
+        "extractor": "text",
+        "true": "text",
+        "predicted": "text",
+        "fraction": "number",
+        "n": "integer",
+    },
+)
+"""`fraction` of the `n` patches of class `true` were called `predicted`."""

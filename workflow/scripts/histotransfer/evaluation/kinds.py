@@ -1,0 +1,205 @@
+"""The kinds of tasks: what differs between tissue types, expression and mutation, in one place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..labels.files import TISSUE, TaskLabels
+from ..study.tasks import PredictorParameters
+from . import metrics
+from . import statistics as st
+from .predictors.binary_logistic import BinaryLogistic
+from .predictors.by_pattern import ByPattern
+from .predictors.multinomial_logistic import MultinomialLogistic
+from .predictors.predictor import Predictor
+from .predictors.ridge import Ridge
+from .predictors.scikit_learn import ScikitLearn
+
+ALL = "all"
+"""The target of a score over all classes."""
+
+Float = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+class TaskKind(ABC):
+    """A kind of task.
+
+    Attributes
+    ----------
+    name : str
+        The `kind` of a task in the config.
+    metric : str
+        The score by which extractors are compared.
+    tables : tuple of str
+        The tables of the comparison that only this kind has.
+    of_patches : bool
+        Whether the samples are patches of a dataset; otherwise they are patients.
+    """
+
+    name: ClassVar[str]
+    metric: ClassVar[str]
+    tables: ClassVar[tuple[str, ...]]
+    of_patches: ClassVar[bool] = False
+
+    @abstractmethod
+    def predictor(self, parameters: PredictorParameters) -> Predictor:
+        """Return the predictor of the task's targets."""
+
+    @abstractmethod
+    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return every score of (n, t) predictions: target, metric, value."""
+
+    @abstractmethod
+    def resampled(
+        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
+    ) -> dict[str, Float]:
+        """Return the (b,) primary score of each target in each resample of patients.
+
+        Averaged over the repeats; `values` are (repeats, n, t) predictions.
+        """
+
+    def targets(self, labels: TaskLabels, samples: Sequence[str]) -> list[str]:
+        """Return what is predicted of some samples, in order."""
+        return [str(target) for target in labels.values]
+
+    def truth(self, labels: TaskLabels, samples: Sequence[str], targets: Sequence[str]) -> Float:
+        """Return (n, t) labels, NaN where one is missing."""
+        return labels.values.loc[list(samples), list(targets)].to_numpy(dtype=np.float64)
+
+    def strata(self, labels: TaskLabels) -> npt.NDArray[np.int64]:
+        """Return what folds are stratified by: (n, s) zeros and ones, in the order of names."""
+        return np.zeros((len(labels.values), 0), dtype=np.int64)
+
+    def estimable(self, truth: Float, folds: int) -> Bools:
+        """Tell of each target whether enough samples have a label for every fold."""
+        return np.ones(truth.shape[1], dtype=bool)
+
+    def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
+        """Count, per target, the samples that are compared: those that have the label."""
+        counts = np.isfinite(truth).sum(axis=0)
+        return dict(zip(targets, counts.tolist(), strict=True))
+
+
+class Tissue(TaskKind):
+    """Which class a patch is of. Truth is one-hot, predictions are probabilities."""
+
+    name, metric, tables, of_patches = "tissue", "accuracy", ("confusion",), True
+
+    def predictor(self, parameters: PredictorParameters) -> Predictor:
+        """Return one predictor of all classes."""
+        if parameters.predictor == "logistic":
+            (c,) = parameters.grid["C"]
+            return MultinomialLogistic(float(c))
+        return ScikitLearn(parameters.predictor, parameters.grid, "classes")
+
+    def targets(self, labels: TaskLabels, samples: Sequence[str]) -> list[str]:
+        """Return the classes of the samples, sorted."""
+        return sorted(set(labels.values.loc[list(samples), TISSUE]))
+
+    def truth(self, labels: TaskLabels, samples: Sequence[str], targets: Sequence[str]) -> Float:
+        """Return (n, t): 1 in the column of the sample's class, else 0."""
+        tissue = labels.values.loc[list(samples), TISSUE].to_numpy(dtype=str)
+        return np.asarray(tissue[:, None] == np.array(targets), dtype=np.float64)
+
+    def strata(self, labels: TaskLabels) -> npt.NDArray[np.int64]:
+        """Return the classes, one-hot."""
+        return pd.get_dummies(labels.values[TISSUE]).to_numpy(dtype=np.int64)
+
+    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return accuracy and balanced accuracy of all classes, and the recall of each."""
+        return metrics.tissue_scores(truth, predicted, targets)
+
+    def resampled(
+        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
+    ) -> dict[str, Float]:
+        """Return the accuracy of all classes, and of each."""
+        hits = metrics.mean_hits(truth, values)
+        scores = {ALL: st.resampled_accuracy(weights, hits)}
+        for target, there in zip(targets, truth.T == 1, strict=True):
+            scores[target] = st.resampled_accuracy(weights[:, there], hits[there])
+        return scores
+
+    def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
+        """Count the patches of all classes, and of each."""
+        counts = (truth == 1).sum(axis=0)
+        return {ALL: len(truth), **dict(zip(targets, counts.tolist(), strict=True))}
+
+
+class Expression(TaskKind):
+    """How strongly a patient's tumour expresses a gene."""
+
+    name, metric, tables = "expression", "pearson", ("related_genes", "improved")
+
+    def predictor(self, parameters: PredictorParameters) -> Predictor:
+        """Return a predictor of numbers, of genes with at least two labels."""
+        one = (
+            Ridge(parameters.grid["alpha"])
+            if parameters.predictor == "ridge"
+            else ScikitLearn(parameters.predictor, parameters.grid, "value")
+        )
+        return ByPattern(one, lambda truth: np.isfinite(truth).sum(axis=0) >= 2)
+
+    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the Pearson and Spearman correlation and the R² of each gene."""
+        return metrics.expression_scores(truth, predicted, targets)
+
+    def resampled(
+        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
+    ) -> dict[str, Float]:
+        """Return the Pearson correlation of each gene."""
+        return {
+            target: st.resampled_pearson(weights, truth[:, i], values[:, :, i].astype(float))
+            for i, target in enumerate(targets)
+        }
+
+
+class Mutation(TaskKind):
+    """Whether a patient's tumour carries a mutation of a gene."""
+
+    name, metric, tables = "mutation", "auroc", ("mutation", "roc")
+
+    def predictor(self, parameters: PredictorParameters) -> Predictor:
+        """Return a predictor of probabilities.
+
+        Of genes with two samples of each class, so that every inner training set has one of each.
+        """
+        one = (
+            BinaryLogistic(parameters.grid["C"])
+            if parameters.predictor == "logistic"
+            else ScikitLearn(parameters.predictor, parameters.grid, "binary")
+        )
+        return ByPattern(one, lambda truth: self.estimable(truth, 2))
+
+    def strata(self, labels: TaskLabels) -> npt.NDArray[np.int64]:
+        """Return the carriers of each gene; who was not sequenced for it counts as none."""
+        genes = labels.values.sort_index(axis=1)
+        return genes.fillna(0).to_numpy(dtype=np.int64)
+
+    def estimable(self, truth: Float, folds: int) -> Bools:
+        """Tell of each gene whether each of its two classes has a sample for every fold."""
+        positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
+        return np.asarray(np.minimum(positives, negatives) >= folds)
+
+    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return AUROC, average precision and Brier score of each gene."""
+        return metrics.mutation_scores(truth, predicted, targets)
+
+    def resampled(
+        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
+    ) -> dict[str, Float]:
+        """Return the AUROC of each gene."""
+        return {
+            target: st.resampled_auroc(weights, truth[:, i], values[:, :, i].astype(float))
+            for i, target in enumerate(targets)
+        }
+
+
+KINDS: Mapping[str, TaskKind] = {kind.name: kind for kind in (Tissue(), Expression(), Mutation())}
+"""Every kind, by its name."""

@@ -1,0 +1,152 @@
+"""Scores of predictions: one value per target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+
+Float = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+def tissue_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+    """Return accuracy and balanced accuracy overall, and the recall of each class."""
+    hits, there = hit_and_class(truth, predicted)
+    with np.errstate(invalid="ignore"):
+        recall = (hits[:, None] & there).sum(axis=0) / there.sum(axis=0)
+    overall = hits.mean() if len(hits) else np.nan
+    balanced = np.nanmean(recall) if np.isfinite(recall).any() else np.nan
+    return pd.DataFrame(
+        {
+            "target": ["all", "all", *targets],
+            "metric": ["accuracy", "balanced_accuracy", *["accuracy"] * len(targets)],
+            "value": [overall, balanced, *recall],
+        }
+    )
+
+
+def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
+    """Return, of the samples that were predicted, whether rightly, and (n, classes) the truth."""
+    done = np.isfinite(predicted).all(axis=1)
+    there = truth[done] == 1
+    return there[np.arange(len(there)), predicted[done].argmax(axis=1)], there
+
+
+def mean_hits(truth: Float, values: npt.NDArray[np.float32]) -> Float:
+    """Return how often each sample's class was predicted rightly; NaN where never predicted.
+
+    Parameters
+    ----------
+    truth : (n, t) float64
+        One-hot classes.
+    values : (repeats, n, t) float32
+        Probabilities.
+    """
+    hits = np.full(values.shape[:2], np.nan)
+    for row, predicted in zip(hits, values, strict=True):
+        row[np.isfinite(predicted).all(axis=1)] = hit_and_class(truth, predicted.astype(float))[0]
+    known = np.isfinite(hits).any(axis=0)
+    mean = np.full(len(known), np.nan)
+    mean[known] = np.nanmean(hits[:, known], axis=0)
+    return mean
+
+
+def expression_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+    """Return the Pearson and Spearman correlation and the R² of each gene."""
+    scores = {
+        "pearson": pearson(truth, predicted),
+        "spearman": spearman(truth, predicted),
+        "r2": r2(truth, predicted),
+    }
+    return pd.concat(
+        pd.DataFrame({"target": targets, "metric": metric, "value": value})
+        for metric, value in scores.items()
+    )
+
+
+def spearman(truth: Float, predicted: Float) -> Float:
+    """Return the rank correlation of each column over the rows where both are known; else NaN."""
+    unknown = ~(np.isfinite(truth) & np.isfinite(predicted))
+    if not unknown.any():
+        return pearson(rankdata(truth, axis=0), rankdata(predicted, axis=0))
+    ranks = [
+        rankdata(np.where(unknown, np.nan, values), axis=0, nan_policy="omit")
+        for values in (truth, predicted)
+    ]
+    return pearson(*ranks)
+
+
+def r2(truth: Float, predicted: Float) -> Float:
+    """Return the share of each column's variance that is predicted, over the rows both are known.
+
+    Below zero where the mean would have been the better prediction. NaN as for `pearson` of the
+    truth: fewer than two rows, or no variance.
+    """
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, truth, 0).sum(axis=0) / n
+        spread = np.where(known, (truth - mean) ** 2, 0).sum(axis=0)
+        missed = np.where(known, (truth - predicted) ** 2, 0).sum(axis=0)
+        size = np.where(known, truth**2, 0).sum(axis=0)
+        defined = (n >= 2) & (spread > 1e-24 * size)
+        return np.where(defined, 1 - missed / spread, np.nan)
+
+
+def pearson(truth: Float, predicted: Float) -> Float:
+    """Return the correlation of each column over the rows where both are known.
+
+    NaN where it is undefined: fewer than two rows, or no variance on one side.
+    """
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    n = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a = np.where(known, truth - np.where(known, truth, 0).sum(axis=0) / n, 0)
+        b = np.where(known, predicted - np.where(known, predicted, 0).sum(axis=0) / n, 0)
+        spread = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        # Constant values leave rounding errors of this size after centring.
+        size = np.abs(np.where(known, truth * predicted, 0)).sum(axis=0)
+        defined = (n >= 2) & (spread > 1e-12 * size)
+        return np.where(defined, (a * b).sum(axis=0) / spread, np.nan)
+
+
+def mutation_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+    """Return AUROC, average precision and Brier score of each gene."""
+    tables = []
+    for target, labels, values in zip(targets, truth.T, predicted.T, strict=True):
+        known = np.isfinite(labels) & np.isfinite(values)
+        positive, values = labels[known] == 1, values[known]
+        brier = np.mean((values - positive) ** 2) if known.any() else np.nan
+        tables.append(
+            pd.DataFrame(
+                {
+                    "target": target,
+                    "metric": ["auroc", "auprc", "brier"],
+                    "value": [auroc(positive, values), average_precision(positive, values), brier],
+                }
+            )
+        )
+    return pd.concat(tables)
+
+
+def auroc(positive: Bools, values: Float) -> float:
+    """Return the area under the ROC curve, ties counting half; NaN where a class is absent."""
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if n_positive == 0 or n_negative == 0:
+        return float("nan")
+    ranks = rankdata(values)[positive].sum()
+    return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def average_precision(positive: Bools, values: Float) -> float:
+    """Return the mean, over the positives, of the precision at their value; NaN without any."""
+    if not positive.any():
+        return float("nan")
+    above = rankdata(-values, method="max")[positive]
+    positives_above = rankdata(-values[positive], method="max")
+    return float(np.mean(positives_above / above))

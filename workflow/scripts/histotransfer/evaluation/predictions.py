@@ -1,0 +1,69 @@
+"""Out-of-fold predictions of a task under an extractor, in blocks of repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.errors import HistotransferError
+from ..core.hdf5 import open_store
+
+SCHEMA = "cv/1"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """All repeats of one task and extractor.
+
+    Attributes
+    ----------
+    values : (repeats, n, t) float32
+        Out-of-fold predictions, NaN where there is none.
+    repeats : (repeats,) int
+    samples, targets : list of str
+    """
+
+    values: npt.NDArray[np.float32]
+    repeats: npt.NDArray[np.int64]
+    samples: list[str]
+    targets: list[str]
+
+
+def read_predictions(cv_paths: Sequence[str | Path], *, task: str, extractor: str) -> Predictions:
+    """Read and join the blocks of a task and extractor, in the order of the repeats.
+
+    Raises
+    ------
+    HistotransferError
+        If a block is of another task or extractor, or two blocks differ in samples or targets or
+        hold the same repeat.
+    """
+    values, repeats = [], []
+    samples: list[str] = []
+    targets: list[str] = []
+    for path in cv_paths:
+        with open_store(path, SCHEMA, task=task, extractor=extractor) as store:
+            names = [str(name) for name in store["sample"].asstr()[:]]
+            columns = [str(name) for name in store["target"].asstr()[:]]
+            values.append(store["predictions"][:])
+            repeats.append(store["repeat"][:].astype(np.int64))
+        samples, targets = samples or names, targets or columns
+        if (samples, targets) != (names, columns):
+            raise HistotransferError(
+                path,
+                f"has other samples or targets than {cv_paths[0]}",
+                "Delete the older of the two and run the workflow again",
+            )
+    repeat = np.concatenate(repeats)
+    if len(np.unique(repeat)) < len(repeat):
+        raise HistotransferError(
+            cv_paths[0],
+            "holds a repeat that another block holds too",
+            "Delete the files of an older block size and run the workflow again",
+        )
+    order = np.argsort(repeat)
+    return Predictions(np.concatenate(values)[order], repeat[order], samples, targets)

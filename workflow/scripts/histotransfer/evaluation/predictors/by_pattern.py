@@ -1,0 +1,60 @@
+"""Targets that lack the labels of some samples: fitted together where they lack the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .predictor import Draws, Float, Ints, Model, Predictor
+
+
+@dataclass(frozen=True)
+class ByPattern(Predictor):
+    """A predictor of targets of which some labels are missing (NaN).
+
+    Attributes
+    ----------
+    predictor : Predictor
+        Of targets that lack no label.
+    fittable : callable
+        Tells of (n, t) training labels which (t,) targets have enough of them; the others are
+        predicted as NaN.
+    """
+
+    predictor: Predictor
+    fittable: Callable[[Float], npt.NDArray[np.bool_]]
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """Those of the predictor."""
+        return self.predictor.settings
+
+    def fit(self, features: Float, truth: Float, draws: Draws) -> Model:
+        """Fit the targets; see `Predictor.fit`."""
+        usable = np.flatnonzero(self.fittable(truth))
+        # Such targets share one decomposition of the features; most tables have a single pattern.
+        patterns, member = np.unique(np.isfinite(truth[:, usable]), axis=1, return_inverse=True)
+        parts = []
+        chosen = np.full(truth.shape[1], np.nan)
+        for number, rows in enumerate(patterns.T):
+            targets = usable[member == number]
+            model = self.predictor.fit(features[rows], truth[np.ix_(rows, targets)], draws)
+            chosen[targets] = model.chosen
+            parts.append((targets, model))
+        return _Parts(parts, chosen)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    parts: Sequence[tuple[Ints, Model]]
+    chosen: Float
+
+    def predict(self, features: Float) -> Float:
+        predictions = np.full((len(features), len(self.chosen)), np.nan)
+        for targets, model in self.parts:
+            predictions[:, targets] = model.predict(features)
+        return predictions

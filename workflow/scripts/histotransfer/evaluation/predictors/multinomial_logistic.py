@@ -1,0 +1,92 @@
+"""Multinomial logistic regression; all training folds of a repeat are fitted at once.
+
+They differ in a fifth of their samples, so the products with the features, which are most of the
+work, serve all of them (docs/decisions/own-solvers.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .predictor import Draws, Float, Ints, Predictor
+from .rotation import Rotation
+from .softmax import Axes, Softmax, principal_axes
+
+
+@dataclass(frozen=True)
+class MultinomialLogisticModel:
+    """A fitted multinomial logistic regression; see `Model`."""
+
+    rotation: Rotation
+    weights: Float
+    chosen: Float
+
+    def predict(self, features: Float) -> Float:
+        """Predict the (m, k) probabilities of the classes; 0 of one without training samples."""
+        scores = self.rotation.apply(features) @ self.weights[1:] + self.weights[0]
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class MultinomialLogistic(Predictor):
+    """Scikit-learn's ``Pipeline(StandardScaler, LogisticRegression)`` with L2; targets are classes.
+
+    Attributes
+    ----------
+    c : float
+        The sum of losses is multiplied by it.
+    axes : Axes, optional
+        Of the features, where several repeats share it (`prepared`).
+    """
+
+    c: float
+    axes: Axes | None = None
+
+    def fit(self, features: Float, truth: Float, draws: Draws) -> MultinomialLogisticModel:
+        """Fit all classes; see `Predictor.fit`."""
+        rotation = Rotation.of(features)
+        used = np.ones((len(truth), 1), dtype=bool)
+        problem = Softmax(rotation.train, used, truth, self.c, Axes(None, rotation.power))
+        _, weights = problem.solve()
+        weights[0, 0] += problem.absent[0]
+        return MultinomialLogisticModel(rotation, weights[0], np.full(truth.shape[1], self.c))
+
+    def prepared(self, features: Float) -> MultinomialLogistic:
+        """Return the predictor with the principal axes of the features, where these are used."""
+        return replace(self, axes=None if _wide(features) else principal_axes(features))
+
+    def out_of_fold(
+        self, features: Float, truth: Float, fold_of: Ints, folds: int, seed: int, repeat: int
+    ) -> tuple[Float, Float]:
+        """Fit all training folds together; see `Predictor.out_of_fold`.
+
+        The solver follows the test samples too, so nothing is left to predict afterwards.
+        """
+        chosen = np.full((folds, truth.shape[1]), self.c)
+        if not _wide(features):
+            axes = self.axes or principal_axes(features)
+            problem = Softmax(features, fold_of[:, None] != np.arange(folds), truth, self.c, axes)
+            probabilities, _ = problem.solve()
+            return np.asarray(probabilities[np.arange(len(features)), fold_of]), chosen
+        predictions = np.empty(truth.shape)
+        for fold in range(folds):
+            test = fold_of == fold
+            predictions[test] = self._rotated(features, truth, test)
+        return predictions, chosen
+
+    def _rotated(self, features: Float, truth: Float, test: npt.NDArray[np.bool_]) -> Float:
+        """Fit one training fold in its own coordinates and return its test fold's probabilities."""
+        rotation = Rotation.of(features[~test])
+        samples = np.vstack([rotation.train, rotation.apply(features[test])])
+        used = np.arange(len(samples))[:, None] < len(rotation.train)
+        ordered = np.vstack([truth[~test], truth[test]])
+        problem = Softmax(samples, used, ordered, self.c, Axes(None, rotation.power))
+        return problem.solve()[0][len(rotation.train) :, 0]
+
+
+def _wide(features: Float) -> bool:
+    return bool(features.shape[1] >= features.shape[0])

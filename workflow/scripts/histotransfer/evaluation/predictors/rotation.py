@@ -1,0 +1,76 @@
+"""Standardised features, rotated to the coordinates that the training samples span.
+
+An L2 penalty does not change under rotation. So a training fold of n samples and d > n features is
+standardised and rotated once to fewer than n coordinates, which all targets, penalties and inner
+folds share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float64]
+
+
+def centre_and_scale(features: Float) -> tuple[Float, Float]:
+    """Return each feature's mean and standard deviation, infinite for a constant one.
+
+    Constant is what scikit-learn calls so, by its rule for rounding errors.
+    """
+    n = len(features)
+    mean, variance = features.mean(axis=0), features.var(axis=0)
+    eps = np.finfo(np.float64).eps
+    varies = variance > n * eps * variance + (n * mean * eps) ** 2
+    return mean, np.where(varies, np.sqrt(variance), np.inf)
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The way from features to the principal coordinates of the training samples.
+
+    Attributes
+    ----------
+    train : (n, r) float64
+        Coordinates of the training samples: centred, the columns orthogonal to each other, at most
+        min(n - 1, d) of them.
+    power : (r,) float64
+        Squared length of each column of `train`, descending.
+    """
+
+    train: Float
+    power: Float
+    _mean: Float
+    _scale: Float
+    _span: Float | None
+    _axes: Float
+
+    @classmethod
+    def of(cls, features: Float) -> Rotation:
+        """Standardise and rotate (n, d) training samples; constant features are left out."""
+        mean, scale = centre_and_scale(features)
+        standard = _standardised(features, mean, scale)
+        wide = standard.shape[1] > len(standard)
+        power, axes = np.linalg.eigh(standard @ standard.T if wide else standard.T @ standard)
+        # What is left of a direction below this is rounding; centring alone makes one of them.
+        smallest = max(standard.shape) * np.finfo(np.float64).eps * power.max(initial=0.0)
+        keep = np.flatnonzero(power > smallest)[::-1]
+        power, axes = power[keep], axes[:, keep]
+        if wide:
+            length = np.sqrt(power)
+            return cls(axes * length, power, mean, scale, standard, axes / length)
+        return cls(standard @ axes, power, mean, scale, None, axes)
+
+    def apply(self, features: Float) -> Float:
+        """Return the (m, r) coordinates of (m, d) samples."""
+        standard = _standardised(features, self._mean, self._scale)
+        if self._span is None:
+            return np.asarray(standard @ self._axes)
+        return np.asarray((standard @ self._span.T) @ self._axes)
+
+
+def _standardised(features: Float, mean: Float, scale: Float) -> Float:
+    varies = np.isfinite(scale)
+    return np.asarray((features[:, varies] - mean[varies]) / scale[varies])
