@@ -11,7 +11,7 @@ import pytest
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.files import written_whole
 from histotransfer.core.hdf5 import create_store, open_store
-from histotransfer.core.tables import read_table, write_table
+from histotransfer.core.tables import TableSchema, read_table, write_table
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -59,8 +59,9 @@ def test_a_damaged_store_is_refused_by_name(tmp_path: Path, damage: str) -> None
 
 def test_a_table_keeps_ids_as_text_and_genes_called_na(tmp_path: Path) -> None:
     path = tmp_path / "table.tsv"
-    write_table(pd.DataFrame({"patient": ["007", "NA"], "x": [0.1 + 0.2, None]}), path)
-    table = read_table(path, patient="str")
+    schema = TableSchema("table", {"patient": "text", "x": "number"})
+    write_table(pd.DataFrame({"patient": ["007", "NA"], "x": [0.1 + 0.2, None]}), path, schema)
+    table = read_table(path, schema)
     assert table["patient"].tolist() == ["007", "NA"]
     assert table["x"][0] == 0.1 + 0.2
     assert table["x"].isna().tolist() == [False, True]

@@ -26,9 +26,12 @@ from histotransfer.fetch.gdc_sheets import (
     SLIDES,
     write_sheets,
 )
+from histotransfer.labels.exclusions import FLOW
+from histotransfer.labels.files import read_labels_file
 from histotransfer.labels.task_labels import write_labels
 from histotransfer.qc.cohort import COHORT, EXCLUDED_SLIDES, QC, summarise
 from histotransfer.study.slide_sheet import read_slide_sheet
+from histotransfer.study.tasks import LabelParameters
 from support.errors import JSON, assert_clear
 from support.gdc import (
     MAF,
@@ -295,8 +298,9 @@ def test_files_of_a_sheet_are_fetched_checked_and_listed(archive, tmp_path):
 
 def labels_of(folder: Path, task: dict[str, object], cohort: Path):
     paths = [folder / f"{name}.tsv" for name in ("labels", "excluded", "flow")]
-    write_labels(task, *paths, cohort_table=cohort, dataset_features=None)
-    return read_table(paths[0]).set_index("sample"), read_table(paths[2]).set_index("step")["n"]
+    write_labels(LabelParameters.of(task), *paths, cohort_table=cohort)
+    flow = read_table(paths[2], FLOW).fillna({"code": ""})
+    return read_labels_file(paths[0]).values, flow.set_index(["step", "what", "code"])["n"]
 
 
 def test_of_two_aliquots_the_first_by_barcode_is_used(archive, tmp_path):
@@ -312,7 +316,7 @@ def test_of_two_aliquots_the_first_by_barcode_is_used(archive, tmp_path):
     source = {"star_counts": str(tmp_path / "star"), "samples": str(sheet)}
     labels, flow = labels_of(tmp_path, expression_task(source, transform="log2p1"), cohort)
     assert labels["A"].to_dict() == {"TCGA-05-0001": 2.0, "TCGA-05-0002": 1.0}
-    assert flow["row: a further row of a patient: the first by id is used"] == 2
+    assert flow["left_out", "row", "further_row"] == 2
 
 
 def maf_source(folder: Path, sheet: Path) -> dict[str, str]:
@@ -346,9 +350,9 @@ def test_mafs_of_one_sample_each_leave_no_patient_wild_type_by_mistake(tmp_path)
         "TCGA-05-0002": {"A": 0, "B": 0},
         "TCGA-05-0004": {"A": 0, "B": 1},
     }
-    assert flow["sample: its file is not in the folder"] == 1  # 0003: no wild type
-    assert flow["sample: no row in the labels table"] == 1  # 0005
-    assert flow["row: a further row of a patient: the first by id is used"] == 1
+    assert flow["left_out", "patient", "no_label_file"] == 1  # 0003: no wild type
+    assert flow["left_out", "patient", "no_label_row"] == 1  # 0005
+    assert flow["left_out", "row", "further_row"] == 1
 
     # The same files as a list or a folder, with a list of samples that names no file.
     sheet.write_text("sample\n" + "".join(f"TCGA-05-{name}-11D-1000-08\n" for name in contents))
@@ -384,8 +388,8 @@ def luad(
     tables = realdata / "tables"
     slides = pd.read_csv(tables / "kather_TCGA-LUAD-DX_SLIDE.csv", encoding="utf-8-sig")
     tpm = pd.read_csv(tables / "luad_tpm_21genes_589samples.csv")
-    sequenced = read_table(tables / "tcgamutations_firehose_LUAD_samples.tsv")
-    variants = read_table(tables / "tcgamutations_firehose_LUAD_10genes.maf.tsv")
+    sequenced = pd.read_csv(tables / "tcgamutations_firehose_LUAD_samples.tsv", sep="\t")
+    variants = pd.read_csv(tables / "tcgamutations_firehose_LUAD_10genes.maf.tsv", sep="\t")
     archive = Archive()
     for slide in slides["FILENAME"].sample(frac=1, random_state=0):
         add_slide(archive, slide)
@@ -461,9 +465,9 @@ def test_labels_of_fetched_files_are_those_of_the_real_tables(luad, realdata, tm
     fetched, flow = labels_of(tmp_path, expression_task(source, transform="log2p1"), cohort)
     table = expression_task(tables / "luad_tpm_21genes_589samples.csv", transform="log2p1")
     expected, _ = labels_of(tmp_path, table, cohort)
-    assert flow["samples with labels"] == len(fetched) == 473
-    assert flow["rows of the labels table"] == 528
-    assert flow["sample: no row in the labels table"] == 5
+    assert flow["labelled", "patient", ""] == len(fetched) == 473
+    assert flow["came_in", "row", ""] == 528
+    assert flow["left_out", "patient", "no_label_row"] == 5
     pd.testing.assert_frame_equal(fetched, expected, check_like=True)
 
     source = maf_source(folder / "mutations", folder / "mutations.tsv")
@@ -474,9 +478,9 @@ def test_labels_of_fetched_files_are_those_of_the_real_tables(luad, realdata, tm
         "variant_classes": "non-silent",
     }
     expected, _ = labels_of(tmp_path, mutation_task(whole), cohort)
-    assert flow["samples with labels"] == len(fetched) == 438
-    assert flow["row: patient not in the cohort"] == 95
-    assert flow["sample: no row in the labels table"] == 40
+    assert flow["labelled", "patient", ""] == len(fetched) == 438
+    assert flow["left_out", "row", "not_in_cohort"] == 95
+    assert flow["left_out", "patient", "no_label_row"] == 40
     pd.testing.assert_frame_equal(fetched, expected, check_like=True)
 
 
@@ -520,8 +524,8 @@ def test_the_cohort_at_the_true_size_where_some_slides_are_lost(luad, tmp_path):
     ):
         task["labels"] |= {"samples": str(folder / f"{name}.tsv")}
         labels, flow = labels_of(tmp_path, task, tables["cohort_table"])
-        assert flow["patients of the cohort"] == 478
-        assert flow["sample: no usable patch"] == 3
+        assert flow["came_in", "patient", ""] == 478
+        assert flow["left_out", "patient", "no_usable_patch"] == 3
         has = patients.index[(patients["slides"] > 0) & (patients[name] > 0)]
         assert set(labels.index) == set(has) - set(gone)
-        assert flow["samples with labels"] == len(labels)
+        assert flow["labelled", "patient", ""] == len(labels)

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.files import written_with_digest
 from histotransfer.core.hdf5 import create_store, open_store, store_digest
-from histotransfer.core.tables import read_table, write_table
+from histotransfer.core.tables import TableSchema, read_table, write_table
 from histotransfer.patches import stain_reference
 from support.root import ROOT
 from support.tiny_study import Tiny
 from support.wholeness import check, files_of
 
 LIBRARY = ROOT / "workflow/scripts/histotransfer"
+TABLE = TableSchema("table", {"target": "text", "value": "number"})
 
 Damage = tuple[str, float, int]
 DAMAGE = st.tuples(st.sampled_from(["cut", "flip", "zeros"]), st.floats(0, 1), st.integers(1, 255))
@@ -73,7 +74,7 @@ def test_a_damaged_store_is_found(folder: Path, how: Damage) -> None:
 def test_a_damaged_table_is_found(folder: Path, how: Damage) -> None:
     path = folder / "table.tsv"
     table = pd.DataFrame({"target": [f"G{i}" for i in range(40)], "value": np.arange(40.0)})
-    write_table(table, path)
+    write_table(table, path, TABLE)
     whole = path.read_bytes()
     damage(path, how)
     if path.read_bytes() == whole:
@@ -86,7 +87,7 @@ def test_a_damaged_table_is_found(folder: Path, how: Damage) -> None:
 @given(how=DAMAGE)
 def test_a_table_whose_digest_is_damaged_is_not_believed(folder: Path, how: Damage) -> None:
     path = folder / "sealed.tsv"
-    write_table(pd.DataFrame({"x": [1, 2]}), path)
+    write_table(pd.DataFrame({"target": ["A", "B"], "value": [1.0, 2.0]}), path, TABLE)
     beside = folder / ".sealed.tsv.sha256"
     digest = beside.read_bytes()[:64]
     damage(beside, how)

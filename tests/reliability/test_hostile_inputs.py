@@ -29,12 +29,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from histotransfer.evaluation.comparison import COMPARISON
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
-from histotransfer.evaluation.comparison import COLUMNS, write_comparison
+from histotransfer.evaluation.comparison import COMPARISON, SCHEMAS, write_comparison
 from histotransfer.evaluation.cross_validation import run_block
 from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.splits import write_splits
@@ -45,6 +44,7 @@ from histotransfer.labels.files import read_labels_file
 from histotransfer.patches.from_folders import MAX_IMAGE_PX, pack_dataset
 from histotransfer.slides.tiles import tile_slide
 from histotransfer.study.config import check_config
+from histotransfer.study.parameters import StatisticsParameters
 from histotransfer.study.slide_sheet import read_slide_sheet
 from histotransfer.study.tasks import LabelParameters
 from support.errors import JSON, assert_clear
@@ -53,12 +53,15 @@ from support.parameters import ENCODING, TILING
 from support.root import ROOT
 from support.slides import on_glass, tissue, write_slide
 from support.tasks import (
+    PREDICTORS,
     expression_task,
     mutation_task,
     patients,
+    splitting,
     write_cohort,
     write_patch_features,
     write_pooled,
+    write_values,
 )
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
@@ -495,8 +498,8 @@ def test_more_folds_than_patients_are_refused(tmp_path: Path, folds: int) -> Non
     read_labels(tmp_path, "t.csv", TABLE, {})
     with pytest.raises(HistotransferError) as caught:
         write_splits(
-            tmp_path / "l.tsv", tmp_path / "s.tsv", kind="expression", folds=folds, repeats=1,
-            seed=1, preserve="none",
+            tmp_path / "l.tsv", tmp_path / "s.tsv", task="t", kind="expression",
+            parameters=splitting(1, folds=folds),
         )  # fmt: skip
     assert_clear(caught.value, "l.tsv", "8 groups", f"{folds} folds")
 
@@ -519,30 +522,26 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
     kind, values = TARGETS[case]
     names = patients(12)
     good = np.arange(12) % 2 if kind == "mutation" else np.sin(np.arange(12))
-    rows = "".join(f"{p},{v},{g}\n" for p, v, g in zip(names, values, good, strict=True))
-    (tmp_path / "t.csv").write_text("patient,BAD,GOOD\n" + rows)
-    task = (mutation_task if kind == "mutation" else expression_task)(tmp_path / "t.csv")
-    table, splits = tmp_path / "l.tsv", tmp_path / "s.tsv"
-    cohort = write_cohort(tmp_path / "c.tsv", names)
-    task_labels.write_labels(
-        LabelParameters.of(task), table, tmp_path / "e.tsv", tmp_path / "f.tsv",
-        cohort_table=cohort,
-    )  # fmt: skip
-    write_splits(table, splits, kind=kind, folds=3, repeats=2, seed=1, preserve="none")
+    bad = [np.nan if value == "" else value for value in values]
+    table = write_values(tmp_path / "l.tsv", names, {"BAD": bad, "GOOD": good})
+    splits = tmp_path / "s.tsv"
+    write_splits(table, splits, task="t", kind=kind, parameters=splitting(1, folds=3, repeats=2))
     rng = np.random.default_rng(1)
     scored, predicted = {}, {}
     for name in ("A", "B"):
-        features = write_pooled(tmp_path / f"{name}.h5", rng.normal(size=(12, 4)), names)
+        features = write_pooled(tmp_path / f"{name}.h5", rng.normal(size=(12, 4)), names, name)
         predicted[name], scored[name] = [tmp_path / f"{name}.cv.h5"], tmp_path / f"{name}.tsv"
         run_block(
-            features, table, splits, predicted[name][0], task=task, task_name="t",
+            features, table, splits, predicted[name][0], parameters=PREDICTORS[kind], task="t",
             extractor=name, repeats=[0, 1], seed=1, threads=1,
         )  # fmt: skip
-        write_scores(predicted[name], table, splits, scored[name], kind=kind)
+        write_scores(
+            predicted[name], table, splits, scored[name], kind=kind, task="t", extractor=name
+        )
+    files = {"labels": table, "splits": splits, "scores": scored, "predictions": predicted}
     write_comparison(
-        {"t": scored}, {"t": predicted}, {"t": table}, {"t": splits}, kinds={"t": kind},
-        statistics={"rope": 0.01, "alpha": 0.05, "bootstrap": 20}, seed=1,
-        out={name: tmp_path / f"{name}.tsv" for name in COLUMNS if name != "truth"},
+        {"t": files}, {"t": kind}, StatisticsParameters(0.01, 0.05, bootstrap=20, seed=1),
+        {name: tmp_path / f"{name}.tsv" for name in SCHEMAS},
     )  # fmt: skip
     comparison = read_table(tmp_path / "comparison.tsv", COMPARISON).set_index("target")
     assert comparison.loc["BAD", "status"] == "not estimable"

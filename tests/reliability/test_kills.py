@@ -17,12 +17,13 @@ import pytest
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store, open_store
-from histotransfer.core.tables import read_table, write_table
+from histotransfer.core.tables import TableSchema, read_table, write_table
 from support.tiny_study import RESULTS, Tiny
 from support.wholeness import check, files_of
 
 KILLS = 30
 SEED = int(os.environ.get("HISTOTRANSFER_KILL_SEED", "20261125"))
+TABLE = TableSchema("table", dict.fromkeys("xyz", "number"))
 
 
 def write_for_ever(folder: Path) -> None:
@@ -32,7 +33,7 @@ def write_for_ever(folder: Path) -> None:
         values = np.full((rng.integers(1, 400), 100), rng.random())
         with create_store(folder / "a.h5", "tiles/1", {}) as store:
             store["x"] = values
-        write_table(pd.DataFrame(values[:, :3]), folder / "a.tsv")
+        write_table(pd.DataFrame(values[:, :3], columns=list("xyz")), folder / "a.tsv", TABLE)
 
 
 def test_a_killed_writer_leaves_whole_files_and_the_next_one_tidies_up(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_killed_writer_leaves_whole_files_and_the_next_one_tidies_up(tmp_path:
     assert left > 0  # else nothing was killed while it wrote
     with create_store(tmp_path / "a.h5", "tiles/1", {}):
         pass
-    write_table(pd.DataFrame({"x": [1]}), tmp_path / "a.tsv")
+    write_table(TABLE.empty(), tmp_path / "a.tsv", TABLE)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".a.tsv.sha256", "a.h5", "a.tsv"]
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.tables import TableSchema, read_table
 from histotransfer.qc.cohort import EXCLUDED_SLIDES, QC
+from histotransfer.results.resource_usage import SLIDE_COSTS
 from support.slides import damage, on_glass, tissue, write_crashing_slide, write_slide
 from support.study import Study
 
@@ -131,7 +132,9 @@ def test_good_slides_are_kept_whatever_lies_beside_them(study: Study):
 
 @pytest.mark.slow
 def test_every_slide_has_its_costs(study: Study):
-    costs = read_table(study.folder / "results/bad/tables/slide_costs.tsv").set_index("slide")
+    costs = read_table(study.folder / "results/bad/tables/slide_costs.tsv", SLIDE_COSTS).set_index(
+        "slide"
+    )
     assert len(costs) == len(list((study.folder / "slides").iterdir()))
     assert (costs["seconds"] > 0).all()
     assert costs.loc["good_1", "tiles_per_second"] > 0

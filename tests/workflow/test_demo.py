@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from histotransfer.results.tables import SCHEMAS
 from histotransfer.core.tables import read_table
 from histotransfer.features.external import USED
 from histotransfer.labels.exclusions import EXCLUDED
+from histotransfer.results.tables import SCHEMAS
 from support.study import Study
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from histotransfer.labels.files import read_labels_file
 from histotransfer.core.tables import read_table
 from histotransfer.fetch import gdc_sheets
+from histotransfer.labels.files import read_labels_file
 from histotransfer.qc.cohort import COHORT
 from histotransfer.simulate.slides import write_patches, write_slide
 from support.gdc import MAF, STAR, add_expression, add_mutations, add_patients, add_slide, row

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.tables import read_table
+from histotransfer.evaluation.comparison import COMPARISON
+from histotransfer.evaluation.splits import SPLITS
+from histotransfer.evaluation.tables_of_kinds import RELATED_GENES
 from histotransfer.labels.exclusions import EXCLUDED, FLOW
 from support.study import Study
 
@@ -116,9 +119,9 @@ def test_real_labels_are_read_counted_validated_and_compared(luad: Study) -> Non
     assert flow["mutation"]["labelled", "patient", ""] in (437, 438)
     left_out = read_table(results / "labels/expression.excluded.tsv", EXCLUDED)
     assert left_out.loc[left_out["code"] == "no_features", "detail"].tolist() == ["WEAK"]
-    splits = read_table(results / "splits/mutation.tsv")
+    splits = read_table(results / "splits/mutation.tsv", SPLITS)
     assert (splits.groupby(["repeat", splits["sample"].str[5:7]])["fold"].nunique() == 1).all()
-    comparison = read_table(results / "tables/comparison.tsv").set_index("target")
+    comparison = read_table(results / "tables/comparison.tsv", COMPARISON).set_index("target")
     for target in ("CD274", "TP53"):
         row = comparison.loc[target]
         assert row["extractor"] == "STRONG"
@@ -127,7 +130,9 @@ def test_real_labels_are_read_counted_validated_and_compared(luad: Study) -> Non
         assert row["status"] == "ok"
     assert comparison.loc["CD274", "n"] == 472
     assert set(comparison.index) == {*GENES, *MUTATIONS}
-    related = read_table(results / "tables/related_genes.tsv").set_index(["extractor", "target"])
+    related = read_table(results / "tables/related_genes.tsv", RELATED_GENES).set_index(
+        ["extractor", "target"]
+    )
     assert related.loc[("STRONG", "CD274"), "r"] > 0.6
 
 

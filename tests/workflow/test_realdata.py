@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from histotransfer.results.tables import SCHEMAS
 from histotransfer.core.tables import read_table
+from histotransfer.results.tables import SCHEMAS
 from support.study import Study
 
 pytestmark = pytest.mark.long

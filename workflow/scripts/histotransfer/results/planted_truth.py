@@ -8,11 +8,8 @@ import pandas as pd
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
+from ..simulate.cohort import TRUTH as PLANTED
 
-PLANTED = TableSchema(
-    "planted", {"target": "text", "task": "text", "follows": "text", "effect": "number"}
-)
-"""What `simulate.cohort` writes: `follows` is empty of a target that is noise."""
 TRUTH = TableSchema(
     "truth",
     {
@@ -40,7 +37,7 @@ def write_truth_check(
     Parameters
     ----------
     truth_path : str or Path
-        The table `PLANTED`.
+        What was planted (`simulate.cohort.TRUTH`).
     related_genes, mutation : str or Path
         The tables of those names.
     out_path : str or Path
