@@ -28,11 +28,18 @@ from histotransfer.models.fine_tuning import FineTunedFiles
 from histotransfer.models.history import TRAINING
 from histotransfer.patches import from_folders
 from histotransfer.study.config import complete
-from histotransfer.study.parameters import ExtractionParameters, FineTuningParameters
+from histotransfer.study.parameters import (
+    EncodingParameters,
+    ExtractionParameters,
+    FineTuningParameters,
+    SplitParameters,
+)
+from histotransfer.study.tasks import LabelParameters, PredictorParameters
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "workflow/defaults.yaml"
 HELD_OUT = 0.4
-TASK = {"kind": "tissue", "predictor": "logistic", "inverse_penalty": 1.0}
+LABELS = LabelParameters("tissue", {}, "all", "none")
+PREDICTOR = PredictorParameters("tissue", "logistic", {"C": [1.0]})
 
 
 def hold_out(folder: Path, out: Path, seed: int) -> None:
@@ -77,8 +84,7 @@ def evaluate(
             work / f"{part}.h5",
             dataset=part,
             patch_px=px,
-            codec="jpeg",
-            jpeg_quality=95,
+            encoding=EncodingParameters("jpeg", 95),
         )
     xception.write_imagenet_extractor(
         weights_path, work / "IMGNET.keras", input_px=px, extractor="IMGNET"
@@ -120,23 +126,26 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
     """Return the accuracy of each fold of each repeat."""
     labelled, drawn, out = work / "labels.tsv", work / "splits.tsv", work / f"{name}.cv.h5"
     task_labels.write_labels(
-        TASK,
+        LABELS,
         labelled,
         work / "excluded.tsv",
         work / "flow.tsv",
-        cohort_table=None,
-        dataset_features=work / f"{name}.h5",
+        patches=work / f"{name}.h5",
     )
     splits.write_splits(
-        labelled, drawn, kind="tissue", folds=5, repeats=repeats, seed=0, preserve="none"
+        labelled,
+        drawn,
+        task="tissue",
+        kind="tissue",
+        parameters=SplitParameters(folds=5, repeats=repeats, group_by="patient", seed=0),
     )
     cross_validation.run_block(
         work / f"{name}.h5",
         labelled,
         drawn,
         out,
-        task=TASK,
-        task_name="tissue",
+        parameters=PREDICTOR,
+        task="tissue",
         extractor=name,
         repeats=range(repeats),
         seed=0,
@@ -147,7 +156,7 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
         samples, classes = store["sample"].asstr()[:], store["target"].asstr()[:].tolist()
     truth = read_labels_file(labelled).values["tissue"]
     right = predicted == [classes.index(label) for label in truth[samples]]
-    table = read_table(drawn, sample="str")
+    table = read_table(drawn, splits.SPLITS, task="tissue")
     fold = table.pivot(index="repeat", columns="sample", values="fold")[samples].to_numpy()
     return np.array(
         [right[r, fold[r] == k].mean() for r in range(repeats) for k in range(5)], dtype=np.float64
