@@ -310,10 +310,10 @@ def _other_data(study: str, random_weights: bool) -> str:
     return "" if study == STUDY else f"other data ({study})"
 
 
-def _partial(found: float, declared: int, what: str) -> str:
+def _partial(found: float, full: int, what: str) -> str:
     count = 0 if np.isnan(found) else int(found)
-    partial = count < COMPLETE * declared
-    return f"partial data ({count:,} of {declared:,} {what})" if partial else ""
+    partial = count < COMPLETE * full
+    return f"partial data ({count:,} of {full:,} {what})" if partial else ""
 
 
 def _only(table: pd.DataFrame, target: str, extractor: str) -> pd.Series:
