@@ -60,5 +60,4 @@ class Checkpoint:
         except (HistotransferError, KeyError, ValueError) as error:
             log.warning("%s is ignored (%s)", self.path, error)
             return None
-        log.info("resuming after step %(step)d, epoch %(epoch)d", history[-1])
         return history, current, best

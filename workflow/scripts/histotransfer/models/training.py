@@ -165,6 +165,7 @@ def train(
     if saved and saved[0][-1]["step"] == step:
         rows, current, best = saved
         _set(state, current)
+        log.info("resuming after step %d, epoch %d", step, rows[-1]["epoch"])
     else:
         rows, best = [*(history or []), validate(0, np.nan, np.nan)], _get(trained)
     while not is_finished(done := trained_epochs(rows, step), epochs, parameters.patience):
