@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,13 +15,18 @@ import pandas as pd
 from histotransfer.core.exclusions import NOT_EXCLUDED, Reason
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import TableSchema, write_table
-from histotransfer.evaluation import scores, statistics
-from histotransfer.evaluation.comparison import Study, tables_of
+from histotransfer.evaluation import statistics
+from histotransfer.evaluation.comparison import MAKERS
+from histotransfer.evaluation.kinds import KINDS, TaskKind
+from histotransfer.evaluation.predictions import Predictions
+from histotransfer.evaluation.scores import POOLED as ALL_FOLDS
+from histotransfer.evaluation.task_results import TaskResults
 from histotransfer.qc.verdicts import REASONS
-from histotransfer.results.cohort_flow import COHORT_FLOW
+from histotransfer.results.cohort_flow import COMPARED, IN, OUT, POOLED, SHEET, TILES, USED
 from histotransfer.results.resource_usage import STAGES
 from histotransfer.results.schemas import IMAGES
 from histotransfer.results.tables import SCHEMAS, Files
+from histotransfer.study.parameters import StatisticsParameters
 
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 GENES = ["STK11", "TP53", "LRP1B", "NF1", "FAT1", "EGFR", "KRAS", "KEAP1", "SETBP1", "FAT4"]
@@ -119,58 +125,54 @@ def _compared(
 ) -> tuple[dict[str, pd.DataFrame], Mapping[str, pd.DataFrame]]:
     """Return the tables of the comparison, and the scores of the mutations by extractor."""
     rng = np.random.default_rng(seed)
-    studies = [
-        _study("tissue", "tissue", *_classes(rng, extractors, patches, repeats)),
-        _study("expression", "expression", *_genes(rng, extractors, genes, patients, repeats)),
-        _study("mutation", "mutation", *_mutations(rng, extractors, mutations, patients, repeats)),
+    results = [
+        _results("tissue", *_classes(rng, extractors, patches, repeats)),
+        _results("expression", *_genes(rng, extractors, genes, patients, repeats)),
+        _results("mutation", *_mutations(rng, extractors, mutations, patients, repeats)),
     ]
-    parts = [tables_of(study) for study in studies]
-    names = dict.fromkeys(name for tables in parts for name in tables)
-    tables = {name: pd.concat([part[name] for part in parts if name in part]) for name in names}
-    return tables, studies[-1].scores
+    tables = {
+        name: pd.concat(
+            make(of_task)
+            for of_task in results
+            if name in ("comparison", "metrics", *of_task.kind.tables)
+        )
+        for name, make in MAKERS.items()
+    }
+    return tables, results[-1].scores
 
 
-def _study(
-    task: str, kind: str, truth: Float, targets: list[str], values: Mapping[str, Float]
-) -> Study:
+def _results(
+    kind: str, truth: Float, targets: list[str], values: Mapping[str, Float]
+) -> TaskResults:
     """Score predictions, (repeats, n, targets) by extractor, and resample their samples."""
     samples = [f"P{i:04d}" for i in range(len(truth))]
     fold = np.arange(len(truth)) % FOLDS
     predictions = {
-        name: scores.Predictions(
-            predicted.astype(np.float32), np.arange(len(predicted)), samples, targets
-        )
+        name: Predictions(predicted.astype(np.float32), np.arange(len(predicted)), samples, targets)
         for name, predicted in values.items()
     }
-    return Study(
-        task=task,
-        kind=kind,
-        baseline=next(iter(values)),
+    return TaskResults(
+        task=kind,
+        kind=KINDS[kind],
         folds=FOLDS,
-        scores={name: _scores(kind, truth, of, fold) for name, of in predictions.items()},
+        scores={name: _scores(KINDS[kind], truth, of, fold) for name, of in predictions.items()},
         predictions=predictions,
         truth=truth,
         weights=statistics.resamples(np.array(samples), RESAMPLES, np.random.default_rng(7)),
-        rope=0.01,
-        alpha=0.05,
+        parameters=StatisticsParameters(rope=0.01, alpha=0.05, bootstrap=RESAMPLES, seed=7),
     )
 
 
 def _scores(
-    kind: str, truth: Float, predictions: scores.Predictions, fold: npt.NDArray[np.int_]
+    kind: TaskKind, truth: Float, predictions: Predictions, fold: npt.NDArray[np.int_]
 ) -> pd.DataFrame:
-    score = {
-        "tissue": scores.tissue_scores,
-        "expression": scores.expression_scores,
-        "mutation": scores.mutation_scores,
-    }[kind]
     tables = []
     for repeat, values in enumerate(predictions.values.astype(np.float64)):
         # Another repeat has another split.
         drawn = np.random.default_rng(repeat).permutation(fold)
-        for k in (scores.POOLED, *range(FOLDS)):
-            chosen = (drawn == k) | (k == scores.POOLED)
-            table = score(truth[chosen], values[chosen], predictions.targets)
+        for k in (ALL_FOLDS, *range(FOLDS)):
+            chosen = (drawn == k) | (k == ALL_FOLDS)
+            table = kind.scores(truth[chosen], values[chosen], predictions.targets)
             tables.append(table.assign(repeat=repeat, fold=k))
     return pd.concat(tables)
 
@@ -328,28 +330,29 @@ def _cohort(rng: np.random.Generator, slides: int, patients: int) -> dict[str, p
     }
 
 
-def _flow(slides, patients) -> pd.DataFrame:
-    rows = [
-        ("", "sheet", "", "slide", slides + 1, "in"),
-        ("", "sheet", "", "patient", patients + 1, "in"),
-        ("", "used", "no_tissue", "slide", 1, "out"),
-        ("", "used", "no_usable_patch", "patient", 1, "out"),
-        ("", "used", "", "slide", slides, "in"),
-        ("", "used", "", "patient", patients, "in"),
-        ("", "tiles", "", "patch", 130 * slides, "in"),
-        *(("", "pooled", reason, "patch", 2, "out") for reason in REASONS if reason != "kept"),
-        ("", "pooled", "", "patch", 120 * slides, "in"),
-        ("tissue", "compared", "", "patch", 7180, "in"),
-        ("tissue", "compared", "", "target", 1, "in"),
+def _flow(slides: int, patients: int) -> list[dict[str, Any]]:
+    found = [
+        ("", SHEET, "", "slide", slides + 1, IN),
+        ("", SHEET, "", "patient", patients + 1, IN),
+        ("", USED, "no_tissue", "slide", 1, OUT),
+        ("", USED, "no_usable_patch", "patient", 1, OUT),
+        ("", USED, "", "slide", slides, IN),
+        ("", USED, "", "patient", patients, IN),
+        ("", TILES, "", "patch", 130 * slides, IN),
+        *(("", POOLED, reason, "patch", 2, OUT) for reason in REASONS if reason != "kept"),
+        ("", POOLED, "", "patch", 120 * slides, IN),
+        ("tissue", COMPARED, "", "patch", 7180, IN),
+        ("tissue", COMPARED, "", "target", 1, IN),
     ]
     for task, out in (("expression", 3), ("mutation", 15)):
-        rows += [
-            (task, "sheet", "", "patient", patients + 1, "in"),
-            (task, "compared", "no_label_row", "patient", out, "out"),
-            (task, "compared", "", "patient", patients - out, "in"),
-            (task, "compared", "", "target", 24, "in"),
+        found += [
+            (task, SHEET, "", "patient", patients + 1, IN),
+            (task, COMPARED, "no_label_row", "patient", out, OUT),
+            (task, COMPARED, "", "patient", patients - out, IN),
+            (task, COMPARED, "", "target", 24, IN),
         ]
-    return pd.DataFrame(rows, columns=list(COHORT_FLOW.columns))
+    names = ("task", "step", "code", "unit", "n", "kind")
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _costs(slides: int) -> list[dict[str, object]]:

@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from .. import __version__
 from ..core.exclusions import Reason
 from ..core.files import written_whole
+from ..evaluation.kinds import ALL
 from ..results.claims import CITATION
-from ..results.rows import OVERALL
 from ..results.tables import Paths, Tables, read_tables
 from ..results.words import value
 from .limits import limits
@@ -108,7 +108,7 @@ def _claims(claims: pd.DataFrame) -> Iterator[dict[str, str]]:
 def _comparison(comparison: pd.DataFrame, alpha: float) -> Iterator[tuple[str, ...]]:
     keys = ["task", "metric", "extractor"]
     for (task, metric, extractor), part in comparison.groupby(keys, sort=False):
-        single, overall = (part[(part["target"] == OVERALL) == yes] for yes in (False, True))
+        single, overall = (part[(part["target"] == ALL) == yes] for yes in (False, True))
         tested = single.dropna(subset=["delta"])
         shown = (tested if overall.empty else overall)[["baseline_mean", "extractor_mean", "delta"]]
         before, after, change = shown.median()

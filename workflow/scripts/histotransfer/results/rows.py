@@ -8,9 +8,6 @@ import pandas as pd
 
 from ..evaluation.kinds import KINDS
 
-OVERALL = "all"
-"""The target of a tissue task that is all classes together."""
-
 
 def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return the rows of a comparison that belong to one kind of task, told by its metric."""

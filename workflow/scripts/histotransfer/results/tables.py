@@ -10,9 +10,8 @@ import pandas as pd
 
 from ..core.hdf5 import open_store
 from ..core.tables import TableSchema, read_table
-from ..evaluation.comparison import COMPARISON, METRICS
+from ..evaluation.comparison import SCHEMAS as COMPARED
 from ..evaluation.scores import SCORES
-from ..evaluation.tables_of_kinds import CONFUSION, IMPROVED, MUTATION, RELATED_GENES, ROC
 from ..features.external import USED
 from ..labels.exclusions import EXCLUDED
 from ..models.history import TRAINING
@@ -25,30 +24,27 @@ from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
 
 SCHEMAS: Mapping[str, TableSchema] = {
-    "claims": CLAIMS,
-    "classifier": CLASSIFIER,
-    "cohort": COHORT,
-    "cohort_flow": COHORT_FLOW,
-    "comparison": COMPARISON,
-    "confusion": CONFUSION,
-    "costs": COSTS,
-    "embedding": EMBEDDING,
-    "excluded_labels": EXCLUDED,
-    "excluded_slides": EXCLUDED_SLIDES,
-    "external": USED,
-    "gallery": GALLERY,
-    "improved": IMPROVED,
-    "metrics": METRICS,
-    "mutation": MUTATION,
-    "qc": QC,
-    "related_genes": RELATED_GENES,
-    "roc": ROC,
-    "scores": SCORES,
-    "slide_costs": SLIDE_COSTS,
-    "training": TRAINING,
-    "truth": TRUTH,
+    schema.name: schema
+    for schema in (
+        *COMPARED.values(),
+        CLAIMS,
+        CLASSIFIER,
+        COHORT,
+        COHORT_FLOW,
+        COSTS,
+        EMBEDDING,
+        EXCLUDED,
+        EXCLUDED_SLIDES,
+        GALLERY,
+        QC,
+        SCORES,
+        SLIDE_COSTS,
+        TRAINING,
+        TRUTH,
+        USED,
+    )
 }
-"""The columns of each table, as its maker declares them."""
+"""The columns of each table, as declared where it is made."""
 
 SEVERAL: Mapping[str, tuple[str, ...]] = {
     "scores": ("task", "extractor"),
