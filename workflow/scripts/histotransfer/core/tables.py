@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from .errors import HistotransferError
 from .files import check_digest, readable, remake, written_with_digest
@@ -53,6 +53,14 @@ class TableSchema:
 
     name: str
     columns: Mapping[str, ColumnType]
+
+    @classmethod
+    def of(cls, name: str, *groups: str) -> TableSchema:
+        """Declare a table by groups of columns, such as ``"text: task target"``, in order."""
+        columns: dict[str, ColumnType] = {}
+        for kind, _, names in (group.partition(": ") for group in groups):
+            columns |= dict.fromkeys(names.split(), cast("ColumnType", kind))
+        return cls(name, columns)
 
     def empty(self) -> pd.DataFrame:
         """Return a table without rows."""

@@ -18,42 +18,21 @@ from .task_results import TaskResults, read_results
 
 Row = dict[str, object]
 
-COMPARISON = TableSchema(
+COMPARISON = TableSchema.of(
     "comparison",
-    {
-        "task": "text",
-        "target": "text",
-        "metric": "text",
-        "n": "integer",
-        "baseline": "text",
-        "extractor": "text",
-        "baseline_mean": "number",
-        "extractor_mean": "number",
-        "delta": "number",
-        "ci_low": "number",
-        "ci_high": "number",
-        "p_corrected": "number",
-        "q_bh": "number",
-        "p_wilcoxon": "number",
-        "prob_better": "number",
-        "prob_equivalent": "number",
-        "prob_worse": "number",
-        "status": "text",
-        "boot_low": "number",
-        "boot_high": "number",
-    },
+    "text: task target metric",
+    "integer: n",
+    "text: baseline extractor",
+    "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh p_wilcoxon",
+    "number: prob_better prob_equivalent prob_worse",
+    "text: status",
+    "number: boot_low boot_high",
 )
-METRICS = TableSchema(
+METRICS = TableSchema.of(
     "metrics",
-    {
-        "task": "text",
-        "target": "text",
-        "extractor": "text",
-        "metric": "text",
-        "mean": "number",
-        "sd": "number",
-        "repeats": "integer",
-    },
+    "text: task target extractor metric",
+    "number: mean sd",
+    "integer: repeats",
 )
 
 

@@ -15,17 +15,11 @@ from .kinds import KINDS
 from .predictions import read_predictions
 from .splits import SPLITS
 
-SCORES = TableSchema(
+SCORES = TableSchema.of(
     "scores",
-    {
-        "task": "text",
-        "extractor": "text",
-        "target": "text",
-        "metric": "text",
-        "repeat": "integer",
-        "fold": "integer",
-        "value": "number",
-    },
+    "text: task extractor target metric",
+    "integer: repeat fold",
+    "number: value",
 )
 POOLED = -1  # the "fold" of a score over the whole repeat's out-of-fold predictions
 

@@ -16,9 +16,7 @@ from ..labels.files import TaskLabels, read_labels_file
 from ..study.parameters import SplitParameters
 from .kinds import KINDS
 
-SPLITS = TableSchema(
-    "splits", {"task": "text", "repeat": "integer", "sample": "text", "fold": "integer"}
-)
+SPLITS = TableSchema.of("splits", "text: task", "integer: repeat", "text: sample", "integer: fold")
 
 
 def write_splits(

@@ -15,16 +15,11 @@ from .task_results import TaskResults
 
 Row = dict[str, object]
 
-CONFUSION = TableSchema(
+CONFUSION = TableSchema.of(
     "confusion",
-    {
-        "task": "text",
-        "extractor": "text",
-        "true": "text",
-        "predicted": "text",
-        "fraction": "number",
-        "n": "integer",
-    },
+    "text: task extractor true predicted",
+    "number: fraction",
+    "integer: n",
 )
 
 
@@ -55,20 +50,13 @@ def confusion(results: TaskResults) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-RELATED_GENES = TableSchema(
+RELATED_GENES = TableSchema.of(
     "related_genes",
-    {
-        "task": "text",
-        "target": "text",
-        "extractor": "text",
-        "r": "number",
-        "r_sd": "number",
-        "n": "integer",
-        "p_one_sided": "number",
-        "q_bh": "number",
-        "related": "flag",
-        "related_bh": "flag",
-    },
+    "text: task target extractor",
+    "number: r r_sd",
+    "integer: n",
+    "number: p_one_sided q_bh",
+    "flag: related related_bh",
 )
 
 
@@ -99,22 +87,12 @@ def related_genes(results: TaskResults) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-IMPROVED = TableSchema(
+IMPROVED = TableSchema.of(
     "improved",
-    {
-        "task": "text",
-        "baseline": "text",
-        "extractor": "text",
-        "n_genes": "integer",
-        "n_related": "integer",
-        "n_related_bh": "integer",
-        "n_improved": "integer",
-        "fraction": "number",
-        "ci_low": "number",
-        "ci_high": "number",
-        "p_sign": "number",
-        "status": "text",
-    },
+    "text: task baseline extractor",
+    "integer: n_genes n_related n_related_bh n_improved",
+    "number: fraction ci_low ci_high p_sign",
+    "text: status",
 )
 
 
@@ -154,20 +132,13 @@ def improved(results: TaskResults) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-MUTATION = TableSchema(
+MUTATION = TableSchema.of(
     "mutation",
-    {
-        "task": "text",
-        "target": "text",
-        "extractor": "text",
-        "mean": "number",
-        "sd": "number",
-        "n_positive": "integer",
-        "n": "integer",
-        "p": "number",
-        "q_bh": "number",
-        "status": "text",
-    },
+    "text: task target extractor",
+    "number: mean sd",
+    "integer: n_positive n",
+    "number: p q_bh",
+    "text: status",
 )
 
 
@@ -208,18 +179,7 @@ def mutation(results: TaskResults) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-ROC = TableSchema(
-    "roc",
-    {
-        "task": "text",
-        "target": "text",
-        "extractor": "text",
-        "fpr": "number",
-        "tpr": "number",
-        "ci_low": "number",
-        "ci_high": "number",
-    },
-)
+ROC = TableSchema.of("roc", "text: task target extractor", "number: fpr tpr ci_low ci_high")
 
 ROC_AT = np.linspace(0, 1, 51)
 """The false positive rates at which ROC curves are given."""

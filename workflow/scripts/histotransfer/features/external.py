@@ -26,10 +26,12 @@ from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
 
 DATASETS = ("features", "feats")
-USED = TableSchema("external", {
-    "item": "text", "what": "text", "n_patches": "integer", "n_pooled": "integer", "qc": "text",
-    "code": "text", "detail": "text", "remedy": "text",
-})  # fmt: skip
+USED = TableSchema.of(
+    "external",
+    "text: item what",
+    "integer: n_patches n_pooled",
+    "text: qc code detail remedy",
+)
 """A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
 where the item is left out or a patient."""
 

@@ -36,9 +36,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "features/1"
 PATCHES_SCHEMA = "patches/1"
-BATCH = TableSchema(
-    "batch", {"slide": "text", "extractor": "text", "patches": "integer", "key": "text"}
-)
+BATCH = TableSchema.of("batch", "text: slide extractor", "integer: patches", "text: key")
 """The manifest of a batch of slides."""
 ROWS_PER_CHUNK = 512
 BATCHES_AHEAD = 2

@@ -22,9 +22,7 @@ from .http import Remote, RetryPolicy, ask, download, download_all, open_session
 log = logging.getLogger(__name__)
 
 PAGE = 500
-MANIFEST = TableSchema(
-    "MANIFEST", {"id": "text", "filename": "text", "md5": "text", "size": "text"}
-)
+MANIFEST = TableSchema.of("MANIFEST", "text: id filename md5 size")
 """The files that were fetched, as in the manifests of the GDC's own client."""
 FORMS = {
     "File ID": (r"[A-Za-z0-9-]+", "the id of a file"),

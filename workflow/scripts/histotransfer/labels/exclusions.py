@@ -10,11 +10,8 @@ import pandas as pd
 from ..core.exclusions import KEPT, Reason
 from ..core.tables import TableSchema
 
-EXCLUDED = TableSchema(
-    "excluded_labels",
-    {"item": "text", "what": "text", "code": "text", "detail": "text", "remedy": "text"},
-)
-FLOW = TableSchema("labels_flow", {"step": "text", "what": "text", "code": "text", "n": "integer"})
+EXCLUDED = TableSchema.of("excluded_labels", "text: item what code detail remedy")
+FLOW = TableSchema.of("labels_flow", "text: step what code", "integer: n")
 CAME_IN, LEFT_OUT, KEPT_STEP, LABELLED = "came_in", "left_out", "kept", "labelled"
 
 

@@ -8,17 +8,10 @@ from ..core.tables import TableSchema
 
 Row = dict[str, float]
 
-TRAINING = TableSchema(
+TRAINING = TableSchema.of(
     "training",
-    {
-        "step": "integer",
-        "epoch": "integer",
-        "loss": "number",
-        "accuracy": "number",
-        "val_loss": "number",
-        "val_accuracy": "number",
-        "learning_rate": "number",
-    },
+    "integer: step epoch",
+    "number: loss accuracy val_loss val_accuracy learning_rate",
 )
 """Epoch 0 is the state before a step; it has no loss or accuracy on the training part."""
 

@@ -43,15 +43,7 @@ EXCLUDED_SLIDES = TableSchema(
 )
 """A row per slide that contributes nothing, with the reason."""
 
-COHORT = TableSchema(
-    "cohort",
-    {
-        "patient": "text",
-        "n_slides": "integer",
-        "n_slides_used": "integer",
-        "n_patches": "integer",
-    },
-)
+COHORT = TableSchema.of("cohort", "text: patient", "integer: n_slides n_slides_used n_patches")
 """A row per patient; `n_patches` are those that are pooled."""
 
 _FROM_STORE = list(QC.columns)[list(QC.columns).index("mpp") : -1]

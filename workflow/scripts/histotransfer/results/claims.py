@@ -35,19 +35,11 @@ PATCHES, SLIDES = 7180, 541
 COMPLETE = 0.95
 """A study with a smaller share of the full data is called partial."""
 
-CLAIMS = TableSchema(
+CLAIMS = TableSchema.of(
     "claims",
-    {
-        "claim": "text",
-        "extractor": "text",
-        "quantity": "text",
-        "published": "number",
-        "here": "number",
-        "ci_low": "number",
-        "ci_high": "number",
-        "verdict": "text",
-        "why": "text",
-    },
+    "text: claim extractor quantity",
+    "number: published here ci_low ci_high",
+    "text: verdict why",
 )
 
 

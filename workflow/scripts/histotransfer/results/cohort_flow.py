@@ -12,9 +12,7 @@ from ..labels.exclusions import CAME_IN, FLOW, LABELLED, LEFT_OUT
 from ..qc.cohort import COHORT, EXCLUDED_SLIDES, QC
 from ..qc.verdicts import REASONS
 
-COHORT_FLOW = TableSchema("cohort_flow", {
-    "task": "text", "step": "text", "code": "text", "unit": "text", "n": "integer", "kind": "text",
-})  # fmt: skip
+COHORT_FLOW = TableSchema.of("cohort_flow", "text: task step code unit", "integer: n", "text: kind")
 SHEET, USED, TILES, POOLED, COMPARED = "sheet", "used", "tiles", "pooled", "compared"
 IN, OUT = "in", "out"
 NOT_STORED = "not_stored"

@@ -16,17 +16,10 @@ from ..core.tables import TableSchema, write_table
 from ..evaluation.cross_validation import read_features
 from ..labels.files import TISSUE, read_labels_file
 
-EMBEDDING = TableSchema(
+EMBEDDING = TableSchema.of(
     "embedding",
-    {
-        "task": "text",
-        "extractor": "text",
-        "sample": "text",
-        "tissue": "text",
-        "x": "number",
-        "y": "number",
-        "neighbours_of_class": "number",
-    },
+    "text: task extractor sample tissue",
+    "number: x y neighbours_of_class",
 )
 MOST = 5000
 """How many patches are drawn: more would hide each other."""

@@ -32,19 +32,11 @@ _RULES: Mapping[str, Sequence[str]] = {
 STAGES: Mapping[str, str] = {rule: stage for stage, rules in _RULES.items() for rule in rules}
 """The stage of each rule that makes a file, in the order of the data."""
 
-COSTS = TableSchema(
+COSTS = TableSchema.of(
     "costs",
-    {
-        "stage": "text",
-        "rule": "text",
-        "jobs": "integer",
-        "wall_hours": "number",
-        "cpu_hours": "number",
-        "gpu_hours": "number",
-        "median_seconds": "number",
-        "longest_seconds": "number",
-        "max_rss_mb": "number",
-    },
+    "text: stage rule",
+    "integer: jobs",
+    "number: wall_hours cpu_hours gpu_hours median_seconds longest_seconds max_rss_mb",
 )
 
 SLIDE_JOBS = {

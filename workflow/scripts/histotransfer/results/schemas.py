@@ -7,22 +7,15 @@ from __future__ import annotations
 
 from ..core.tables import TableSchema
 
-GALLERY = TableSchema(
+GALLERY = TableSchema.of(
     "gallery",
-    {
-        "task": "text",
-        "target": "text",
-        "extractor": "text",
-        "score": "number",
-        "side": "text",
-        "rank": "integer",
-        "slide": "text",
-        "patient": "text",
-        "x": "integer",
-        "y": "integer",
-        "prediction": "number",
-        "label": "number",
-    },
+    "text: task target extractor",
+    "number: score",
+    "text: side",
+    "integer: rank",
+    "text: slide patient",
+    "integer: x y",
+    "number: prediction label",
 )
 
 IMAGES = "gallery/2"
@@ -32,15 +25,10 @@ IMAGES = "gallery/2"
 PATCH = ("slide", "x", "y")
 """The columns that say which patch a row or an image is of."""
 
-CLASSIFIER = TableSchema(
+CLASSIFIER = TableSchema.of(
     "classifier",
-    {
-        "dataset": "text",
-        "extractor": "text",
-        "true": "text",
-        "predicted": "text",
-        "fraction": "number",
-        "n": "integer",
-    },
+    "text: dataset extractor true predicted",
+    "number: fraction",
+    "integer: n",
 )
 """`fraction` of the `n` patches of class `true` were called `predicted`."""

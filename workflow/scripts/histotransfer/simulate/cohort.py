@@ -14,12 +14,10 @@ from ..core.streams import stream
 from ..core.tables import TableSchema, read_table, write_table
 from .painter import CLASSES
 
-SHEET = TableSchema("slides", {"slide": "text", "patient": "text"})
+SHEET = TableSchema.of("slides", "text: slide patient")
 """What is read of the slide sheet."""
 
-TRUTH = TableSchema(
-    "truth", {"target": "text", "task": "text", "follows": "text", "effect": "number"}
-)
+TRUTH = TableSchema.of("truth", "text: target task follows", "number: effect")
 """A row per target: the tissue that it follows (or tissues joined by ``+``; empty for noise), and
 the effect per standard deviation of their fraction, as log2 TPM or log odds."""
 
