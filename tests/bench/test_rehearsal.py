@@ -20,7 +20,7 @@ def test_a_tiny_study_is_planned_from_what_is_laid_out(tmp_path, monkeypatch):
     assert len(plan.slides) == len(set(plan.patients.values())) + rehearsal.EXTRA_SLIDES
     for extractor in plan.networks:
         for task in plan.tasks:
-            schema = "features/1" if plan.tasks[task].is_of_patches else "pooled/1"
+            schema = "features/1" if plan.tasks[task].dataset else "pooled/1"
             with open_store(
                 plan.features_of(task, extractor), schema, extractor=extractor
             ) as store:

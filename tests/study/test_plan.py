@@ -51,7 +51,9 @@ def test_the_published_study() -> None:
     assert (plan.patch_tasks, plan.patient_tasks) == (["tissue"], ["expression", "mutation"])
     assert plan.fetched_datasets == ["NCT-CRC-HE-100K", "CRC-VAL-HE-7K"]
     assert plan.dataset_folder("CRC-VAL-HE-7K") == "data/CRC-VAL-HE-7K"
-    assert plan.classified == [("FTX-2048", "CRC-VAL-HE-7K")]
+    assert plan.classifier_files()["FTX-2048"]["features"] == {
+        "CRC-VAL-HE-7K": "results/features/FTX-2048/CRC-VAL-HE-7K.h5"
+    }
     assert plan.blocks == {f"{i:03d}": list(range(10 * i, 10 * i + 10)) for i in range(5)}
     assert "truth" not in plan.tables
     assert plan.tasks["expression"].predictor.grid == {"alpha": [1e1, 1e2, 1e3, 1e4, 1e5, 1e6]}
@@ -88,7 +90,7 @@ def test_slides_are_fetched_where_the_sheets_put_them_and_the_users_own_are_watc
         config_of(),
         f"A\tP1\tdata/slides/A.svs\tf\t{MD5}\t9\nB\tP2\town.svs\t\t\t\n",
     )
-    assert plan.fetched_slides == {"A"}
+    assert plan.fetched_slides == ["A"]
     assert plan.slide_made_by_a_rule("A") == "data/slides/A.svs"
     assert plan.slide_made_by_a_rule("B") == []
     assert plan.slide_state("A") == MD5

@@ -15,7 +15,7 @@ from histotransfer.core.exclusions import Reason
 from histotransfer.core.provenance import code_digest, files_digest
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
-from histotransfer.study.config import complete
+from histotransfer.study.config import complete, sheet_files
 from histotransfer.study.plan import StudyPlan
 
 try:

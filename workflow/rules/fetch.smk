@@ -83,7 +83,7 @@ rule fetch_slide:
 # there; existing files are not fetched again.
 rule fetch_labels:
     input:
-        sheet=lambda w: PLAN.sheets[w.files],
+        sheet=lambda w: sheet_files(config)[w.files],
     output:
         manifest="<data>/{files}/MANIFEST.txt",
     log:

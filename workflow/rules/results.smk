@@ -73,7 +73,7 @@ rule embed_patches:
 
 
 # The classifier of each fine-tuned network is tried on the tissue datasets.
-if PLAN.classified:
+if PLAN.classifier_files():
 
     rule classify:
         input:

@@ -96,8 +96,3 @@ class Task:
     def kind(self) -> str:
         """``tissue``, ``expression`` or ``mutation``."""
         return self.labels.kind
-
-    @property
-    def is_of_patches(self) -> bool:
-        """Whether the samples are patches of a dataset; otherwise they are patients."""
-        return bool(self.dataset)
