@@ -27,10 +27,7 @@ from .pooling import kept_tiles, write_patients, write_pooled
 
 DATASETS = ("features", "feats")
 USED = TableSchema.of(
-    "external",
-    "text: item what",
-    "integer: n_patches n_pooled",
-    "text: qc code detail remedy",
+    "external", "text: item what", "integer: n_patches n_pooled", "text: qc code detail remedy"
 )
 """A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
 where the item is left out or a patient."""
@@ -61,22 +58,16 @@ def pool_folder(
 
     Their patches need not be ours. Where every patch of a slide is one of the tiles that quality
     control judged, its verdict applies; otherwise all patches of the slide count, and the table
-    says so.
+    (`USED`, a row per slide) says so.
 
     Parameters
     ----------
     folder : str or Path
         Holds ``{slide}.h5``; files of other slides are ignored.
-    verdicts_folder : str or Path
-        Holds the ``qc/1`` file of each slide, ``{slide}.h5``; only read if QC applies.
-    patients : mapping of str to str
-        The patient of each slide.
-    out_path : str or Path
-        The ``pooled/1`` file to write.
-    used_path : str or Path
-        The table to write (`USED`), a row per slide.
-    extractor, parameters
+    verdicts_folder, patients, out_path, extractor, parameters
         As in `pooling.pool`.
+    used_path : str or Path
+        The table to write.
 
     Raises
     ------
@@ -122,19 +113,9 @@ def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = ""
 
 
 def read_features(path: str | Path) -> tuple[Features, Coords | None]:
-    """Read a slide's external features.
+    """Read a slide's external features (n, d) and, if the file has them, coordinates (n, 2).
 
-    Parameters
-    ----------
-    path : str or Path
-        An HDF5 file with `features` or `feats`.
-
-    Returns
-    -------
-    features : ndarray of shape (n, d), n at least 1
-        All finite.
-    coords : ndarray of shape (n, 2) or None
-        In the file's own unit.
+    Features are finite, and n is at least 1; the coordinates are in the file's own unit.
 
     Raises
     ------
@@ -216,21 +197,11 @@ def pool_table(
     *,
     extractor: str,
 ) -> None:
-    """Take features per patient from an external table.
+    """Take features per patient from an external table; `used_path` has a row per patient (`USED`).
 
-    Parameters
-    ----------
-    path : str or Path
-        CSV, TSV or Parquet: patients in rows, their ids in the first column (or, in Parquet, the
-        index), a feature in each further column.
-    patients : mapping of str to str
-        The patient of each slide of the sheet.
-    out_path : str or Path
-        The ``pooled/1`` file to write; n_slides and n_patches are 0, since nobody knows them.
-    used_path : str or Path
-        The table to write (`USED`), a row per patient.
-    extractor : str
-        Whose features they are.
+    The table is CSV, TSV or Parquet: patients in rows, their ids in the first column (or, in
+    Parquet, the index), a feature in each further column. Of the ``pooled/1`` file n_slides and
+    n_patches are 0, since nobody knows them.
 
     Raises
     ------
