@@ -69,26 +69,12 @@ def maf_status(
 ) -> pd.DataFrame:
     """Tell from variants which sequenced patients have a counted one in which gene.
 
-    A patient without a row is wild type because the list says that the sample was sequenced; a gene
-    without a row has no column, since nothing says that it was looked at.
+    Returns 0 and 1, patients × genes. A patient without a row is wild type because the list says
+    that the sample was sequenced; a gene without a row has no column, since nothing says that it
+    was looked at.
 
-    Parameters
-    ----------
-    maf : DataFrame
-        As `maf_rows`.
-    sequenced : Series of str
-        The sequenced sample of each patient, indexed by patient.
-    classes : "non-silent" or sequence of str
-        The variant classes that count.
-    wanted : sequence of str or None
-        The genes to keep; None for all that have a row.
-    excluded : Excluded
-        Receives the targets' variants of other samples, and those that do not count.
-
-    Returns
-    -------
-    pandas.DataFrame
-        0 and 1, patients × genes.
+    `maf` is of `maf_rows`; `sequenced` holds each patient's sample; `classes` are ``non-silent`` or
+    a list of the variant classes that count; `wanted` are the genes to keep, None for all.
     """
     gene, variant, barcode = maf[GENE], maf[CLASS], maf[SAMPLE]
     owner = barcode.map(_owners(barcode.unique().tolist(), sequenced))
