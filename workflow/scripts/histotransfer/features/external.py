@@ -140,8 +140,6 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         raise Unusable(
             "features_unreadable", str(error), "Copy the file again, or extract it again"
         ) from error
-    if features.ndim == 3 and len(features) == 1:
-        features = features[0]
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
         raise Unusable(
             "features_wrong_type",
@@ -159,7 +157,7 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
     fit = "Store one (x, y) per patch"
     if np.iscomplexobj(coords):
         raise Unusable("coords_wrong", f"coords is {coords.dtype}", fit)
-    coords = np.asarray(coords[0] if coords.ndim == 3 and len(coords) == 1 else coords, dtype=float)
+    coords = coords.astype(float)
     if coords.shape != (len(features), 2):
         raise Unusable(
             "coords_wrong", f"{len(features)} patches, coords of shape {coords.shape}", fit
@@ -168,7 +166,7 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
 
 
 def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
-    """Read a dataset of numbers whose bytes are in this very file."""
+    """Read a dataset of numbers (n, …) or (1, n, …) whose bytes are in this very file."""
     if hdf5.leads_elsewhere(file, name):
         raise Unusable("features_elsewhere", name, "Copy the numbers into this file")
     dataset = file[name]
@@ -176,7 +174,8 @@ def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
         raise Unusable(code, f"{name} is not a dataset", "Store a dataset of numbers")
     if not np.issubdtype(dataset.dtype, np.number):
         raise Unusable(code, f"{name} is {dataset.dtype}", "Store a dataset of numbers")
-    return np.asarray(dataset[()])
+    values = np.asarray(dataset[()])
+    return values[0] if values.ndim == 3 and len(values) == 1 else values
 
 
 def _verdict(
@@ -231,12 +230,10 @@ def pool_table(
             path, f"holds something that is not a number ({error})", "Correct the cell, or empty it"
         ) from error
     finite = np.isfinite(features).all(axis=1)
-    reasons: dict[str, Reason | None] = dict.fromkeys(
-        known, Reason("no_feature_row", remedy="Add the patient to the table")
-    )
-    reasons |= dict.fromkeys(found)
-    reasons |= dict.fromkeys(
-        found[~finite], Reason("features_not_finite", remedy="Fill the patient's empty cells")
+    absent = Reason("no_feature_row", remedy="Add the patient to the table")
+    holed = Reason("features_not_finite", remedy="Fill the patient's empty cells")
+    reasons = (
+        dict.fromkeys(known, absent) | dict.fromkeys(found) | dict.fromkeys(found[~finite], holed)
     )
     usable = features[finite]
     if usable.empty:
