@@ -12,7 +12,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table
 from histotransfer.labels.exclusions import EXCLUDED, FLOW, Excluded
 from histotransfer.labels.files import read_labels_file
-from histotransfer.labels.star_counts import star_tpm
+from histotransfer.labels.molecular import star_tpm
 from histotransfer.labels.targets import columns_of, symbols, wanted_targets
 from histotransfer.labels.task_labels import write_labels
 from histotransfer.study.tasks import LabelParameters
@@ -180,7 +180,7 @@ def test_our_panel_in_real_star_counts(realdata):
     folder, excluded = realdata / "tables", Excluded()
     files = pd.Series({"p": "gdc_star_counts_one_LUAD_sample.tsv"})
     tpm = columns_of(panel, star_tpm(folder, files, symbols(panel), excluded), excluded)
-    listed = excluded.table().set_index("item")
+    listed = pd.DataFrame(excluded).set_index("item")
     absent = listed.index[listed["code"] == "not_in_labels"]
     # Genes of other haplotypes than the reference's, and one without an approved symbol.
     assert sorted(absent) == ["HLA-DRB3", "HLA-DRB4", "KIR2DL2", "KIR3DS1", "MGC40069"]
@@ -395,7 +395,7 @@ def test_one_real_star_file(realdata, tmp_path):
     assert tpm.loc["p", "TSPAN6"] == 16.47
     assert tpm.sum(axis=1).item() == pytest.approx(1e6, rel=1e-3)
     counts = raw["gene_name"].value_counts()
-    assert len(excluded.rows) == (counts > 1).sum() > 100
+    assert len(excluded) == (counts > 1).sum() > 100
     # Twice the same sample: no gene varies, and that is said.
     with pytest.raises(HistotransferError, match="has no usable target"):
         labels_of(tmp_path, {**expression_task(), "labels": source}, cohort)

@@ -37,7 +37,8 @@ with atheris.instrument_imports(include=["histotransfer", "tifffile", "PIL"]):
     from histotransfer.core.exclusions import Reason
     from histotransfer.core.hdf5 import open_store
     from histotransfer.fetch import archives
-    from histotransfer.labels import forms
+    from histotransfer.labels import matrix, molecular
+    from histotransfer.labels.exclusions import Excluded
     from histotransfer.models import keras_files, xception
     from histotransfer.models.backend import keras
     from histotransfer.patches import from_folders, from_tiles
@@ -101,22 +102,24 @@ def read_matrix(folder: Path, content: bytes) -> None:
     """Read a table of labels, with patients in its rows and in its columns."""
     for name in ("a.csv", "a.tsv.gz"):
         (folder / name).write_bytes(content)
-        excluded = forms.Excluded()
-        forms.transposed(forms.read_matrix(folder / name, excluded), excluded)
+        excluded = Excluded()
+        table = matrix.read_matrix(folder / name, excluded)
+        for patients in (["P1", "P2"], ["G", "H"]):
+            matrix.patients_in_rows(table, patients, excluded)
 
 
 def read_maf(folder: Path, content: bytes) -> None:
     """Tell who has which mutation from a MAF."""
     (folder / "a.maf").write_bytes(content)
-    rows = forms.maf_rows(str(folder / "a.maf"))
+    rows = molecular.maf_rows(str(folder / "a.maf"))
     sequenced = pd.Series({"P": "TCGA-05-4244-01"})
-    forms.maf_status(rows, sequenced, "non-silent", None, forms.Excluded())
+    molecular.maf_status(rows, sequenced, "non-silent", None, Excluded())
 
 
 def read_star(folder: Path, content: bytes) -> None:
     """Read the expression of one patient as the GDC has it."""
     (folder / "a.tsv").write_bytes(content)
-    forms.star_tpm(folder, pd.Series({"P": "a.tsv"}), None, forms.Excluded())
+    molecular.star_tpm(folder, pd.Series({"P": "a.tsv"}), None, Excluded())
 
 
 def read_sheet(folder: Path, content: bytes) -> None:

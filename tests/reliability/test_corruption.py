@@ -136,7 +136,7 @@ def test_files_are_opened_in_the_one_place_that_checks_them() -> None:
     """Outside `core`, only what reads the user's own files opens HDF5 and tables by itself."""
     not_ours = {
         *("features/external.py", "models/initial_weights.py"),
-        *("labels/maf.py", "labels/matrix.py", "labels/star_counts.py"),
+        *("labels/matrix.py", "labels/molecular.py"),
         "results/resource_usage.py",  # Snakemake's benchmarks
     }
     check_digests = {"core/hdf5.py", "core/tables.py", "labels/files.py"}

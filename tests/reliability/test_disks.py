@@ -116,7 +116,7 @@ def test_a_file_that_may_not_grow_is_named_and_nothing_is_left(tmp_path: Path, n
     with small_files(20_000):
         error = failure_of(lambda: WRITERS[name](path))
     assert error.subject == str(path)
-    assert "larger than a file may be here" in error.cause
+    assert "exceeds the largest file size allowed here" in error.cause
     assert_written_later(path, name)
 
 

@@ -27,10 +27,7 @@ from .pooling import kept_tiles, write_patients, write_pooled
 
 DATASETS = ("features", "feats")
 USED = TableSchema.of(
-    "external",
-    "text: item what",
-    "integer: n_patches n_pooled",
-    "text: qc code detail remedy",
+    "external", "text: item what", "integer: n_patches n_pooled", "text: qc code detail remedy"
 )
 """A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
 where the item is left out or a patient."""
@@ -61,22 +58,16 @@ def pool_folder(
 
     Their patches need not be ours. Where every patch of a slide is one of the tiles that quality
     control judged, its verdict applies; otherwise all patches of the slide count, and the table
-    says so.
+    (`USED`, a row per slide) says so.
 
     Parameters
     ----------
     folder : str or Path
         Holds ``{slide}.h5``; files of other slides are ignored.
-    verdicts_folder : str or Path
-        Holds the ``qc/1`` file of each slide, ``{slide}.h5``; only read if QC applies.
-    patients : mapping of str to str
-        The patient of each slide.
-    out_path : str or Path
-        The ``pooled/1`` file to write.
-    used_path : str or Path
-        The table to write (`USED`), a row per slide.
-    extractor, parameters
+    verdicts_folder, patients, out_path, extractor, parameters
         As in `pooling.pool`.
+    used_path : str or Path
+        The table to write.
 
     Raises
     ------
@@ -122,19 +113,9 @@ def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = ""
 
 
 def read_features(path: str | Path) -> tuple[Features, Coords | None]:
-    """Read a slide's external features.
+    """Read a slide's external features (n, d) and, if the file has them, coordinates (n, 2).
 
-    Parameters
-    ----------
-    path : str or Path
-        An HDF5 file with `features` or `feats`.
-
-    Returns
-    -------
-    features : ndarray of shape (n, d), n at least 1
-        All finite.
-    coords : ndarray of shape (n, 2) or None
-        In the file's own unit.
+    Features are finite, and n is at least 1; the coordinates are in the file's own unit.
 
     Raises
     ------
@@ -159,8 +140,6 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         raise Unusable(
             "features_unreadable", str(error), "Copy the file again, or extract it again"
         ) from error
-    if features.ndim == 3 and len(features) == 1:
-        features = features[0]
     if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
         raise Unusable(
             "features_wrong_type",
@@ -178,7 +157,7 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
     fit = "Store one (x, y) per patch"
     if np.iscomplexobj(coords):
         raise Unusable("coords_wrong", f"coords is {coords.dtype}", fit)
-    coords = np.asarray(coords[0] if coords.ndim == 3 and len(coords) == 1 else coords, dtype=float)
+    coords = coords.astype(float)
     if coords.shape != (len(features), 2):
         raise Unusable(
             "coords_wrong", f"{len(features)} patches, coords of shape {coords.shape}", fit
@@ -187,7 +166,7 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
 
 
 def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
-    """Read a dataset of numbers whose bytes are in this very file."""
+    """Read a dataset of numbers (n, …) or (1, n, …) whose bytes are in this very file."""
     if hdf5.leads_elsewhere(file, name):
         raise Unusable("features_elsewhere", name, "Copy the numbers into this file")
     dataset = file[name]
@@ -195,7 +174,8 @@ def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
         raise Unusable(code, f"{name} is not a dataset", "Store a dataset of numbers")
     if not np.issubdtype(dataset.dtype, np.number):
         raise Unusable(code, f"{name} is {dataset.dtype}", "Store a dataset of numbers")
-    return np.asarray(dataset[()])
+    values = np.asarray(dataset[()])
+    return values[0] if values.ndim == 3 and len(values) == 1 else values
 
 
 def _verdict(
@@ -216,21 +196,11 @@ def pool_table(
     *,
     extractor: str,
 ) -> None:
-    """Take features per patient from an external table.
+    """Take features per patient from an external table; `used_path` has a row per patient (`USED`).
 
-    Parameters
-    ----------
-    path : str or Path
-        CSV, TSV or Parquet: patients in rows, their ids in the first column (or, in Parquet, the
-        index), a feature in each further column.
-    patients : mapping of str to str
-        The patient of each slide of the sheet.
-    out_path : str or Path
-        The ``pooled/1`` file to write; n_slides and n_patches are 0, since nobody knows them.
-    used_path : str or Path
-        The table to write (`USED`), a row per patient.
-    extractor : str
-        Whose features they are.
+    The table is CSV, TSV or Parquet: patients in rows, their ids in the first column (or, in
+    Parquet, the index), a feature in each further column. Of the ``pooled/1`` file n_slides and
+    n_patches are 0, since nobody knows them.
 
     Raises
     ------
@@ -260,12 +230,10 @@ def pool_table(
             path, f"holds something that is not a number ({error})", "Correct the cell, or empty it"
         ) from error
     finite = np.isfinite(features).all(axis=1)
-    reasons: dict[str, Reason | None] = dict.fromkeys(
-        known, Reason("no_feature_row", remedy="Add the patient to the table")
-    )
-    reasons |= dict.fromkeys(found)
-    reasons |= dict.fromkeys(
-        found[~finite], Reason("features_not_finite", remedy="Fill the patient's empty cells")
+    absent = Reason("no_feature_row", remedy="Add the patient to the table")
+    holed = Reason("features_not_finite", remedy="Fill the patient's empty cells")
+    reasons = (
+        dict.fromkeys(known, absent) | dict.fromkeys(found) | dict.fromkeys(found[~finite], holed)
     )
     usable = features[finite]
     if usable.empty:

@@ -39,9 +39,6 @@ def pool(
     out_path : str or Path
         The ``pooled/1`` file to write: `features` (patients, d) float32, `patient`, `n_slides`,
         `n_patches`, sorted by patient. A patient without a single patch is absent.
-    extractor : str
-        Whose features they are.
-    parameters : PoolingParameters
 
     Raises
     ------
@@ -71,11 +68,7 @@ def write_pooled(
     extractor: str,
     parameters: PoolingParameters,
 ) -> None:
-    """Pool the rows (n, d) of each slide, then the slides of each patient, and write them.
-
-    Parameters and errors are those of `pool`; `slide_features` yields a slide's id and the features
-    of those of its patches that count, one slide at a time.
-    """
+    """Do as `pool`; `slide_features` yields each slide's id and its patches' features (n, d)."""
     rows: dict[str, list[npt.NDArray[np.float32]]] = {}
     n_patches: dict[str, int] = {}
     for slide, features in slide_features:
@@ -120,20 +113,10 @@ def write_patients(
 
 
 def pool_rows(rows: npt.NDArray[Any], how: str) -> npt.NDArray[np.float32]:
-    """Pool rows into one.
+    """Pool rows (n, d), at least one of any floating type, into one (d,); sums are in float64.
 
-    Parameters
-    ----------
-    rows : ndarray of shape (n, d)
-        At least one row, of any floating type; sums are taken in float64.
-    how : str
-        ``mean``, ``median``, ``max``, or ``mean+std``: the means and then the standard deviations
-        (of the rows themselves, n in the denominator), 2d values.
-
-    Returns
-    -------
-    ndarray of float32, shape (d,) or (2d,)
-        The pooled row.
+    `how` is ``mean``, ``median``, ``max``, or ``mean+std``: the means and then the standard
+    deviations (of the rows themselves, n in the denominator), 2d values.
     """
     exact = rows.astype(np.float64)
     if how == "mean":
@@ -152,18 +135,7 @@ def pool_rows(rows: npt.NDArray[Any], how: str) -> npt.NDArray[np.float32]:
 
 
 def pooled_alone(features: npt.NDArray[Any], *hows: str) -> npt.NDArray[np.float32]:
-    """Pool each patch by itself, as though it were its patient's only one.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, d)
-    hows : str
-        How patches, then slides are pooled (see `pool_rows`).
-
-    Returns
-    -------
-    ndarray of float32, shape (n, d) or wider
-    """
+    """Pool each patch (n, d) as its patient's only one; `hows` are for patches, then slides."""
     alone = features.astype(np.float32)
     for how in hows:
         if how == "mean+std":
@@ -174,23 +146,9 @@ def pooled_alone(features: npt.NDArray[Any], *hows: str) -> npt.NDArray[np.float
 def kept_patches(
     features_path: str | Path, verdicts_path: str | Path | None, *, slide: str, extractor: str
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
-    """Read the features of a slide's patches; given verdicts, of those that passed QC.
+    """Read the features (kept, d) of a slide's patches, and their corners (kept, 2) in level-0 px.
 
-    Parameters
-    ----------
-    features_path : str or Path
-        ``features/1`` file of the slide.
-    verdicts_path : str or Path or None
-        ``qc/1`` file of the slide; None keeps every patch.
-    slide, extractor : str
-        Whose features they are.
-
-    Returns
-    -------
-    features : ndarray of shape (kept, d)
-        The rows, in the file's order.
-    coords : ndarray of int32, shape (kept, 2)
-        Their top-left corners, in level-0 px.
+    Given a ``qc/1`` file, only those that passed quality control; without one, every patch.
 
     Raises
     ------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..core.errors import HistotransferError
@@ -14,16 +13,9 @@ from .http import check_space
 
 
 def unpack(archive: str | Path, folder: str | Path) -> None:
-    """Unpack a zip archive; the folder appears whole or not at all.
+    """Unpack a zip archive; the folder, not there before or empty, appears whole or not at all.
 
     Where the archive holds one folder and nothing else, its contents are what is unpacked.
-
-    Parameters
-    ----------
-    archive : str or Path
-        The zip archive.
-    folder : str or Path
-        The folder to make; it must not exist, or be empty.
 
     Raises
     ------
@@ -38,7 +30,13 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
         try:
             with zipfile.ZipFile(archive) as opened:
                 members = opened.infolist()
-                _refuse_strays(archive, members)
+                for member in members:
+                    if fault := _fault(member):
+                        raise HistotransferError(
+                            archive,
+                            f"its member {member.filename!r} {fault}; nothing was unpacked",
+                            "Do not use such an archive; find out where it comes from",
+                        )
                 check_space(folder.parent, sum(member.file_size for member in members))
                 opened.extractall(unpacked, members)
         except HistotransferError:
@@ -53,16 +51,6 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             raise HistotransferError(archive, "is empty", "Delete it to fetch it again")
         root = inside[0] if len(inside) == 1 and inside[0].is_dir() else unpacked
         root.replace(folder)
-
-
-def _refuse_strays(archive: Path, members: Iterable[zipfile.ZipInfo]) -> None:
-    for member in members:
-        if fault := _fault(member):
-            raise HistotransferError(
-                archive,
-                f"its member {member.filename!r} {fault}; nothing was unpacked",
-                "Do not use such an archive; find out where it comes from",
-            )
 
 
 def _fault(member: zipfile.ZipInfo) -> str:

@@ -33,19 +33,10 @@ FORMS = {
 """The columns of a list of files, in the order of `MANIFEST`, and the form of their cells."""
 TO_FETCH = TableSchema("files to fetch", dict.fromkeys(FORMS, "text"))
 Hit = dict[str, Any]
-Filter = Mapping[str, str]
 
 
 class Gdc:
-    """A connection to the GDC's API.
-
-    Parameters
-    ----------
-    address : str
-        The API's address, such as ``https://api.gdc.cancer.gov``.
-    policy : RetryPolicy, optional
-        How failed requests are retried.
-    """
+    """A connection to the GDC's API, such as that at ``https://api.gdc.cancer.gov``."""
 
     def __init__(self, address: str, policy: RetryPolicy | None = None) -> None:
         self.address = address.rstrip("/")
@@ -62,30 +53,24 @@ class Gdc:
     def search(
         self,
         endpoint: str,
-        where: Filter,
+        where: Mapping[str, str],
         fields: Sequence[str],
         form: Mapping[str, Any],
         page: int = PAGE,
     ) -> list[Hit]:
-        """Return everything that a search finds, page by page.
+        """Return everything that a search finds, page by page, in the order of the ids.
 
         Parameters
         ----------
-        endpoint : str
-            ``files`` or ``cases``.
+        endpoint : {"files", "cases"}
         where : mapping of str to str
             The fields that must have these values, all of them.
         fields : sequence of str
-            The fields to return.
+            The fields to return beside the id.
         form : mapping
-            The JSON schema of what is found.
+            The JSON schema of each hit.
         page : int
             Hits per request.
-
-        Returns
-        -------
-        list of dict
-            The hits, in the order of their ids.
 
         Raises
         ------
@@ -149,21 +134,7 @@ def fetch_file(
     out_path: str | Path,
     policy: RetryPolicy | None = None,
 ) -> None:
-    """Fetch one file and check it; the errors are those of `download`.
-
-    Parameters
-    ----------
-    address : str
-        The API's address.
-    file_id : str
-        The file's UUID.
-    md5, size : str, int
-        Its digest and its bytes, from the GDC's own list.
-    out_path : str or Path
-        The file to write.
-    policy : RetryPolicy, optional
-        How failed requests are retried.
-    """
+    """Fetch one file by its UUID and check it against the GDC's own list, as `download` does."""
     download(_remote(address, file_id, md5, size), out_path, policy)
 
 
@@ -176,19 +147,8 @@ def fetch_files(
 ) -> None:
     """Fetch all files of a sheet, a few at a time, and list them when all are there.
 
-    Parameters
-    ----------
-    address : str
-        The API's address.
-    sheet : str or Path
-        The table of `gdc_sheets.file_table`.
-    manifest : str or Path
-        To write (`MANIFEST`). The files lie beside it; those already there are kept, and so are
-        those that the sheet no longer names.
-    connections : int
-        Files at a time.
-    policy : RetryPolicy, optional
-        How failed requests are retried.
+    The sheet is one of `gdc_sheets.FILES`. The files lie beside the manifest (`MANIFEST`); those
+    already there are kept, and so are those that the sheet no longer names.
     """
     files = _read_files(sheet)
     folder = Path(manifest).parent

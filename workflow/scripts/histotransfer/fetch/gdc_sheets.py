@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import HistotransferError
-from ..core.exclusions import COLUMNS, Reason
+from ..core.exclusions import Reason
 from ..core.files import written_whole
-from ..core.tables import ColumnType, TableSchema
+from ..core.tables import TableSchema
 from .gdc import Gdc, Hit
 
 log = logging.getLogger(__name__)
@@ -38,25 +38,14 @@ FIELDS = (
     "associated_entities.entity_submitter_id",
 )
 DIAGNOSTIC, TUMOUR, SLIDE_SUFFIX = "Diagnostic Slide", "Primary Tumor", ".svs"
-_CHECKS: Mapping[str, ColumnType] = {"md5": "text", "size": "integer"}
-
-SLIDES = TableSchema(
-    "slides", {**dict.fromkeys(("slide", "patient", "path", "file_id"), "text"), **_CHECKS}
-)
+SLIDES = TableSchema.of("slides", "text: slide patient path file_id md5", "integer: size")
 """The slide sheet: a row per slide, with what it takes to fetch it."""
-FILES = TableSchema(
-    "files",
-    {
-        **dict.fromkeys(("File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID"), "text"),
-        **_CHECKS,
-    },
-)
+_FILE_COLUMNS = ("File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID", "md5")
+FILES = TableSchema("files", {**dict.fromkeys(_FILE_COLUMNS, "text"), "size": "integer"})
 """A row per file of labels, named as in the sample sheets of the GDC's portal."""
-PATIENTS = TableSchema("patients", {"patient": "text", **dict.fromkeys(SEARCHES, "integer")})
+PATIENTS = TableSchema.of("patients", "text: patient", f"integer: {' '.join(SEARCHES)}")
 """A row per patient of the project, with the number of files that each search found."""
-LEFT_OUT = TableSchema(
-    "left_out", dict.fromkeys(("list", "file_id", "file_name", "patient", *COLUMNS), "text")
-)
+LEFT_OUT = TableSchema.of("left_out", "text: list file_id file_name patient code detail remedy")
 """A row per file that a search found and the study does not use, with the reason."""
 SHEETS = {
     "slides": SLIDES,
@@ -94,17 +83,9 @@ FILE = _object(
 def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, str | Path]) -> None:
     """Ask the GDC for a project's files and write the sheets that name them.
 
-    Parameters
-    ----------
-    gdc : Gdc
-        The connection.
-    project : str
-        Such as ``TCGA-LUAD``.
-    slide_folder : str
-        Where the slides will lie, for the slide sheet's paths.
-    out : mapping of str to path
-        The files to write: those of `SHEETS`, and ``release`` (JSON: the data release, the numbers
-        and bytes of the files).
+    A project is such as ``TCGA-LUAD``; the slides will lie in `slide_folder`. `out` names the files
+    to write: those of `SHEETS`, and ``release`` (JSON: the data release, the numbers and bytes of
+    the files).
 
     Raises
     ------
@@ -146,21 +127,10 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
 
 
 def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[dict[str, str]]]:
-    """Tell the files that count from those that do not.
+    """Tell the files of a search (`name`) that count from those that do not.
 
-    Parameters
-    ----------
-    hits : sequence of dict
-        What a search found, with `FIELDS`.
-    name : str
-        Which search, of `SEARCHES`.
-
-    Returns
-    -------
-    used : list of dict
-        The files that count, sorted by name; of a slide's several files the first by name.
-    left_out : list of dict
-        A row of `LEFT_OUT` for each of the others.
+    Returns the former sorted by name (of a slide's several files the first) and a row of `LEFT_OUT`
+    for each of the others.
     """
     used: list[Hit] = []
     left_out: list[dict[str, str]] = []

@@ -58,17 +58,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Remote:
-    """A file on a server.
-
-    Attributes
-    ----------
-    url : str
-        Its address.
-    digest : str
-        The digest of its bytes, such as ``md5:0123…`` or ``sha256:0123…``.
-    size : int or None
-        Its bytes, where they are known.
-    """
+    """A file on a server: its digest is such as ``md5:0123…``, its size in bytes."""
 
     url: str
     digest: str
@@ -133,15 +123,6 @@ def download(remote: Remote, path: str | Path, policy: RetryPolicy | None = None
     gets its name only if its digest is right; if not, it is fetched once more from the start, in
     case an earlier part was at fault.
 
-    Parameters
-    ----------
-    remote : Remote
-        The file to fetch.
-    path : str or Path
-        The file to write; its folder is made if needed.
-    policy : RetryPolicy, optional
-        How failed requests are retried.
-
     Raises
     ------
     HistotransferError
@@ -149,51 +130,37 @@ def download(remote: Remote, path: str | Path, policy: RetryPolicy | None = None
         do not match the digest.
     """
     path, policy = Path(path), policy or RetryPolicy()
+    part = path.with_name(f"{path.name}.part")
     try:
-        _download(remote, path, policy)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open_session(policy) as session:
+            for _ in range(2):
+                _fill(session, remote, part, policy)
+                found = digest(part, remote.digest.partition(":")[0])
+                if found == remote.digest:
+                    part.replace(path)
+                    log.info("%s: %d bytes, %s", path, path.stat().st_size, found)
+                    return
+                log.warning("%s: bytes of %s, expected %s", remote.url, found, remote.digest)
+                part.unlink()
     except OSError as error:
         raise_if_unwritable(path, error)
         raise
-    log.info("%s: %d bytes, %s", path, path.stat().st_size, remote.digest)
-
-
-def _download(remote: Remote, path: Path, policy: RetryPolicy) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with open_session(policy) as session:
-        for _ in range(2):
-            _fill(session, remote, part, policy)
-            found = digest(part, remote.digest.partition(":")[0])
-            if found == remote.digest:
-                break
-            log.warning("%s: bytes of %s, expected %s", remote.url, found, remote.digest)
-            part.unlink()
-        else:
-            raise HistotransferError(
-                remote.url,
-                f"answered twice with other bytes ({found}, expected {remote.digest})",
-                "Check in a browser whether a log-in page or a proxy answers instead; if the file "
-                "itself has changed, correct its digest",
-            )
-    part.replace(path)
+    raise HistotransferError(
+        remote.url,
+        f"answered twice with other bytes ({found}, expected {remote.digest})",
+        "Check in a browser whether a log-in page or a proxy answers instead; if the file itself "
+        "has changed, correct its digest",
+    )
 
 
 def download_all(
     wanted: Iterable[tuple[Remote, Path]], connections: int, policy: RetryPolicy | None = None
 ) -> None:
-    """Fetch many files, a few at a time.
+    """Fetch many files, `connections` at a time.
 
     A file that is there with the right number of bytes is not fetched again, since it got its name
     only when its digest was right.
-
-    Parameters
-    ----------
-    wanted : iterable of (Remote, Path)
-        The files, with their sizes, and where to write them.
-    connections : int
-        Files at a time.
-    policy : RetryPolicy, optional
-        How failed requests are retried.
 
     Raises
     ------

@@ -19,21 +19,8 @@ def fetch(
 ) -> None:
     """Fetch a file of a record.
 
-    The record is first asked for the file's size and digest. If it answers, its digest must match
-    the config's; if it does not, the config's alone decides.
-
-    Parameters
-    ----------
-    record : str
-        The record's address, such as ``https://zenodo.org/records/1214456``.
-    file : str
-        The file's name in the record.
-    md5 : str
-        The digest that the config gives.
-    out_path : str or Path
-        The file to write.
-    policy : RetryPolicy, optional
-        How failed requests are retried.
+    The record, such as ``https://zenodo.org/records/1214456``, is first asked for the file's size
+    and digest. If it answers, its digest must match `md5`; if it does not, `md5` alone decides.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -15,31 +15,19 @@ FLOW = TableSchema.of("labels_flow", "text: step what code", "integer: n")
 CAME_IN, LEFT_OUT, KEPT_STEP, LABELLED = "came_in", "left_out", "kept", "labelled"
 
 
-class Excluded:
-    """The items that are left out or changed, in the order in which the rules meet them."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
+class Excluded(list[dict[str, str]]):
+    """The rows of `EXCLUDED`, in the order in which the rules meet them."""
 
     def add(self, items: Iterable[object], what: str, reason: Reason) -> None:
         """List items (patients, rows, columns, targets or variants) for one reason."""
-        self.rows += [{"item": str(item), "what": what, **reason.as_row()} for item in items]
+        self += [{"item": str(item), "what": what, **reason.as_row()} for item in items]
 
-    def table(self) -> pd.DataFrame:
-        """Return the columns of `EXCLUDED`."""
-        return pd.DataFrame(self.rows, columns=list(EXCLUDED.columns))
-
-
-def flow(came_in: dict[str, int], excluded: pd.DataFrame, labelled: dict[str, int]) -> pd.DataFrame:
-    """Count what came in, was left out or changed (by code), and has labels, as in `FLOW`.
-
-    `came_in` and `labelled` count by what, such as ``{"patient": 12}``.
-    """
-    treated = Counter(zip(excluded["what"], excluded["code"], strict=True))
-    rows = [(CAME_IN, what, "", n) for what, n in came_in.items()]
-    rows += [
-        (KEPT_STEP if code in KEPT else LEFT_OUT, what, code, n)
-        for (what, code), n in treated.items()
-    ]
-    rows += [(LABELLED, what, "", n) for what, n in labelled.items()]
-    return pd.DataFrame(rows, columns=list(FLOW.columns))
+    def flow(self, came_in: Mapping[str, int], labelled: Mapping[str, int]) -> pd.DataFrame:
+        """Count what came in, was left out or changed (by code), and has labels, as in `FLOW`."""
+        treated = Counter((row["what"], row["code"]) for row in self)
+        rows = [
+            *((CAME_IN, what, "", n) for what, n in came_in.items()),
+            *((KEPT_STEP if key[1] in KEPT else LEFT_OUT, *key, n) for key, n in treated.items()),
+            *((LABELLED, what, "", n) for what, n in labelled.items()),
+        ]
+        return pd.DataFrame(rows, columns=list(FLOW.columns))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,12 @@ import pandas as pd
 from ..core.errors import HistotransferError
 from ..core.exclusions import Reason
 from ..core.tables import UNREADABLE
-from .barcodes import PATIENT_LENGTH, are_normal, is_tcga, patients_of
 from .exclusions import Excluded
 
+PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
+PATIENT_LENGTH = 12
+SAMPLE_TYPE, NORMAL_TYPES = slice(13, 15), range(10, 20)
+"""Where a TCGA barcode names the type of its sample, and the types of normal tissue or blood."""
 NO_TARGET = "\0"
 """Starts the name of a column that is not a target."""
 
@@ -20,24 +24,8 @@ NO_TARGET = "\0"
 def read_matrix(path: Path, excluded: Excluded, suffix: str = "") -> pd.DataFrame:
     """Read a CSV or TSV table as text, so that an id such as ``007`` or a gene ``NA`` survives.
 
-    Parameters
-    ----------
-    path : Path
-        The table, with a header; may be compressed (.gz, .zip).
-    excluded : Excluded
-        Receives the columns that repeat a name: the first is used.
-    suffix : str
-        What the names of the targets' columns end in, such as ``_rnaseq``; it is cut off.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Text in every cell.
-
-    Raises
-    ------
-    HistotransferError
-        If it is not a table, or no column has the suffix.
+    `suffix` is what the names of the targets' columns end in, such as ``_rnaseq``; it is cut off.
+    Of columns of the same name the first is used.
     """
     separator = "," if ".csv" in path.suffixes else "\t"
     try:
@@ -52,9 +40,18 @@ def read_matrix(path: Path, excluded: Excluded, suffix: str = "") -> pd.DataFram
         ) from error
     header = pd.Index(cells.iloc[0].str.strip(), dtype=str)
     if suffix:
-        header = _without_suffix(header, suffix, path)
-    table = cells.iloc[1:].set_axis(header, axis=1)
-    table = _first_of_a_name(table, excluded)
+        if not header.str.endswith(suffix).any():
+            raise HistotransferError(
+                path,
+                f"has no column that ends in {suffix!r}",
+                "Correct `suffix` of the task's labels",
+            )
+        names = [
+            name.removesuffix(suffix) if name.endswith(suffix) else f"{NO_TARGET}{name}"
+            for name in header
+        ]
+        header = pd.Index(names, dtype=str)
+    table = _first_of_a_name(cells.iloc[1:].set_axis(header, axis=1), excluded)
     return pd.DataFrame({name: table[name].str.strip() for name in table.columns})
 
 
@@ -65,7 +62,7 @@ def patients_in_rows(
 
     The first column of such a matrix names the genes.
     """
-    in_header = set(patients).intersection(patients_of(table.columns, patients))
+    in_header = set(patients).intersection(_patients_of(table.columns, patients))
     if len(in_header) <= _id_column(table, patients)[0]:
         return table
     turned = table.set_index(table.columns[0]).T
@@ -77,11 +74,9 @@ def one_row_per_patient(
 ) -> tuple[pd.DataFrame, pd.Series[str]]:
     """Find the column of ids and index the table by patient, in the order of the ids.
 
-    Returns the table without that column, and the id of each patient's row.
-
-    In a cohort of TCGA patients, barcodes are cut to the patient and normal samples are left out.
-    Of several samples of a patient the first by barcode is used: the primary tumour (01) where
-    there is one. A table that names no patient is an error.
+    Returns the table without that column, and the id of each patient's row. In a cohort of TCGA
+    patients, barcodes are cut to the patient and normal samples are left out. Of several samples of
+    a patient the first by barcode is used: the primary tumour (01) where there is one.
     """
     known = set(patients)
     found, id_column = _id_column(table, patients)
@@ -94,14 +89,14 @@ def one_row_per_patient(
         )
     ids = table[id_column]
     table = table.drop(columns=id_column)
-    if is_tcga(patients):
-        normal = are_normal(ids)
+    if _is_tcga(patients):
+        normal = pd.to_numeric(ids.str[SAMPLE_TYPE], errors="coerce").isin(NORMAL_TYPES)
         excluded.add(ids[normal], "row", Reason("normal_sample"))
         ids = ids[~normal]
-    stranger = ~pd.Series(patients_of(ids, patients), ids.index).isin(known)
+    stranger = ~pd.Series(_patients_of(ids, patients), ids.index).isin(known)
     excluded.add(ids[stranger], "row", Reason("not_in_cohort"))
     ids = ids[~stranger].sort_values(kind="stable")
-    owner = pd.Series(patients_of(ids, patients), ids.index)
+    owner = pd.Series(_patients_of(ids, patients), ids.index)
     again = owner.duplicated()
     excluded.add(ids[again], "row", Reason("further_row", "the first by id is used"))
     owner = owner[~again]
@@ -110,13 +105,23 @@ def one_row_per_patient(
     return table.loc[owner.index].set_axis(patient), ids[~again].set_axis(patient)
 
 
+def _is_tcga(patients: Iterable[str]) -> bool:
+    """Tell whether all patients are named as TCGA names them."""
+    return all(PATIENT.fullmatch(patient) for patient in patients)
+
+
+def _patients_of(ids: Iterable[str], patients: Sequence[str]) -> list[str]:
+    """Cut ids to the patient where the cohort is one of TCGA."""
+    return [name[:PATIENT_LENGTH] for name in ids] if _is_tcga(patients) else list(ids)
+
+
 def _id_column(table: pd.DataFrame, patients: Sequence[str]) -> tuple[int, str]:
     """Return how many patients the best column of ids names, and its name.
 
     Among equals it is the one with the longest ids, because an aliquot's barcode says more than its
     patient's.
     """
-    known, length = set(patients), PATIENT_LENGTH if is_tcga(patients) else None
+    known, length = set(patients), PATIENT_LENGTH if _is_tcga(patients) else None
     best = (0, 0, "")
     for name in table.columns:
         ids = table[name].tolist()
@@ -130,17 +135,3 @@ def _first_of_a_name(table: pd.DataFrame, excluded: Excluded) -> pd.DataFrame:
     twice = table.columns.duplicated()
     excluded.add(table.columns[twice], "column", Reason("repeated_column", "the first is used"))
     return table.loc[:, ~twice]
-
-
-def _without_suffix(header: pd.Index[str], suffix: str, path: Path) -> pd.Index[str]:
-    """Cut the suffix off; mark the columns without it as `NO_TARGET`."""
-    ends = header.str.endswith(suffix)
-    if not ends.any():
-        raise HistotransferError(
-            path, f"has no column that ends in {suffix!r}", "Correct `suffix` of the task's labels"
-        )
-    names = [
-        name.removesuffix(suffix) if end else f"{NO_TARGET}{name}"
-        for name, end in zip(header, ends, strict=True)
-    ]
-    return pd.Index(names, dtype=str)

@@ -14,14 +14,11 @@ from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
 from ..study.tasks import LabelParameters
-from .exclusions import EXCLUDED, FLOW, Excluded, flow
+from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import TISSUE, TaskLabels, write_labels_file
-from .gdc_files import FILE
-from .maf import maf_rows, maf_rows_by_sample, maf_status
 from .matrix import one_row_per_patient, patients_in_rows, read_matrix
-from .star_counts import star_tpm
-from .targets import columns_of, symbols, wanted_targets
-from .values import mutation_status, numbers_of, transformed
+from .molecular import FILE, maf_rows, maf_rows_by_sample, maf_status, star_tpm
+from .targets import columns_of, mutation_status, numbers_of, symbols, transformed, wanted_targets
 
 
 def write_labels(
@@ -34,24 +31,11 @@ def write_labels(
     pooled: Sequence[str | Path] = (),
     patches: str | Path | None = None,
 ) -> None:
-    """Write the labels of one task, what was left out of them and why, and the counts.
+    """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
-    Parameters
-    ----------
-    parameters : LabelParameters
-    out_path : str or Path
-        ``labels/{task}.tsv`` to write (see `labels.files`).
-    excluded_path : str or Path
-        ``labels/{task}.excluded.tsv`` to write (`EXCLUDED`).
-    flow_path : str or Path
-        ``labels/{task}.flow.tsv`` to write (`FLOW`).
-    cohort_table : str or Path, optional
-        ``tables/cohort.tsv``; of a task of patients.
-    pooled : sequence of str or Path
-        ``pooled/1`` files of extractors that may lack patients; of a task of patients, who are
-        compared only if all of these files have them.
-    patches : str or Path, optional
-        The patch store or feature file of the dataset; of a tissue task.
+    A tissue task needs `patches`: the patch store or feature file of its dataset. A task of
+    patients needs ``tables/cohort.tsv``, and the ``pooled/1`` files of extractors that may lack
+    patients: only those whom all of these files have are compared.
 
     Raises
     ------
@@ -72,8 +56,9 @@ def write_labels(
         raise ValueError("labels need a cohort or the patches of a dataset")
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
     write_labels_file(labels, out_path)
-    write_table(excluded.table(), excluded_path, EXCLUDED)
-    write_table(flow(came_in, excluded.table(), labelled), flow_path, FLOW)
+    rows = pd.DataFrame(excluded, columns=list(EXCLUDED.columns))
+    write_table(rows, excluded_path, EXCLUDED)
+    write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
 
 
 def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Excluded) -> list[str]:
@@ -100,11 +85,6 @@ def tissue_labels(store_path: str | Path) -> TaskLabels:
     """Return the class of every patch of a dataset.
 
     The public patch sets do not say which slide a patch is from, so each patch is its own group.
-
-    Raises
-    ------
-    HistotransferError
-        If all patches are of one class.
     """
     try:
         with open_store(store_path, "features/1") as store:
@@ -131,22 +111,9 @@ def _classes(store: h5py.File) -> pd.Series[str]:
 def patient_labels(
     parameters: LabelParameters, patients: Sequence[str], excluded: Excluded
 ) -> tuple[TaskLabels, int]:
-    """Return the targets' values of the patients that the labels table knows.
+    """Return the targets' values of the patients that the labels table knows, and its rows' number.
 
-    Parameters
-    ----------
-    parameters : LabelParameters
-    patients : sequence of str
-        The cohort's patients that have patches, sorted.
-    excluded : Excluded
-        Receives every patient, row, column, variant and target left out or changed.
-
-    Returns
-    -------
-    labels : TaskLabels
-        float64 (expression) or Int64 (mutation); each patient is its own group.
-    n_rows : int
-        How many rows the table has.
+    The values are float64 (expression) or Int64 (mutation); each patient is its own group.
     """
     source = parameters.labels
     place = source.get("table") or source.get("star_counts") or source["maf"]
