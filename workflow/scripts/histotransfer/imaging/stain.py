@@ -119,9 +119,7 @@ def normalise(
     return image, clipped
 
 
-def sample_pixels(
-    rgb: npt.NDArray[np.uint8], random: np.random.Generator, count: int = PIXELS_PER_PATCH
-) -> npt.NDArray[np.uint8]:
-    """Draw pixels (count, 3) of an image, with replacement."""
+def sample_pixels(rgb: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Draw pixels (`PIXELS_PER_PATCH`, 3) of an image, with replacement."""
     flat = rgb.reshape(-1, 3)
-    return flat[random.integers(len(flat), size=count)]
+    return flat[random.integers(len(flat), size=PIXELS_PER_PATCH)]

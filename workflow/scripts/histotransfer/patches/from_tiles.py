@@ -106,8 +106,7 @@ class _Tiles:
 
     def hold(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Read a tile ahead and keep it for `take`."""
-        self._held[index] = self.take(index)
-        return self._held[index]
+        return self._held.setdefault(index, self.take(index))
 
     def take(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Return a tile's pixels, or None where it cannot be read."""
@@ -119,15 +118,11 @@ class _Tiles:
         except SlideError as error:
             self.unreadable += 1
             if self.unreadable > self._allowed:
-                raise SlideError(
-                    error.subject,
-                    Reason(
-                        "too_many_unreadable_tiles",
-                        f"more than {self._allowed:g} of {len(self.coords)}; "
-                        f"the last: {error.reason.detail}",
-                        f"{error.remedy}, or raise `tiling: max_unreadable_fraction`",
-                    ),
-                ) from error
+                allowed = f"more than {self._allowed:g} of {len(self.coords)}"
+                detail = f"{allowed}; the last: {error.reason.detail}"
+                remedy = f"{error.remedy}, or raise `tiling: max_unreadable_fraction`"
+                reason = Reason("too_many_unreadable_tiles", detail, remedy)
+                raise SlideError(error.subject, reason) from error
             return None
 
 
@@ -140,7 +135,7 @@ class _Normaliser:
         self.reference = reference
         self.attrs: dict[str, Any] = {"stain_status": "none", "stain_degenerate": 0}
         self._matrix: npt.NDArray[np.float32] | None = None
-        self._clipped: list[float] = []
+        self.clipped: list[float] = []
 
     def fit(self, tiles: _Tiles) -> None:
         """Fit the slide's stain, where that is the method, on a sample of its tiles."""
@@ -187,13 +182,8 @@ class _Normaliser:
         if matrix is None:
             return image
         normalised, clipped = stain.normalise(od, matrix)
-        self._clipped.append(clipped)
+        self.clipped.append(clipped)
         return normalised
-
-    def final_attrs(self) -> dict[str, Any]:
-        """Return what the files record after the last patch."""
-        clipped = float(np.mean(self._clipped)) if self._clipped else 0.0
-        return self.attrs | {"stain_clipped_fraction": clipped}
 
 
 def _pixel_pass(
@@ -222,7 +212,8 @@ def _pixel_pass(
     with create_patch_store(patches_path, attrs) as store:
         append_images(store, stored())
         store["coords"] = tiles.coords[rows["stored"] == 1]
-        attrs |= normaliser.final_attrs() | {"pixel_source": tiles.reader.pixel_source}
+        attrs |= normaliser.attrs | {"pixel_source": tiles.reader.pixel_source}
+        attrs["stain_clipped_fraction"] = float(np.mean(normaliser.clipped or [0.0]))
         store.attrs.update(attrs)
     _write_metrics(metrics_path, attrs, rows)
 

@@ -56,14 +56,14 @@ class TiffTiles:
         self._cached_bytes = 0
 
     def _levels(self, level_dimensions: Sequence[tuple[int, int]]) -> list[tifffile.TiffPage]:
-        pages = [page for page in self._tiff.pages if isinstance(page, tifffile.TiffPage)]
+        pages = [
+            page
+            for page in self._tiff.pages
+            if isinstance(page, tifffile.TiffPage) and _suits(page)
+        ]
         levels: list[tifffile.TiffPage] = []
         for size in level_dimensions:
-            found = [
-                page
-                for page in pages
-                if (page.imagewidth, page.imagelength) == size and _suits(page)
-            ]
+            found = [page for page in pages if (page.imagewidth, page.imagelength) == size]
             if len(found) != 1 or _form(found[0]) != _form((levels or found)[0]):
                 raise Undecodable(f"no single page is the level of {size[0]} × {size[1]} px")
             levels += found

@@ -132,8 +132,9 @@ def tile_slide(
         store["coords"] = coords
         store["coords"].attrs.update(conventions)
         store["tissue_fraction"] = fractions
-        store.create_dataset("thumbnail", data=thumbnail, **_compression(thumbnail))
-        store.create_dataset("tissue_mask", data=mask.astype(np.uint8), **_compression(mask))
+        compression = "gzip" if mask.size else None  # HDF5 cannot compress what is empty
+        store.create_dataset("thumbnail", data=thumbnail, compression=compression)
+        store.create_dataset("tissue_mask", data=mask.astype(np.uint8), compression=compression)
 
 
 def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[str, object]:
@@ -156,7 +157,3 @@ def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[
         "level0_width": reader.width,
         "level0_height": reader.height,
     }
-
-
-def _compression(array: npt.NDArray[np.generic]) -> dict[str, str]:
-    return {"compression": "gzip"} if array.size else {}
