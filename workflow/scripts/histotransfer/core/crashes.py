@@ -42,17 +42,9 @@ def isolated(read: Callable[P, None]) -> Callable[P, None]:
 
 
 def crash_of(read: Callable[[], None]) -> str:
-    """Run a function in a process of its own and tell whether it crashed.
+    """Run a function in a process of its own; return the signal if it crashed, "" if it returned.
 
-    Parameters
-    ----------
-    read : callable
-        What it writes to files stays; whatever else it changes is lost with its process.
-
-    Returns
-    -------
-    str
-        The signal of the crash, such as ``SIGSEGV``, or "" if the function returned.
+    What it writes to files stays; whatever else it changes is lost with its process.
 
     Raises
     ------
@@ -73,12 +65,11 @@ def crash_of(read: Callable[[], None]) -> str:
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         if name in CRASHES:
             return name
-        if name == "SIGKILL":  # nearly always by whatever limits the memory
-            raise MemoryError(f"the process that reads was ended by {name}")
-        raise RuntimeError(f"the process that reads was ended by {name}")
+        # SIGKILL comes nearly always from whatever limits the memory.
+        kind = MemoryError if name == "SIGKILL" else RuntimeError
+        raise kind(f"the process that reads was ended by {name}")
     if error:
-        kind, texts = error
-        raise kind(*texts)
+        raise error[0](*error[1])
     return ""
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..qc.overview import COLOURS
+from ..qc.verdicts import COLOURS
 from ..results.tables import Tables
 from ..results.words import count
 from . import style

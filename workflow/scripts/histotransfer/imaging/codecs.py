@@ -24,13 +24,7 @@ def encode(rgb: npt.NDArray[np.uint8], codec: str, jpeg_quality: int) -> npt.NDA
 
 
 def decode(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Decode one stored image to (h, w, 3) uint8 RGB.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged.
-    """
+    """Decode one stored image to (h, w, 3) uint8 RGB; a damaged one raises ValueError."""
     encoded = buffer.tobytes()
     is_png = encoded.startswith(PNG_SIGNATURE)
     if (PNG_END if is_png else JPEG_END) not in encoded:

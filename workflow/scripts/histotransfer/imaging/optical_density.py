@@ -12,17 +12,9 @@ GREY_OD = (-np.log10(np.maximum(np.arange(256), 1) / 255)).astype(np.float32)
 
 
 def optical_density(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the optical densities of an image, channel by channel.
+    """Return the optical densities (3, ...) of pixels (..., 3).
 
-    Parameters
-    ----------
-    rgb : ndarray, (..., 3), uint8
-        The pixels.
-
-    Returns
-    -------
-    ndarray, (3, ...), float32
-        Contiguous planes, on which arithmetic is much faster than across interleaved pixels.
+    They are contiguous planes, on which arithmetic is much faster than across interleaved pixels.
     """
     return GREY_OD.take(np.ascontiguousarray(np.moveaxis(rgb, -1, 0)))
 

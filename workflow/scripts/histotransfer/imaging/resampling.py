@@ -18,21 +18,15 @@ def area_mean(
     size_px: tuple[int, int],
     box: tuple[float, float, float, float] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Reduce a picture.
+    """Reduce a picture (h, w, 3) to rounded means (size_px[1], size_px[0], 3).
 
     Parameters
     ----------
     region : ndarray, (h, w, 3), uint8
-        The picture.
     size_px : (int, int)
         Width and height of the result, neither larger than the picture's.
     box : (float, float, float, float), optional
         Left, top, right and bottom of the part of the picture to take, in its px; all by default.
-
-    Returns
-    -------
-    ndarray, (size_px[1], size_px[0], 3), uint8
-        Rounded means.
     """
     height, width = region.shape[:2]
     columns, rows = size_px

@@ -25,7 +25,6 @@ MIN_PIXELS = 1000
 MIN_ANGLE_DEG = 8.0
 """Fewer tissue pixels or closer stain vectors than this make an estimate degenerate."""
 
-
 _GLASS_OD = float(np.log10(255 / WHITE))
 PIXELS_PER_PATCH = 1000
 
@@ -51,17 +50,7 @@ class DegenerateStain(ValueError):
 
 
 def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
-    """Estimate the two stains from pixels.
-
-    Parameters
-    ----------
-    pixels : ndarray, (n, 3), uint8
-        RGB; background is left out.
-
-    Returns
-    -------
-    Stain
-        The estimate.
+    """Estimate the two stains from RGB pixels (n, 3), of which background is left out.
 
     Raises
     ------
@@ -85,11 +74,8 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
     angle = np.degrees(np.ptp(extremes))
     if angle < MIN_ANGLE_DEG:
         raise DegenerateStain(f"stain vectors only {angle:.1f}° apart")
-    if (
-        (matrix[1] <= np.maximum(matrix[2], 0)).any()
-        or matrix[0].min() < -0.1
-        or matrix.min() < -0.2
-    ):
+    red, green, blue = matrix
+    if (green <= np.maximum(blue, 0)).any() or red.min() < -0.1 or matrix.min() < -0.2:
         raise DegenerateStain("stain vectors not those of haematoxylin and eosin")
     concentrations = od @ np.linalg.pinv(matrix).T
     highest = np.percentile(concentrations, 99, axis=0)
@@ -107,14 +93,7 @@ def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
 def normalise(
     od: npt.NDArray[np.float32], matrix: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.uint8], float]:
-    """Apply a `transform` to an image.
-
-    Parameters
-    ----------
-    od : ndarray, (3, h, w), float32
-        The image's `optical_density`.
-    matrix : ndarray, (3, 3), float32
-        From `transform`.
+    """Apply a `transform` to the `optical_density` (3, h, w) of an image.
 
     Returns
     -------
@@ -140,9 +119,7 @@ def normalise(
     return image, clipped
 
 
-def sample_pixels(
-    rgb: npt.NDArray[np.uint8], random: np.random.Generator, count: int = PIXELS_PER_PATCH
-) -> npt.NDArray[np.uint8]:
-    """Draw pixels (count, 3) of an image, with replacement."""
+def sample_pixels(rgb: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Draw pixels (`PIXELS_PER_PATCH`, 3) of an image, with replacement."""
     flat = rgb.reshape(-1, 3)
-    return flat[random.integers(len(flat), size=count)]
+    return flat[random.integers(len(flat), size=PIXELS_PER_PATCH)]

@@ -18,10 +18,8 @@ IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
 """The formats that are read, whatever a file's suffix: Pillow would hand PostScript to
 Ghostscript."""
 
-
 MAX_IMAGE_PX = 2**24
 """An image with more pixels is not a patch; it is refused before it is decoded."""
-
 
 IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
 PLAIN_MODES = {"1", "L", "P", "RGB", "CMYK", "YCbCr"}
@@ -37,19 +35,9 @@ def pack_dataset(
 ) -> None:
     """Pack a folder of patches with one sub-folder per class into a patch store.
 
-    Images of another size are area-resampled, of another colour mode converted; both are counted in
-    the attributes `n_resized` and `n_converted`. A JPEG that needs neither is stored as it is when
-    the codec is JPEG: it is not compressed a second time.
-
-    Parameters
-    ----------
-    folder, store_path : str or Path
-        The folder; the file to write.
-    dataset : str
-        The dataset's id.
-    patch_px : int
-        Width and height of the stored patches, in px.
-    encoding : EncodingParameters
+    Images of another size are area-resampled to `patch_px`, of another colour mode converted; both
+    are counted in the attributes `n_resized` and `n_converted`. A JPEG that needs neither is stored
+    as it is when the codec is JPEG: it is not compressed a second time.
 
     Raises
     ------
@@ -111,12 +99,7 @@ def _load(
                 raise ValueError(f"{size[0]} × {size[1]} px are too many for a patch")
             image.load()
             resized, converted = size != (patch_px, patch_px), mode != "RGB"
-            if (
-                encoding.codec == "jpeg"
-                and image.format == "JPEG"
-                and not resized
-                and not converted
-            ):
+            if encoding.codec == "jpeg" and image.format == "JPEG" and not (resized or converted):
                 kept = np.frombuffer(file.read_bytes(), np.uint8)
                 decode(kept)
                 return kept, False, False

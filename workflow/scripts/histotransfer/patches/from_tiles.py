@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..core.crashes import isolated
 from ..core.errors import SlideError
-from ..core.exclusions import Reason
+from ..core.exclusions import COLUMNS, Reason
 from ..core.hdf5 import create_store, open_store
 from ..core.streams import stream
 from ..imaging import stain
@@ -26,6 +26,9 @@ from .store import append_images, create_patch_store
 STAIN_TILES = 64
 """Tiles on which a slide's stain is estimated; they are kept in memory, so that none is read
 twice."""
+
+ROW = np.dtype([(name, "f4") for name in metrics.NAMES] + [("unreadable", "u1"), ("stored", "u1")])
+"""What is recorded of a tile; the metrics of an unreadable one are NaN."""
 
 
 @isolated
@@ -42,38 +45,27 @@ def extract_patches(
 ) -> None:
     """Read every candidate tile of a slide once: measure it, normalise its stain, and store it.
 
-    Runs in a process of its own; its memory does not grow with the slide. A slide that crashes a
-    library or cannot be used yields two valid files without rows whose attributes `code`, `detail`
-    and `remedy` say why.
+    Reads `tiles/1` and writes `metrics/1` and `patches/1`, in a process of its own whose memory
+    does not grow with the slide. A slide that crashes a library or cannot be used yields two valid
+    files without rows whose attributes `code`, `detail` and `remedy` say why.
 
     Parameters
     ----------
-    slide_path : str or Path
-        The slide.
-    tiles_path : str or Path
-        Its candidate tiles (`tiles/1`).
-    metrics_path, patches_path : str or Path
-        The files to write (`metrics/1`, `patches/1`).
-    slide : str
-        The slide's id.
     reference_path : str or Path or None
         The reference stain; not read when the method is ``none``.
-    parameters : PatchParameters
     crash : str
         The signal by which reading the slide ended a process: it is not opened again.
     """
     with open_store(tiles_path, "tiles/1", slide=slide) as tiles:
         coords = tiles["coords"][:]
         tile_attrs = dict(tiles.attrs)
-    inherited = (
-        *("slide", "code", "detail", "remedy"),
-        *("mpp", "mpp_source", "patch_px", "patch_size_level0", "effective_mpp"),
-    )
-    attrs: dict[str, Any] = {name: tile_attrs.get(name, "") for name in inherited}
+    scale_attrs = ("mpp", "mpp_source", "patch_px", "patch_size_level0", "effective_mpp")
+    attrs: dict[str, Any] = {
+        name: tile_attrs.get(name, "") for name in ("slide", *COLUMNS, *scale_attrs)
+    }
     attrs |= parameters.as_params()
-    attrs |= dict.fromkeys(
-        ("stain_status", "stain_detail", "stain_clipped_fraction", "pixel_source"), ""
-    )
+    measured = ("stain_status", "stain_detail", "stain_clipped_fraction", "pixel_source")
+    attrs |= dict.fromkeys(measured, "")
     if crash:
         attrs |= crashed(slide_path, crash).reason.as_row()
     if not attrs["code"]:
@@ -92,7 +84,7 @@ def extract_patches(
             attrs |= error.reason.as_row()
     with create_patch_store(patches_path, attrs) as store:
         store["coords"] = np.empty((0, 2), np.int32)
-    _write_metrics(metrics_path, attrs, _Rows(0))
+    _write_metrics(metrics_path, attrs, np.empty(0, ROW))
 
 
 class _Tiles:
@@ -114,8 +106,7 @@ class _Tiles:
 
     def hold(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Read a tile ahead and keep it for `take`."""
-        self._held[index] = self.take(index)
-        return self._held[index]
+        return self._held.setdefault(index, self.take(index))
 
     def take(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Return a tile's pixels, or None where it cannot be read."""
@@ -127,15 +118,11 @@ class _Tiles:
         except SlideError as error:
             self.unreadable += 1
             if self.unreadable > self._allowed:
-                raise SlideError(
-                    error.subject,
-                    Reason(
-                        "too_many_unreadable_tiles",
-                        f"more than {self._allowed:g} of {len(self.coords)}; "
-                        f"the last: {error.reason.detail}",
-                        f"{error.remedy}, or raise `tiling: max_unreadable_fraction`",
-                    ),
-                ) from error
+                allowed = f"more than {self._allowed:g} of {len(self.coords)}"
+                detail = f"{allowed}; the last: {error.reason.detail}"
+                remedy = f"{error.remedy}, or raise `tiling: max_unreadable_fraction`"
+                reason = Reason("too_many_unreadable_tiles", detail, remedy)
+                raise SlideError(error.subject, reason) from error
             return None
 
 
@@ -148,16 +135,10 @@ class _Normaliser:
         self.reference = reference
         self.attrs: dict[str, Any] = {"stain_status": "none", "stain_degenerate": 0}
         self._matrix: npt.NDArray[np.float32] | None = None
-        self._clipped: list[float] = []
+        self.clipped: list[float] = []
 
     def fit(self, tiles: _Tiles) -> None:
-        """Fit the slide's stain, where that is the method, on a sample of its tiles.
-
-        Raises
-        ------
-        SlideError
-            If the fit is degenerate and such slides are to be excluded.
-        """
+        """Fit the slide's stain, where that is the method, on a sample of its tiles."""
         if self.reference is None:
             return
         if self.per_patch:
@@ -165,11 +146,8 @@ class _Normaliser:
             return
         random = stream(self.parameters.seed, "stain of a slide")
         chosen = np.sort(random.permutation(len(tiles.coords))[:STAIN_TILES]).tolist()
-        pixels = [
-            stain.sample_pixels(image, random)
-            for image in map(tiles.hold, chosen)
-            if image is not None
-        ]
+        images = [image for image in map(tiles.hold, chosen) if image is not None]
+        pixels = [stain.sample_pixels(image, random) for image in images]
         sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
         try:
             found = stain.fit(sample[~metrics.is_pen(optical_density(sample))])
@@ -178,11 +156,8 @@ class _Normaliser:
                 remedy = "Look at its overview, or set `stain: fallback: none` to use it as it is"
                 reason = Reason("stain_not_estimable", str(error), remedy)
                 raise SlideError(tiles.reader.path, reason) from error
-            self.attrs |= {
-                "stain_status": "not_estimable",
-                "stain_detail": str(error),
-                "stain_degenerate": 1,
-            }
+            self.attrs |= {"stain_status": "not_estimable", "stain_detail": str(error)}
+            self.attrs["stain_degenerate"] = 1
             return
         self._matrix = stain.transform(found, self.reference)
         self.attrs |= {
@@ -207,22 +182,8 @@ class _Normaliser:
         if matrix is None:
             return image
         normalised, clipped = stain.normalise(od, matrix)
-        self._clipped.append(clipped)
+        self.clipped.append(clipped)
         return normalised
-
-    def final_attrs(self) -> dict[str, Any]:
-        """Return what the files record after the last patch."""
-        clipped = float(np.mean(self._clipped)) if self._clipped else 0.0
-        return self.attrs | {"stain_clipped_fraction": clipped}
-
-
-class _Rows:
-    """The metrics of `count` tiles; NaN until they are measured."""
-
-    def __init__(self, count: int) -> None:
-        self.values = np.full((count, len(metrics.NAMES)), np.nan, np.float32)
-        self.unreadable = np.zeros(count, np.uint8)
-        self.stored = np.zeros(count, np.uint8)
 
 
 def _pixel_pass(
@@ -232,35 +193,33 @@ def _pixel_pass(
     metrics_path: str | Path,
     patches_path: str | Path,
 ) -> None:
-    rows = _Rows(len(tiles.coords))
+    rows = np.empty(len(tiles.coords), ROW)
 
     def stored() -> Iterator[npt.NDArray[np.uint8]]:
-        for index in range(len(tiles.coords)):
+        for index in range(len(rows)):
             raw = tiles.take(index)
             if raw is None:
-                rows.unreadable[index] = 1
+                rows[index] = (*[np.nan] * len(metrics.NAMES), 1, 0)
                 continue
             od = optical_density(raw)
-            rows.values[index] = metrics.measure(raw, od, tiles.scale.effective_mpp)
-            if rows.values[index, 0] > attrs["max_background_fraction"]:
-                continue
-            image = normaliser.apply(raw, od)
+            measured = metrics.measure(raw, od, tiles.scale.effective_mpp)
+            empty = measured[0] > attrs["max_background_fraction"]
+            image = None if empty else normaliser.apply(raw, od)
+            rows[index] = (*measured, 0, image is not None)
             if image is not None:
-                rows.stored[index] = 1
                 yield encode(image, attrs["codec"], attrs["jpeg_quality"])
 
     with create_patch_store(patches_path, attrs) as store:
         append_images(store, stored())
-        store["coords"] = tiles.coords[rows.stored == 1]
-        attrs |= normaliser.final_attrs() | {"pixel_source": tiles.reader.pixel_source}
+        store["coords"] = tiles.coords[rows["stored"] == 1]
+        attrs |= normaliser.attrs | {"pixel_source": tiles.reader.pixel_source}
+        attrs["stain_clipped_fraction"] = float(np.mean(normaliser.clipped or [0.0]))
         store.attrs.update(attrs)
     _write_metrics(metrics_path, attrs, rows)
 
 
-def _write_metrics(path: str | Path, attrs: dict[str, Any], rows: _Rows) -> None:
-    attrs = attrs | {"n_unreadable": int(rows.unreadable.sum())}
+def _write_metrics(path: str | Path, attrs: dict[str, Any], rows: npt.NDArray[np.void]) -> None:
+    attrs = attrs | {"n_unreadable": int(rows["unreadable"].sum())}
     with create_store(path, "metrics/1", attrs) as store:
-        for name, column in zip(metrics.NAMES, rows.values.T, strict=True):
-            store[name] = column
-        store["unreadable"] = rows.unreadable
-        store["stored"] = rows.stored
+        for name in ROW.names or ():
+            store[name] = rows[name]

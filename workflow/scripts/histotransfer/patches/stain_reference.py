@@ -20,22 +20,7 @@ REFERENCE_PATCHES = 500
 
 
 def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int) -> None:
-    """Estimate the reference stain from a sample of a dataset's patches and write it as JSON.
-
-    Parameters
-    ----------
-    dataset_store : str or Path
-        Patch store (`patches/1`) of the dataset.
-    out_json : str or Path
-        The file to write.
-    seed : int
-        Seed of the sample.
-
-    Raises
-    ------
-    HistotransferError
-        If the patches do not show two stains.
-    """
+    """Estimate the reference stain from a sample of a dataset's `patches/1`; write it as JSON."""
     random = stream(seed, "stain reference")
     with open_store(dataset_store, "patches/1") as store:
         total = len(store["images"])
@@ -53,33 +38,22 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
             f"has no patches that show two stains: {error}",
             "Name an H&E dataset in `stain: reference`, or set `stain: method: none`",
         ) from error
+    contents = {
+        "schema": SCHEMA,
+        "histotransfer_version": __version__,
+        "dataset": dataset,
+        "patches": len(chosen),
+        "patches_in_dataset": total,
+        "seed": seed,
+        "matrix": stain.matrix.tolist(),
+        "max_concentrations": stain.max_concentrations.tolist(),
+    }
     with written_with_digest(out_json) as partial:
-        partial.write_text(
-            json.dumps(
-                {
-                    "schema": SCHEMA,
-                    "histotransfer_version": __version__,
-                    "dataset": dataset,
-                    "patches": len(chosen),
-                    "patches_in_dataset": total,
-                    "seed": seed,
-                    "matrix": stain.matrix.tolist(),
-                    "max_concentrations": stain.max_concentrations.tolist(),
-                },
-                indent=1,
-            )
-            + "\n"
-        )
+        partial.write_text(json.dumps(contents, indent=1) + "\n")
 
 
 def read_reference(path: str | Path) -> Stain:
-    """Read a reference stain.
-
-    Raises
-    ------
-    HistotransferError
-        If the file is missing, damaged or something else.
-    """
+    """Read a reference stain, or raise an error if the file is missing, damaged or another."""
     check_digest(path)
     try:
         contents = json.loads(Path(path).read_text())

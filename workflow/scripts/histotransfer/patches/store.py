@@ -21,17 +21,9 @@ CHUNK_ROWS = 256
 
 
 def read_images(store: h5py.File, start: int, stop: int) -> npt.NDArray[np.uint8]:
-    """Decode the images of rows `start` to `stop` of an open patch store.
+    """Decode rows `start` to `stop` of an open patch store to RGB (k, patch_px, patch_px, 3).
 
-    Returns
-    -------
-    ndarray, (k, patch_px, patch_px, 3), uint8
-        RGB; k is smaller than asked for at the end of the store.
-
-    Raises
-    ------
-    HistotransferError
-        If an image is damaged.
+    There are fewer of them at the end of the store. A damaged image raises HistotransferError.
     """
     encoded = store["images"][start:stop]
     size = int(store.attrs["patch_px"])

@@ -8,39 +8,28 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.exclusions import COLUMNS, Reason
+from ..core.exclusions import Reason
 from ..core.hdf5 import open_store
 from ..core.tables import TableSchema, write_table
 from .verdicts import REASONS
 
-QC = TableSchema(
+QC = TableSchema.of(
     "qc",
-    {
-        "slide": "text",
-        "patient": "text",
-        "n_tiles": "integer",
-        **dict.fromkeys(REASONS, "integer"),
-        "mpp": "number",
-        "mpp_source": "text",
-        "effective_mpp": "number",
-        "tissue_mm2": "number",
-        "pixel_source": "text",
-        "stain_status": "text",
-        "stain_detail": "text",
-        "stain_degenerate": "integer",
-        "stain_clipped_fraction": "number",
-        "code": "text",
-        "detail": "text",
-        "remedy": "text",
-        "n_patches": "integer",
-    },
+    "text: slide patient",
+    f"integer: n_tiles {' '.join(REASONS)}",
+    "number: mpp",
+    "text: mpp_source",
+    "number: effective_mpp tissue_mm2",
+    "text: pixel_source stain_status stain_detail",
+    "integer: stain_degenerate",
+    "number: stain_clipped_fraction",
+    "text: code detail remedy",
+    "integer: n_patches",
 )
 """A row per slide: its tiles by verdict, its scale and stain, why it cannot be used, and the number
 of its patches that are pooled."""
 
-EXCLUDED_SLIDES = TableSchema(
-    "excluded_slides", dict.fromkeys(("slide", "patient", *COLUMNS), "text")
-)
+EXCLUDED_SLIDES = TableSchema.of("excluded_slides", "text: slide patient code detail remedy")
 """A row per slide that contributes nothing, with the reason."""
 
 COHORT = TableSchema.of("cohort", "text: patient", "integer: n_slides n_slides_used n_patches")
@@ -58,7 +47,7 @@ def summarise(
     cohort_table: str | Path,
     apply_qc: bool,
 ) -> None:
-    """Write one row per slide, per excluded slide and per patient.
+    """Write a row per slide (`QC`), per excluded slide (`EXCLUDED_SLIDES`), per patient (`COHORT`).
 
     Parameters
     ----------
@@ -66,8 +55,6 @@ def summarise(
         Holds the verdicts (`qc/1`) of each slide as ``{slide}.h5``.
     patients : mapping of str to str
         The patient of each slide.
-    qc_table, excluded_table, cohort_table : str or Path
-        To write (`QC`, `EXCLUDED_SLIDES`, `COHORT`).
     apply_qc : bool
         Whether pooling leaves out the patches that QC rejects; if not, every stored patch counts.
     """
@@ -78,14 +65,12 @@ def summarise(
     ]
     table = pd.DataFrame(rows)
     write_table(table, qc_table, QC)
-
     excluded = [
         row | (Reason.of(row) or _why_none(row)).as_row()
         for row in table.to_dict("records")
         if row["n_patches"] == 0
     ]
     write_table(pd.DataFrame(excluded, columns=table.columns), excluded_table, EXCLUDED_SLIDES)
-
     used = table.assign(used=table["n_patches"] > 0)
     cohort = used.groupby("patient", as_index=False).agg(
         n_slides=("slide", "size"), n_slides_used=("used", "sum"), n_patches=("n_patches", "sum")

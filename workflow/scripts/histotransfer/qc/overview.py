@@ -5,32 +5,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from ..core.exclusions import Reason
 from ..core.files import written_whole
 from ..core.hdf5 import open_store
-from .verdicts import REASONS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-COLOURS = {
-    "kept": "#009E73",
-    "unreadable": "#D55E00",
-    "background": "#BBBBBB",
-    "pen": "#0072B2",
-    "dark": "#000000",
-    "blurred": "#E69F00",
-    "faint": "#F0E442",
-    "stain": "#CC79A7",
-}
-"""Okabe and Ito's colours, which the colour-blind can tell apart."""
-
+from .verdicts import COLOURS, REASONS
 
 PANEL_INCHES = 6.0
 OVERVIEW_PX = 1600
@@ -42,19 +29,8 @@ def draw_overview(
 ) -> None:
     """Draw a slide twice, with the outline of its tissue and with the verdict on each tile (PNG).
 
-    Parameters
-    ----------
-    tiles_path, qc_path : str or Path
-        The slide's `tiles/1` and `qc/1`.
-    overview_path : str or Path
-        The file to write; of a slide without a thumbnail it holds the reason in words.
-    slide : str
-        The slide's id.
+    Of a slide without a thumbnail, the picture holds the reason in words.
     """
-    # Imported here because QuPath's export needs this module's colours and no drawing.
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
     with (
         open_store(tiles_path, "tiles/1", slide=slide) as tiles,
         open_store(qc_path, "qc/1", slide=slide) as verdicts,
@@ -62,7 +38,6 @@ def draw_overview(
         attrs = dict(tiles.attrs) | dict(verdicts.attrs)
         thumbnail, mask = tiles["thumbnail"][:], tiles["tissue_mask"][:]
         coords, reason = verdicts["coords"][:], verdicts["reason"][:]
-    counts = {name: int((reason == value).sum()) for name, value in REASONS.items()}
     excluded = Reason.of(attrs)
     note = f"This slide {excluded.sentence()}" if excluded else ""
     title = slide
@@ -73,7 +48,7 @@ def draw_overview(
         figure.text(0.5, 0.7, title, ha="center", weight="bold")
         figure.text(0.5, 0.35, textwrap.fill(note, 80), ha="center", va="center", size=9)
     else:
-        height, width = thumbnail.shape[:2]
+        height, width = mask.shape
         inches = PANEL_INCHES / max(height, width)
         size = (2 * max(inches * width, 2.5) + 0.4, inches * height + 1.2)
         figure = Figure(figsize=size, dpi=120, layout="constrained")
@@ -89,12 +64,11 @@ def draw_overview(
         right.set(xlim=(0, width), ylim=(height, 0))
         note = note or f"tissue (outlined) {float(attrs['tissue_mm2']):.3g} mm²"
         figure.suptitle(f"{title}\n{textwrap.fill(note, int(14 * size[0]))}", size=9)
-        legend = [
+        if legend := [
             Patch(facecolor=COLOURS[name], alpha=0.7, label=f"{name} {count}")
-            for name, count in counts.items()
-            if count
-        ]
-        if legend:
+            for name, value in REASONS.items()
+            if (count := np.count_nonzero(reason == value))
+        ]:
             figure.legend(
                 handles=legend, loc="outside lower center", ncols=4, fontsize=8, frameon=False
             )
@@ -105,9 +79,8 @@ def draw_overview(
 def _outline(axes: Axes, mask: npt.NDArray[np.uint8], step: int) -> None:
     if mask.min() < mask.max() and min(mask.shape) > step:
         rows, columns = (np.arange(0, size, step) + 0.5 for size in mask.shape)
-        axes.contour(
-            columns, rows, mask[::step, ::step], levels=[0.5], colors="#0072B2", linewidths=0.8
-        )
+        reduced = mask[::step, ::step]
+        axes.contour(columns, rows, reduced, levels=[0.5], colors="#0072B2", linewidths=0.8)
 
 
 def _squares(
@@ -116,20 +89,13 @@ def _squares(
     reason: npt.NDArray[np.uint8],
     attrs: Mapping[str, Any],
 ) -> None:
-    from matplotlib.collections import PolyCollection
-
     side = float(attrs["patch_size_level0"]) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     corners = (coords[:, None] - attrs["bounds"][:2] + side) / float(attrs["thumbnail_downsample"])
     for name, value in REASONS.items():
+        alpha = 0.25 if name == "kept" else 0.6  # show its tissue, or the reason
+        squares = corners[reason == value]
         axes.add_collection(
-            PolyCollection(
-                corners[reason == value],
-                facecolor=COLOURS[name],
-                edgecolor=COLOURS[name],
-                # A kept tile shows its tissue, a rejected one its reason.
-                alpha=0.25 if name == "kept" else 0.6,
-                linewidth=0.4,
-            )
+            PolyCollection(squares, color=COLOURS[name], alpha=alpha, linewidth=0.4)
         )
 
 

@@ -14,17 +14,21 @@ from ..core.hdf5 import create_store, open_store
 from ..patches import metrics
 from ..study.parameters import QcParameters
 
-REASONS = {
-    "kept": 0,
-    "unreadable": 1,
-    "background": 2,
-    "pen": 3,
-    "dark": 4,
-    "blurred": 5,
-    "faint": 6,
-    "stain": 7,
+COLOURS = {
+    "kept": "#009E73",
+    "unreadable": "#D55E00",
+    "background": "#BBBBBB",
+    "pen": "#0072B2",
+    "dark": "#000000",
+    "blurred": "#E69F00",
+    "faint": "#F0E442",
+    "stain": "#CC79A7",
 }
-"""The verdicts. `stain`: its stain could not be estimated, and the config excludes such patches."""
+"""The verdicts in Okabe and Ito's colours, which the colour-blind can tell apart. `stain`: a
+patch's stain could not be estimated, and the config excludes such patches."""
+
+REASONS = {name: value for value, name in enumerate(COLOURS)}
+"""The number that stands for each verdict in a file: its place in `COLOURS`."""
 
 
 def judge(
@@ -39,7 +43,6 @@ def judge(
     ----------
     measured : mapping of str to ndarray, (n,)
         The metrics by name (`metrics.NAMES`), `unreadable` and `stored`.
-    parameters : QcParameters
     max_background_fraction : float
         The limit with which the patches were extracted.
 
@@ -68,34 +71,22 @@ def judge_slide(
     slide: str,
     parameters: QcParameters,
 ) -> None:
-    """Judge a slide's patches and write the verdicts (`qc/1`).
-
-    Parameters
-    ----------
-    tiles_path, metrics_path : str or Path
-        The slide's `tiles/1` and `metrics/1`.
-    qc_path : str or Path
-        The file to write.
-    slide : str
-        The slide's id.
-    parameters : QcParameters
-    """
-    names = (*metrics.NAMES, "unreadable", "stored")
+    """Judge a slide's patches by its `tiles/1` and `metrics/1`; write the verdicts (`qc/1`)."""
     with (
         open_store(tiles_path, "tiles/1", slide=slide) as tiles,
         open_store(metrics_path, "metrics/1", slide=slide) as store,
     ):
         tissue_mm2, attrs = tiles.attrs.get("tissue_mm2", ""), dict(store.attrs)
-        measured = {name: store[name][:] for name in names}
+        measured = {name: store[name][:] for name in (*metrics.NAMES, "unreadable", "stored")}
         # A slide that failed after tiling has tiles and no metrics; its overview shows no verdicts.
         coords = tiles["coords"][: len(measured["stored"])]
     reason = judge(
         measured, parameters, max_background_fraction=float(attrs["max_background_fraction"])
     )
-    own = ("schema", "histotransfer_version")
-    kept_attrs = {name: value for name, value in attrs.items() if name not in own}
-    kept_attrs |= {**parameters.as_params(), "tissue_mm2": tissue_mm2}
-    with create_store(qc_path, "qc/1", kept_attrs) as store:
+    for name in ("schema", "histotransfer_version"):  # of the metrics; the verdicts get their own
+        del attrs[name]
+    attrs |= {**parameters.as_params(), "tissue_mm2": tissue_mm2}
+    with create_store(qc_path, "qc/1", attrs) as store:
         store["coords"] = coords
         for name, values in measured.items():
             store[name] = values

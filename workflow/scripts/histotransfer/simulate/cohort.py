@@ -60,13 +60,7 @@ _NOT_SEQUENCED = 0.03
 
 
 def patient_of(slide: str) -> str:
-    """Return the patient to whom a slide id such as ``SIM-01-0001-01Z-00-DX1`` belongs.
-
-    Raises
-    ------
-    HistotransferError
-        If the id has another form.
-    """
+    """Return the patient to whom a slide id such as ``SIM-01-0001-01Z-00-DX1`` belongs."""
     found = re.match(r"SIM-\d{2}-\d{4}(?=-)", slide)
     if not found:
         raise HistotransferError(
@@ -79,20 +73,7 @@ def patient_of(slide: str) -> str:
 
 
 def composition(patient: str, seed: int) -> dict[str, float]:
-    """Return the fractions of a patient's tissue by class.
-
-    Parameters
-    ----------
-    patient : str
-        Patient id.
-    seed : int
-        The study's seed.
-
-    Returns
-    -------
-    dict of str to float
-        One fraction per class of `CLASSES`, 0 where absent; they sum to 1.
-    """
+    """Return the fraction of a patient's tissue per class of `CLASSES`; they sum to 1."""
     drawn = stream(seed, "simulation", "composition", patient).dirichlet(list(_ABUNDANCE.values()))
     drawn = np.where(drawn < _SMALLEST_FRACTION, 0, drawn)
     fractions = dict(zip(_ABUNDANCE, drawn / drawn.sum(), strict=True))
@@ -100,17 +81,9 @@ def composition(patient: str, seed: int) -> dict[str, float]:
 
 
 def cohort_sheet(seed: int) -> pd.DataFrame:
-    """List the cohort's slides: the demo's slide sheet.
+    """List the cohort's slides: the demo's slide sheet, with columns slide, patient and path.
 
-    Parameters
-    ----------
-    seed : int
-        The study's seed; it decides which patients have two slides.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns slide, patient, path: 50 patients, the last two with slides that cannot be used.
+    The last two of the 50 patients have slides that cannot be used.
     """
     patients = [f"SIM-01-{number:04d}" for number in range(1, _PATIENTS + 1)]
     sound = [patient for patient in patients if patient not in (UNREADABLE, EMPTY)]
@@ -129,7 +102,7 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
 def write_labels(
     *, expression: Path, mutations: Path, truth: Path, slides: Path, seed: int
 ) -> None:
-    """Write the simulated patients' labels and the truth behind them.
+    """Write labels of the patients in a slide sheet (`slides`), and the truth behind them.
 
     Parameters
     ----------
@@ -140,14 +113,10 @@ def write_labels(
         model's intercept is such that between 30 and 50 % are mutated.
     truth : Path
         Written: what each target follows (`TRUTH`).
-    slides : Path
-        The slide sheet; its column `patient` is used.
-    seed : int
-        The study's seed.
     """
     patients = sorted(read_table(slides, SHEET)["patient"].unique())
     fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
-    planted: list[dict[str, object]] = []
+    planted: list[tuple[str, str, str, float]] = []
     tpm: dict[str, NDArray[np.float64]] = {}
     for number, follows in enumerate(_EXPRESSION, start=1):
         gene = f"SIMG{number:02d}"
@@ -156,7 +125,7 @@ def write_labels(
         spread = effect * np.sqrt(1 / _EXPLAINED - 1) if follows else rng.uniform(0.8, 1.6)
         log2_tpm = rng.uniform(4, 7) + effect * _amount(fractions, follows)
         tpm[gene] = np.exp2(log2_tpm + rng.normal(0, spread, len(patients))).round(3)
-        planted.append(_truth(gene, "expression", follows, effect))
+        planted.append((gene, "expression", follows, round(effect, 4)))
     status: dict[str, list[str]] = {}
     for number, follows in enumerate(_MUTATIONS, start=1):
         gene = f"SIMM{number}"
@@ -169,11 +138,11 @@ def write_labels(
         status[gene] = [
             "" if gap else str(int(hit)) for hit, gap in zip(mutated, missing, strict=True)
         ]
-        planted.append(_truth(gene, "mutation", follows, effect))
+        planted.append((gene, "mutation", follows, round(effect, 4)))
     by_patient = pd.Series(patients, name="patient")
     write_table(pd.DataFrame({"patient": by_patient, **tpm}), expression)
     write_table(pd.DataFrame({"patient": by_patient, **status}), mutations)
-    write_table(pd.DataFrame(planted), truth, TRUTH)
+    write_table(pd.DataFrame(planted, columns=list(TRUTH.columns)), truth, TRUTH)
 
 
 def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
@@ -182,7 +151,3 @@ def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
         return np.zeros(len(fractions))
     total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)
     return np.asarray((total - total.mean()) / total.std())
-
-
-def _truth(target: str, task: str, follows: str, effect: float) -> dict[str, object]:
-    return {"target": target, "task": task, "follows": follows, "effect": round(effect, 4)}

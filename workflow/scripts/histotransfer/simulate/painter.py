@@ -368,24 +368,7 @@ CLASSES = tuple(_PAINTERS)
 
 
 def paint(tissue: str, rng: np.random.Generator, shape: Shape, mpp: float) -> Field:
-    """Paint one class.
-
-    Parameters
-    ----------
-    tissue : str
-        One of `CLASSES`.
-    rng : numpy.random.Generator
-        Where every parameter and every cell is drawn from.
-    shape : tuple of int
-        Height and width in pixels.
-    mpp : float
-        Micrometres per pixel.
-
-    Returns
-    -------
-    ndarray of float32, shape (2, height, width)
-        Concentrations of haematoxylin and eosin, not negative.
-    """
+    """Paint one of `CLASSES` as concentrations (2, h, w) of haematoxylin and eosin, from 0 up."""
     stains: Field = np.stack(_PAINTERS[tissue](rng, shape, 1 / mpp)).astype(np.float32)
     return np.maximum(stains, 0)
 

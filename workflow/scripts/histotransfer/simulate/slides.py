@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -14,7 +15,6 @@ from ..core.files import written_whole
 from ..core.streams import stream
 from .cohort import EMPTY, UNREADABLE, composition, patient_of
 from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step
-from .svs import write_svs
 
 Pixels = NDArray[np.uint8]
 
@@ -23,32 +23,15 @@ _PAINT_MPP = 0.5
 _PATIENTS_PER_DATASET = 12
 _PEN_EVERY, _BLUR_EVERY = 8, 9
 """One patient in this many has pen marks on the slide, or a side of it out of focus."""
+_TILE_PX, _JPEG_QUALITY = 256, 90
 _PENS = ((20, 90, 60), (30, 50, 150), (25, 25, 30))
 
 
 def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, mpp: float) -> None:
-    """Paint one slide of the cohort in Aperio's SVS format.
+    """Paint one slide of the cohort (`slide_px` wide and high, `mpp` µm/px) as an SVS file.
 
     Everything in it follows from the arguments, so slides can be painted in any order. Two
     patients' slides are unusable on purpose: one damaged, one without tissue.
-
-    Parameters
-    ----------
-    out_path : str or Path
-        The .svs file: tiled JPEG, level 0 and a level four times smaller, a thumbnail.
-    slide : str
-        Slide id; the patient's tissue composition goes with its first three fields.
-    seed : int
-        The study's seed.
-    slide_px : int
-        Width and height at level 0, pixels.
-    mpp : float
-        Micrometres per pixel at level 0.
-
-    Raises
-    ------
-    HistotransferError
-        If the id is not that of a simulated slide.
     """
     patient = patient_of(slide)
     rng = stream(seed, "simulation", "slide", slide)
@@ -66,7 +49,32 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
             pixels = _defocus(rng, pixels, mpp)
         if number % _PEN_EVERY == 3:
             pixels = _pen(rng, pixels, mpp)
-        write_svs(partial, pixels, mpp)
+        _write_svs(partial, pixels, mpp)
+
+
+def _write_svs(path: Path, pixels: Pixels, mpp: float) -> None:
+    """Write Aperio's SVS: a tiled, pyramidal TIFF of JPEG tiles, its scale in its description.
+
+    It holds level 0, a thumbnail eight times smaller and a level four times smaller.
+    """
+    height, width = pixels.shape[:2]
+    base = f"Aperio Image Library v12.0.0 (simulated)\r\n{width}x{height}"
+    with tifffile.TiffWriter(path) as tiff:
+        for factor, tiled in ((1, True), (8, False), (4, True)):
+            level = np.asarray(Image.fromarray(pixels).reduce(factor))
+            size = f" -> {level.shape[1]}x{level.shape[0]}"
+            tiff.write(
+                level,
+                photometric="rgb",
+                tile=(_TILE_PX, _TILE_PX) if tiled else None,
+                rowsperstrip=None if tiled else len(level),
+                compression="jpeg",
+                compressionargs={"level": _JPEG_QUALITY},
+                subsampling=(1, 1),
+                description=f"{base}{size} JPEG/RGB|AppMag = {10 / mpp:g}|MPP = {mpp:g}",
+                metadata=None,
+                software=False,
+            )
 
 
 def _regions(rng: np.random.Generator, size: int, fractions: dict[str, float]) -> NDArray[np.int8]:
@@ -160,20 +168,8 @@ def write_patches(
 ) -> None:
     """Paint a data set of labelled patches, laid out as NCT-CRC-HE-100K is.
 
-    Parameters
-    ----------
-    out_folder : str or Path
-        Gets one folder per class, such as ``TUM/TUM-ABCDEFGH.tif``; it is replaced whole.
-    dataset : str
-        Name of the data set: another name gives other patients, stains and patches.
-    seed : int
-        The study's seed.
-    patches_per_class : int
-        How many of each class.
-    patch_px : int
-        Width and height of a patch, pixels.
-    mpp : float
-        Micrometres per pixel.
+    The folder is replaced whole; it gets one sub-folder per class, with files such as
+    ``TUM/TUM-ABCDEFGH.tif``. Another `dataset` gives other patients, stains and patches.
     """
     out_folder = Path(out_folder)
     out_folder.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -58,12 +57,10 @@ def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
 
 
 class SlideReader:
-    """An open slide.
+    """An open slide, in any format that OpenSlide reads.
 
     Parameters
     ----------
-    path : str or Path
-        The slide, in any format that OpenSlide reads.
     sheet_mpp : float, optional
         µm per level-0 px where the user gives it; it takes precedence over the file.
 
@@ -71,15 +68,9 @@ class SlideReader:
     ----------
     mpp, mpp_source : float, str
         Scale of level 0 and where it comes from (`resolve_mpp`).
-    width, height : int
-        Size of level 0, in px.
     bounds : tuple of int
         x, y, width and height of the part that was scanned, in level-0 px; all of level 0 in most
         formats.
-    downsamples : tuple of float
-        One per level.
-    vendor, objective_power : str
-        From the header, or "".
     pixel_source : {"", "tiff tiles", "openslide"}
         What decodes the patches; known once the first has been read.
 
@@ -132,12 +123,7 @@ class SlideReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
         self._close_tiles()
 
@@ -152,24 +138,16 @@ class SlideReader:
             self._tiles = None
 
     def scale(self, *, target_mpp: float, tolerance: float, patch_px: int) -> Scale:
-        """Plan how patches of a wanted scale are read (see `Scale`).
+        """Plan how patches of a wanted scale are read.
 
-        Raises
-        ------
-        SlideError
-            If the slide is coarser than the target: missing detail is not invented.
+        A slide coarser than the target raises SlideError: missing detail is not invented.
         """
         needed = target_mpp / self.mpp
         level = choose_level(self.downsamples, needed, tolerance)
         if level is None:
-            raise SlideError(
-                self.path,
-                Reason(
-                    "too_coarse",
-                    f"{self.mpp:g} µm/px, target {target_mpp:g}",
-                    "Raise `tiling: target_mpp` or take the slide out of the slide sheet",
-                ),
-            )
+            detail = f"{self.mpp:g} µm/px, target {target_mpp:g}"
+            remedy = "Raise `tiling: target_mpp` or take the slide out of the slide sheet"
+            raise SlideError(self.path, Reason("too_coarse", detail, remedy))
         downsample = self.downsamples[level]
         native = abs(downsample / needed - 1) <= tolerance
         read_px = patch_px if native else round(patch_px * needed / downsample)
@@ -182,26 +160,10 @@ class SlideReader:
         )
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> Image.Image:
-        """Read a rectangle of a level; what lies outside the slide or was not scanned is white.
+        """Read an RGB rectangle of a level; what is outside the slide or was not scanned is white.
 
-        Parameters
-        ----------
-        x, y : int
-            Top left corner, in level-0 px.
-        level : int
-            The level to read.
-        width_px, height_px : int
-            Size, in px of that level.
-
-        Returns
-        -------
-        PIL.Image.Image
-            RGB.
-
-        Raises
-        ------
-        SlideError
-            If the region cannot be read. The reader stays usable for other regions.
+        Its top left corner is in level-0 px, its size in px of that level. A region that cannot be
+        read raises SlideError; the reader stays usable for other regions.
         """
         try:
             # OpenSlide latches a handle's first error, so the next read needs a new handle; by then
@@ -221,24 +183,10 @@ class SlideReader:
         return white
 
     def read_patch(self, x: int, y: int, scale: Scale) -> npt.NDArray[np.uint8]:
-        """Read one patch.
+        """Read the patch (patch_px, patch_px, 3) whose top left corner is at level-0 px (x, y).
 
-        Parameters
-        ----------
-        x, y : int
-            Top left corner, in level-0 px.
-        scale : Scale
-            From `scale`.
-
-        Returns
-        -------
-        ndarray, (patch_px, patch_px, 3), uint8
-            RGB; each pixel the mean of the area it covers.
-
-        Raises
-        ------
-        SlideError
-            If the region cannot be read.
+        Each pixel is the mean of the area it covers. A region that cannot be read raises
+        SlideError.
         """
         if not self.pixel_source:
             self._choose_pixel_source(x, y)
@@ -273,12 +221,7 @@ class SlideReader:
         self.pixel_source = "openslide"
 
     def thumbnail(self, mpp: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Render the scanned part at a fixed scale, block by block to bound the memory.
-
-        Parameters
-        ----------
-        mpp : float
-            µm per px wanted; the slide's own if that is coarser.
+        """Render the scanned part at `mpp` µm/px (the slide's own if coarser), block by block.
 
         Returns
         -------
@@ -296,21 +239,16 @@ class SlideReader:
         left, top, width, height = self.bounds
         out_width, out_height = (max(1, int(size / downsample)) for size in (width, height))
         if out_width * out_height > MAX_THUMBNAIL_PX:
-            raise SlideError(
-                self.path,
-                Reason(
-                    "too_large",
-                    f"{width} × {height} px at {self.mpp:g} µm/px",
-                    "Correct the scale in the slide sheet's column `mpp`, or raise "
-                    "`tiling: thumbnail_mpp`",
-                ),
-            )
+            detail = f"{width} × {height} px at {self.mpp:g} µm/px"
+            scale = "Correct the scale in the slide sheet's column `mpp`"
+            reason = Reason("too_large", detail, f"{scale}, or raise `tiling: thumbnail_mpp`")
+            raise SlideError(self.path, reason)
         level = choose_level(self.downsamples, downsample, 0.0) or 0
         factor = downsample / self.downsamples[level]
         block = max(1, int(THUMBNAIL_BLOCK_PX / factor))
         thumbnail = np.full((out_height, out_width, 3), 255, np.uint8)
         readable = np.ones((out_height, out_width), bool)
-        failure: SlideError | None = None
+        failure = None
         for row in range(0, out_height, block):
             for column in range(0, out_width, block):
                 rows = min(block, out_height - row)

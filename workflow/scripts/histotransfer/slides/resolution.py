@@ -69,7 +69,7 @@ def resolve_mpp(
     sheet_mpp : float or None
         What the slide sheet says, in µm/px; None or NaN where it says nothing.
     properties : mapping
-        OpenSlide's properties.
+        OpenSlide's.
 
     Returns
     -------
@@ -119,21 +119,10 @@ def resolve_mpp(
 
 
 def choose_level(downsamples: Sequence[float], needed: float, tolerance: float) -> int | None:
-    """Choose the pyramid level to read for a wanted downsample.
+    """Choose the pyramid level to read, given its levels' downsamples and the one `needed`.
 
-    Parameters
-    ----------
-    downsamples : sequence of float
-        The levels' downsamples, from 1 upwards.
-    needed : float
-        Target mpp over level-0 mpp.
-    tolerance : float
-        Relative difference up to which a level is taken as it is.
-
-    Returns
-    -------
-    int or None
-        The nearest level within the tolerance, else the coarsest one finer than needed, else None.
+    It is the nearest within the tolerance (relative), else the coarsest one finer than needed, else
+    None.
     """
     nearest = min(range(len(downsamples)), key=lambda level: abs(downsamples[level] / needed - 1))
     if abs(downsamples[nearest] / needed - 1) <= tolerance:

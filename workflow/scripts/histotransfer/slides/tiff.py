@@ -34,14 +34,7 @@ class Undecodable(Exception):
 
 
 class TiffTiles:
-    """The levels of an open TIFF slide.
-
-    Parameters
-    ----------
-    path : Path
-        The slide.
-    level_dimensions : sequence of (int, int)
-        Width and height of each level, from OpenSlide.
+    """The levels of an open TIFF slide, whose widths and heights are from OpenSlide.
 
     Raises
     ------
@@ -81,24 +74,9 @@ class TiffTiles:
         self._tiff.close()
 
     def read(self, x: int, y: int, level: int, width: int, height: int) -> npt.NDArray[np.uint8]:
-        """Read a rectangle of a level; what lies outside the slide is white.
+        """Read a rectangle (height, width, 3) of a level; what lies outside the slide is white.
 
-        Parameters
-        ----------
-        x, y : int
-            Top left corner, in px of that level.
-        level, width, height : int
-            The level; the size, in its px.
-
-        Returns
-        -------
-        ndarray, (height, width, 3), uint8
-            RGB.
-
-        Raises
-        ------
-        Undecodable
-            If a tile is missing or damaged.
+        All lengths are in px of that level. A missing or damaged tile raises Undecodable.
         """
         page = self._pages[level]
         across, down = page.tilewidth, page.tilelength

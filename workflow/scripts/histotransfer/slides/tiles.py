@@ -35,8 +35,8 @@ def grid(
     bounds : tuple of int
         x, y, width, height in level-0 px.
     stride_level0 : float
-        Distance between tiles in level-0 px; each tile's position is rounded by itself, so that
-        rounding does not add up.
+        Distance between tiles in level-0 px; each position is rounded by itself, so that rounding
+        does not add up.
     downsample : float
         That of the level to read, on whole pixels of which the tiles are laid.
 
@@ -73,22 +73,12 @@ def tile_slide(
 
     Parameters
     ----------
-    slide_path, tiles_path : str or Path
-        The slide; the file to write.
-    slide : str
-        The slide's id.
     sheet_mpp : float or None
         µm per level-0 px where the slide sheet gives it.
-    parameters : TilingParameters
     crash : str
         The signal by which reading the slide ended a process: it is not opened again.
     """
-    attrs: dict[str, object] = {
-        "slide": slide,
-        **NOT_EXCLUDED,
-        **parameters.as_params(),
-        "tissue_method": METHOD,
-    }
+    attrs = {"slide": slide, **NOT_EXCLUDED, **parameters.as_params(), "tissue_method": METHOD}
     coords = np.empty((0, 2), np.int32)
     conventions: dict[str, object] = {"name": slide}
     fractions = np.empty(0, np.float32)
@@ -130,24 +120,21 @@ def tile_slide(
             enough = covered >= parameters.min_tissue_fraction
             coords, fractions = candidates[enough], covered[enough]
             if not len(coords):
-                raise SlideError(
-                    slide_path,
-                    Reason(
-                        "no_tissue",
-                        f"{parameters.min_tissue_fraction:.0%} needed; "
-                        f"{attrs['tissue_mm2']:g} mm² on the slide",
-                        "Look at its overview; if it shows tissue, lower "
-                        "`tiling: min_tissue_fraction`",
-                    ),
+                needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
+                detail = f"{needed:.0%} needed; {found:g} mm² on the slide"
+                remedy = (
+                    "Look at its overview; if it shows tissue, lower `tiling: min_tissue_fraction`"
                 )
+                raise SlideError(slide_path, Reason("no_tissue", detail, remedy))
     except SlideError as error:
         attrs |= error.reason.as_row()
     with create_store(tiles_path, "tiles/1", attrs) as store:
         store["coords"] = coords
         store["coords"].attrs.update(conventions)
         store["tissue_fraction"] = fractions
-        store.create_dataset("thumbnail", data=thumbnail, **_compression(thumbnail))
-        store.create_dataset("tissue_mask", data=mask.astype(np.uint8), **_compression(mask))
+        compression = "gzip" if mask.size else None  # HDF5 cannot compress what is empty
+        store.create_dataset("thumbnail", data=thumbnail, compression=compression)
+        store.create_dataset("tissue_mask", data=mask.astype(np.uint8), compression=compression)
 
 
 def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[str, object]:
@@ -170,7 +157,3 @@ def clam_and_trident(reader: SlideReader, scale: Scale, stride_px: int) -> dict[
         "level0_width": reader.width,
         "level0_height": reader.height,
     }
-
-
-def _compression(array: npt.NDArray[np.generic]) -> dict[str, str]:
-    return {"compression": "gzip"} if array.size else {}

@@ -34,17 +34,9 @@ class Tissue(NamedTuple):
 
 
 def chroma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
-    """Measure the spread of optical density between the channels; dust and shadow have none.
+    """Measure the spread of optical density between a picture's channels, in thousandths (h, w).
 
-    Parameters
-    ----------
-    rgb : ndarray, (h, w, 3), uint8
-        The picture.
-
-    Returns
-    -------
-    ndarray, (h, w), int16
-        Largest minus smallest decimal optical density, in thousandths.
+    It is the largest minus the smallest decimal optical density; dust and shadow have none.
     """
     red, green, blue = (_MILLI_OD[rgb[..., channel]] for channel in range(3))
     low = np.minimum(np.minimum(red, green), blue)
@@ -81,17 +73,11 @@ def find_tissue(
     Parameters
     ----------
     thumbnail : ndarray, (h, w, 3), uint8
-        The slide.
     mpp : float
         µm per px of the thumbnail.
     readable : ndarray, (h, w), bool, optional
         False where the slide could not be read; this counts as tissue, so that its tiles are tried
         and the failures counted.
-
-    Returns
-    -------
-    Tissue
-        Mask and threshold.
     """
     low, high = (round(1000 * limit) for limit in THRESHOLD_RANGE)
     # Cut at twice the threshold, strong stain crosses it where the tissue ends, not beyond.
@@ -127,21 +113,10 @@ def _without_small(mask: npt.NDArray[np.bool_], min_px: int) -> npt.NDArray[np.b
 def covered_fraction(
     mask: npt.NDArray[np.bool_], x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], size: float
 ) -> npt.NDArray[np.float32]:
-    """Measure how much of each of many squares the mask covers; it ends at the mask's edges.
+    """Measure which fraction (n,) of each of many squares a mask (h, w) covers.
 
-    Parameters
-    ----------
-    mask : ndarray, (h, w), bool
-        The mask.
-    x, y : ndarray, (n,)
-        The squares' top left corners, in px of the mask (fractions allowed).
-    size : float
-        Their width, in px of the mask.
-
-    Returns
-    -------
-    ndarray, (n,), float32
-        Fractions of the squares' areas, exact for fractional edges.
+    `x` and `y` (n,) are their top left corners, `size` is their width, all in px of the mask and
+    not necessarily whole. Beyond the mask's edges nothing is covered.
     """
     height, width = mask.shape
     # A summed-area table is bilinear between its nodes, so interpolating it is exact.
