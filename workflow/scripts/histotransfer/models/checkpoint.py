@@ -23,14 +23,7 @@ Values = list[npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds history, current values and best values.
-
-    Attributes
-    ----------
-    path : Path
-    key : str
-        Digest of all that determines the training; a checkpoint with another key is ignored.
-    """
+    """A file of history, current and best values; ignored if another key, or recipe, made it."""
 
     path: Path
     key: str

@@ -36,7 +36,7 @@ from . import backend, keras_files, weight_files, xception
 from .augmentation import Augmentation, Moment
 from .backend import keras
 from .checkpoint import Checkpoint
-from .frozen_blocks import compute_outputs, work_folder
+from .frozen_blocks import ACTIVATIONS, FEATURES, compute_outputs, work_folder
 from .history import TRAINING, Row
 from .model_card import write_card
 from .training import Data, Indices, Reader, train
@@ -48,15 +48,8 @@ log = logging.getLogger(__name__)
 class FineTunedFiles:
     """The files that fine-tuning writes.
 
-    Attributes
-    ----------
-    extractor, classifier : str or Path
-        ``.keras`` files: uint8 (n, s, s, 3) to the 2048 features, and to the probabilities of the
-        classes. Always in float32.
-    history : str or Path
-        Table `history.TRAINING`.
-    card : str or Path
-        The model card.
+    The extractor maps uint8 (n, s, s, 3) to the 2048 features, the classifier to the classes'
+    probabilities; both are ``.keras`` files in float32. The history is a table `TRAINING`.
     """
 
     extractor: str | Path
@@ -117,8 +110,7 @@ def fine_tune(
     Raises
     ------
     HistotransferError
-        If the store is of another dataset, has too few patches or patches of another size, if
-        Xception has no block `unfreeze_from`, or if the disk lacks space.
+        If the store or the recipe does not suit the network, or the disk lacks space.
     """
     backend.configure(threads=threads, seed=seed)
     on_gpu = backend.device() == "gpu"
@@ -129,7 +121,8 @@ def fine_tune(
         open_store(store_path, "patches/1", dataset=dataset) as store,
         work_folder(checkpoint_dir) as work,
     ):
-        labels, n_classes = _labels(store, store_path, input_px)
+        labels = _labels(store, input_px)
+        classes = [str(name) for name in store.attrs["classes"]]
         training, validation = split(labels, parameters.validation_fraction, seed)
         log.info("training on %d patches, validating on %d", len(training), len(validation))
         data = Data(
@@ -139,17 +132,17 @@ def fine_tune(
             batch_size=parameters.batch_size,
             seed=seed,
             label_smoothing=parameters.label_smoothing,
-            class_weights=_class_weights(labels[training], n_classes, parameters.class_weights),
+            class_weights=_class_weights(labels[training], len(classes), parameters.class_weights),
             workers=max(1, threads) if on_gpu else 1,
         )
         store_digest = file_digest(store_path)
-        key = _key(
-            file_digest(weights_path), store_digest, parameters.as_params(), seed, mixed, code
-        )
+        made_by = (file_digest(weights_path), store_digest, parameters.as_params(), seed, mixed)
+        text = json.dumps([*made_by, code, keras.__version__], sort_keys=True)
+        key = hashlib.sha256(text.encode()).hexdigest()
         checkpoint = Checkpoint(work / "checkpoint.h5", key)
         base = xception.from_weights(weights_path, input_px, name=extractor)
         head = build_head(
-            base.output_shape[-1], n_classes, parameters.head_units, parameters.dropout, seed=seed
+            base.output_shape[-1], len(classes), parameters.head_units, parameters.dropout, seed
         )
         classifier = keras.Model(
             base.inputs, head(base.outputs[0]), name=keras_files.classifier_name(extractor)
@@ -164,8 +157,8 @@ def fine_tune(
         keras_files.save(base, outputs.extractor)
         keras_files.save(classifier, outputs.classifier)
         write_table(pd.DataFrame(history), outputs.history, TRAINING)
-        with open_store(weights_path, weight_files.SCHEMA) as started_from:
-            origin = {name: str(started_from.attrs[name]) for name in ("kind", "source", "digest")}
+        with open_store(weights_path, weight_files.SCHEMA) as weights:
+            origin = {name: str(weights.attrs[name]) for name in ("kind", "source", "digest")}
         write_card(
             outputs.card,
             name=extractor,
@@ -174,11 +167,9 @@ def fine_tune(
             weights=origin,
             dataset=dataset,
             dataset_digest=store_digest,
-            classes=[str(label) for label in store.attrs["classes"]],
-            counts={
-                part: np.bincount(labels[rows], minlength=n_classes).tolist()
-                for part, rows in (("training", training), ("validation", validation))
-            },
+            classes=classes,
+            training=np.bincount(labels[training], minlength=len(classes)),
+            validation=np.bincount(labels[validation], minlength=len(classes)),
             parameters=parameters,
             seed=seed,
             input_px=input_px,
@@ -203,7 +194,7 @@ def _two_steps(
     boundary = xception.unfreeze(base, first_block)
     images = _image_reader(store, augmentation)
     keep = parameters.cache and not parameters.augment.stain_jitter
-    kept = None
+    step2_model, step2_read = classifier, images
     if keep or not augmentation:
         kept = compute_outputs(
             base,
@@ -213,30 +204,20 @@ def _two_steps(
             batch_size=data.batch_size,
             work=checkpoint.path.parent,
         )
-
-    if kept is None:
+        features = _kept_reader(kept[FEATURES], augmentation)
+        history = train(head, features, data, parameters.step1, step=1, checkpoint=checkpoint)
+        if ACTIVATIONS in kept:
+            step2_model = keras.Model(boundary, classifier.outputs[0])
+            step2_read = _kept_reader(kept[ACTIVATIONS], augmentation)
+    else:
         base.trainable = False
         history = train(
-            classifier,
-            images,
-            data,
-            parameters.step1,
-            step=1,
-            policy=policy,
-            checkpoint=checkpoint,
+            classifier, images, data, parameters.step1, step=1, policy=policy, checkpoint=checkpoint
         )
         xception.unfreeze(base, first_block)
-    else:
-        features = _kept_reader(kept.features, augmentation)
-        history = train(head, features, data, parameters.step1, step=1, checkpoint=checkpoint)
-
-    trained, read = classifier, images
-    if kept is not None and kept.activations is not None:
-        trained = keras.Model(boundary, classifier.outputs[0])
-        read = _kept_reader(kept.activations, augmentation)
     return train(
-        trained,
-        read,
+        step2_model,
+        step2_read,
         data,
         parameters.step2,
         step=2,
@@ -247,21 +228,9 @@ def _two_steps(
 
 
 def split(labels: npt.NDArray[np.int16], fraction: float, seed: int) -> tuple[Indices, Indices]:
-    """Divide the patches into a training and a validation part, each class in proportion.
+    """Return sorted row numbers to train and to validate on.
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n,)
-        Class of each patch.
-    fraction : float
-        Fraction of each class to validate on, rounded, but at least one patch.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    training, validation : ndarray of int64
-        Sorted, disjoint row numbers, n together.
+    The validation part gets a fraction of each class, rounded, but at least one patch.
     """
     validation = []
     for label in np.unique(labels).tolist():
@@ -274,23 +243,12 @@ def split(labels: npt.NDArray[np.int16], fraction: float, seed: int) -> tuple[In
 
 
 def build_head(
-    n_features: int, n_classes: int, units: int, dropout: float, *, seed: int
+    n_features: int, n_classes: int, units: int, dropout: float, seed: int
 ) -> keras.Model:
     """Build the classifier on top of the features: dropout, dense, dropout, softmax.
 
-    Parameters
-    ----------
-    n_features, n_classes, units : int
-        Widths of the input, the output and the layer between.
-    dropout : float
-        Rate of both dropouts.
-    seed : int
-        Seed of the initial weights (Glorot-uniform) and of the dropouts' draws.
-
-    Returns
-    -------
-    keras.Model
-        Features (n, n_features) to probabilities (n, n_classes), in float32.
+    It maps features (n, n_features) to probabilities (n, n_classes) in float32. The seed draws the
+    initial weights (Glorot-uniform) and the dropouts.
     """
     # Each layer has its own seed, because all code in the process shares Keras's global one.
     seeds = iter(stream(seed, "head").integers(2**31, size=4).tolist())
@@ -319,29 +277,22 @@ def _class_weights(
     return {label: len(labels) / (n_classes * int(n)) for label, n in enumerate(counts)}
 
 
-def _key(*made_from: object) -> str:
-    text = json.dumps([*made_from, keras.__version__], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _labels(
-    store: h5py.File, store_path: str | Path, input_px: int
-) -> tuple[npt.NDArray[np.int16], int]:
-    labels, classes = store["labels"][:], store.attrs["classes"]
-    counts = np.bincount(labels, minlength=len(classes))
-    if len(classes) < 2 or counts.min() < 2:
+def _labels(store: h5py.File, input_px: int) -> npt.NDArray[np.int16]:
+    labels: npt.NDArray[np.int16] = store["labels"][:]
+    counts = np.bincount(labels, minlength=len(store.attrs["classes"]))
+    if len(counts) < 2 or counts.min() < 2:
         raise HistotransferError(
-            store_path,
+            store.filename,
             f"has too few classes or patches to train and validate on ({counts.tolist()})",
             "Set finetune.dataset to a dataset with two classes or more",
         )
     if (found := decode(store["images"][0]).shape) != (input_px, input_px, 3):
         raise HistotransferError(
-            store_path,
+            store.filename,
             f"holds patches of {found[0]} px, but the network takes {input_px} px",
             "Delete this file and run the workflow again",
         )
-    return labels, len(classes)
+    return labels
 
 
 def _image_reader(store: h5py.File, augmentation: Augmentation) -> Reader:

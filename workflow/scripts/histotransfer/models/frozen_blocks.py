@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,7 @@ from .augmentation import apply_symmetry
 from .backend import keras
 
 FEATURES, ACTIVATIONS = "features", "activations"
-
-
-@dataclass(frozen=True)
-class FrozenOutputs:
-    """The output of the frozen blocks.
-
-    Attributes
-    ----------
-    features : ndarray of shape (symmetries, n, 2048), float32
-    activations : ndarray of shape (symmetries, n, h, w, c), float16, or None
-        At the boundary below the trained blocks.
-    """
-
-    features: npt.NDArray[np.float32]
-    activations: npt.NDArray[np.float16] | None
+_DTYPES: dict[str, np.dtype[Any]] = {FEATURES: np.dtype("f4"), ACTIVATIONS: np.dtype("f2")}
 
 
 @contextmanager
@@ -44,8 +30,8 @@ def work_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        for name in (FEATURES, ACTIVATIONS):
-            _file(folder, name).unlink(missing_ok=True)
+        for file in folder.glob("*.npy"):
+            file.unlink()
         if not any(folder.iterdir()):
             folder.rmdir()
 
@@ -58,42 +44,30 @@ def compute_outputs(
     symmetries: int,
     batch_size: int,
     work: Path,
-) -> FrozenOutputs:
-    """Run the network once over all patches, in each symmetry.
+) -> Mapping[str, npt.NDArray[Any]]:
+    """Run the network of `xception.build` once over all patches, in each symmetry.
 
-    Parameters
-    ----------
-    base : keras.Model
-        The network of `xception.build`.
-    boundary : KerasTensor or None
-        Where to take the activations; None keeps none.
-    store : h5py.File
-        An open ``patches/1`` file.
-    symmetries : int
-        1 or 8.
-    batch_size : int
-    work : Path
-        The `work_folder`.
+    The patches are n; without a boundary there are no activations. Too small a disk is an error.
 
-    Raises
-    ------
-    HistotransferError
-        If the disk lacks space.
+    Returns
+    -------
+    mapping of str to ndarray
+        ``features`` (symmetries, n, 2048), float32, and ``activations`` at the boundary
+        (symmetries, n, h, w, c), float16.
     """
     count = len(store["images"])
-    outputs = {FEATURES: base.outputs[0]}
-    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
-        FEATURES: ((symmetries, count, base.output_shape[-1]), np.float32)
-    }
-    if boundary is not None:
-        outputs[ACTIVATIONS] = boundary
-        shapes[ACTIVATIONS] = ((symmetries, count, *boundary.shape[1:]), np.float16)
-    _check_space(
-        work, sum(int(np.prod(shape)) * kind().itemsize for shape, kind in shapes.values())
-    )
+    outputs = {FEATURES: base.outputs[0]} | ({} if boundary is None else {ACTIVATIONS: boundary})
+    shapes = {name: (symmetries, count, *output.shape[1:]) for name, output in outputs.items()}
+    needed = sum(math.prod(shape) * _DTYPES[name].itemsize for name, shape in shapes.items())
+    if shutil.disk_usage(work).free < needed:
+        raise HistotransferError(
+            work,
+            f"has too little free space: the frozen blocks' output needs {needed / 2**30:.1f} GiB",
+            "Free some space, or set finetune.cache to false (slower)",
+        )
     kept = {
-        name: np.lib.format.open_memmap(_file(work, name), mode="w+", dtype=kind, shape=shape)
-        for name, (shape, kind) in shapes.items()
+        name: np.lib.format.open_memmap(work / f"{name}.npy", "w+", _DTYPES[name], shape)
+        for name, shape in shapes.items()
     }
     model = keras.Model(base.inputs, outputs)
     for start in range(0, count, batch_size):
@@ -102,17 +76,4 @@ def compute_outputs(
             shown = np.stack([apply_symmetry(image, symmetry) for image in images])
             for name, computed in model.predict_on_batch(shown).items():
                 kept[name][symmetry, start : start + len(images)] = computed
-    return FrozenOutputs(kept[FEATURES], kept.get(ACTIVATIONS))
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{name}.npy"
-
-
-def _check_space(work: Path, needed: int) -> None:
-    if shutil.disk_usage(work).free < needed:
-        raise HistotransferError(
-            work,
-            f"has too little free space: the frozen blocks' output needs {needed / 2**30:.1f} GiB",
-            "Free some space, or set finetune.cache to false (slower)",
-        )
+    return kept

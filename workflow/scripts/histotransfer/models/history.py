@@ -9,9 +9,7 @@ from ..core.tables import TableSchema
 Row = dict[str, float]
 
 TRAINING = TableSchema.of(
-    "training",
-    "integer: step epoch",
-    "number: loss accuracy val_loss val_accuracy learning_rate",
+    "training", "integer: step epoch", "number: loss accuracy val_loss val_accuracy learning_rate"
 )
 """Epoch 0 is the state before a step; it has no loss or accuracy on the training part."""
 

@@ -15,21 +15,14 @@ from . import backend, keras_files, xception
 
 log = logging.getLogger(__name__)
 
+LARGEST_BATCH = 512
+
 
 class Network:
     """An extractor in memory.
 
-    Parameters
-    ----------
-    path : str or Path
-        The extractor's ``.keras`` file.
-    batch_size : int or "auto"
-        Patches per step, or `best_batch_size` as measured here and now. Halved for good when the
-        memory does not hold it.
-    mixed_precision : bool
-        Compute in float16 where there is a GPU.
-    threads : int
-        CPU threads; 0 lets the network decide.
+    A `batch_size` of ``auto`` is `best_batch_size`, as measured here and now. It is halved for good
+    when the memory does not hold it. Mixed precision needs a GPU.
     """
 
     def __init__(
@@ -51,24 +44,17 @@ class Network:
         self.batch_size = int(batch_size)
 
     def run(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the features (n, d) of images (n, s, s, 3).
+        """Return the features (n, d) of images (n, s, s, 3) of the extractor's size.
 
         The last batch is padded with zeros, so the network is compiled once, and the features of a
         patch do not depend on its neighbours.
-
-        Raises
-        ------
-        HistotransferError
-            If the images are not of the extractor's size, or the memory does not hold even one.
         """
         keras_files.check_size(self._path, self._model, images.shape[1])
         while True:
             size = self.batch_size
             try:
-                parts = [
-                    self._step(images[start : start + size], size)
-                    for start in range(0, len(images), size)
-                ]
+                starts = range(0, len(images), size)
+                parts = [self._step(images[start : start + size], size) for start in starts]
             except Exception as error:
                 if not backend.is_out_of_memory(error):
                     raise
@@ -99,24 +85,14 @@ class Network:
         return steps * size / seconds
 
 
-def best_batch_size(rate: Callable[[int], float], *, largest: int = 512) -> int:
+def best_batch_size(rate: Callable[[int], float]) -> int:
     """Find the smallest batch size whose double gains less than 5 %.
 
-    Parameters
-    ----------
-    rate : callable
-        Returns patches per second at a batch size; raises an error of `backend.is_out_of_memory`
-        where the memory does not hold it.
-    largest : int
-        Upper limit.
-
-    Returns
-    -------
-    int
-        A power of two, at least 8 (smaller if the memory demands it).
+    It is a power of two from 8 to `LARGEST_BATCH`, smaller if the memory demands it. `rate` returns
+    patches per second at a size, or raises an error of `backend.is_out_of_memory`.
     """
     size, best, best_rate = 8, 0, 0.0
-    while size <= largest:
+    while size <= LARGEST_BATCH:
         try:
             measured = rate(size)
         except Exception as error:

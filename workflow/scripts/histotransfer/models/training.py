@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..study.parameters import StepParameters
 from .augmentation import Moment
 from .backend import keras
 from .checkpoint import Checkpoint, Values
-from .history import Row, best_epoch, is_finished, trained_epochs
+from .history import TRAINING, Row, best_epoch, is_finished, trained_epochs
 
 log = logging.getLogger(__name__)
 
@@ -33,34 +33,20 @@ Reader = Callable[[Indices, Moment | None], npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Data:
-    """What a step trains on.
-
-    Attributes
-    ----------
-    labels : ndarray of shape (n,)
-        Class of each patch.
-    training, validation : ndarray of int64
-        Row numbers.
-    batch_size : int
-    seed : int
-        Draws the order of the patches.
-    label_smoothing : float
-        Fraction of a label that is spread over all classes (Szegedy et al. 2016). Confidence then
-        no longer lowers the loss, so the features keep improving.
-    class_weights : dict of int to float or None
-        Weight of each class in the loss of the training part.
-    workers : int
-        Threads that read and decode batches ahead; 1 reads when the network asks.
-    """
+    """What a step trains on: the patches' labels, and row numbers of the two parts."""
 
     labels: npt.NDArray[np.int16]
     training: Indices
     validation: Indices
     batch_size: int
     seed: int
+    """Draws the order of the patches."""
     label_smoothing: float = 0.0
+    """Spread over all classes (Szegedy et al. 2016), it keeps the features improving, since
+    confidence no longer lowers the loss."""
     class_weights: dict[int, float] | None = None
     workers: int = 1
+    """Threads that read and decode batches ahead; 1 reads when the network asks."""
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -91,42 +77,26 @@ def train(
     step: int,
     policy: str = "float32",
     checkpoint: Checkpoint | None = None,
-    history: list[Row] | None = None,
+    history: Sequence[Row] = (),
 ) -> list[Row]:
-    """Train with early stopping and leave the model in its best state.
+    """Train what is trainable with early stopping and leave the model in its best state.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From the reader's input to the classes' probabilities; what is trainable is trained.
-    read : Reader
-        Gives the input of rows.
-    data : Data
-        The labels, and which rows to train and to validate on.
-    parameters : StepParameters
-        ``cosine`` lowers the learning rate along half a cosine, to nearly nothing in the last epoch
-        (Loshchilov & Hutter 2017).
-    step : int
-        Number of the step, for the history and the draws.
-    policy : str
-        Precision of the network, by which Keras decides whether to scale the loss.
-    checkpoint : Checkpoint or None
-        Where to save each epoch, and what to resume from if it is of this step or a later one.
-    history : list of Row or None
-        Epochs of earlier steps.
+    Step and epoch are the moment of the draws. The schedule ``cosine`` lowers the learning rate
+    along half a cosine, to nearly nothing in the last epoch (Loshchilov & Hutter 2017). By the
+    policy, the precision of the network, Keras decides whether to scale the loss. A checkpoint
+    keeps each epoch; one of this step or a later one is resumed from.
 
     Returns
     -------
     list of Row
-        `history` followed by the epochs of this step.
+        `history`, the epochs of earlier steps, and those of this step.
     """
     epochs = parameters.epochs
 
     def learning_rate(epoch: int) -> float:
         start, done = parameters.learning_rate, max(0, epoch - 1) / epochs
-        if parameters.lr_schedule == "cosine":
-            return start * (1 + math.cos(math.pi * done)) / 2
-        return start
+        is_cosine = parameters.lr_schedule == "cosine"
+        return start * (1 + math.cos(math.pi * done)) / 2 if is_cosine else start
 
     # Compile a twin that shares the layers, so that the saved models hold no optimiser.
     model = keras.Model(model.inputs, model.outputs)
@@ -147,15 +117,8 @@ def train(
 
     def validate(epoch: int, loss: float, accuracy: float) -> Row:
         result = model.evaluate(validation, verbose=0, return_dict=True)
-        row = {
-            "step": step,
-            "epoch": epoch,
-            "loss": loss,
-            "accuracy": accuracy,
-            "val_loss": result["loss"],
-            "val_accuracy": result["accuracy"],
-            "learning_rate": learning_rate(epoch),
-        }
+        values = (loss, accuracy, result["loss"], result["accuracy"], learning_rate(epoch))
+        row = dict(zip(TRAINING.columns, (step, epoch, *values), strict=True))
         log.info("%s", ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
         return row
 
@@ -167,7 +130,7 @@ def train(
         _set(state, current)
         log.info("resuming after step %d, epoch %d", step, rows[-1]["epoch"])
     else:
-        rows, best = [*(history or []), validate(0, np.nan, np.nan)], _get(trained)
+        rows, best = [*history, validate(0, np.nan, np.nan)], _get(trained)
     while not is_finished(done := trained_epochs(rows, step), epochs, parameters.patience):
         epoch = len(done) + 1
         order = stream(data.seed, "order of patches", step, epoch).permutation(data.training)

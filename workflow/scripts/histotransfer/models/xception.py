@@ -24,23 +24,8 @@ MIN_INPUT_PX = 71
 def build(input_px: int, *, name: str = "xception") -> keras.Model:
     """Build Xception without its top, with preprocessing in front and average pooling behind.
 
-    Parameters
-    ----------
-    input_px : int
-        Side of the square input.
-    name : str
-        The model's name.
-
-    Returns
-    -------
-    keras.Model
-        uint8 (n, input_px, input_px, 3) to float32 (n, 2048). Its layers bear the names of
-        `canonical_names`; its weights are arbitrary.
-
-    Raises
-    ------
-    HistotransferError
-        If `input_px` is below `MIN_INPUT_PX`.
+    It maps uint8 (n, input_px, input_px, 3) to float32 (n, 2048). Its layers bear the names of
+    `canonical_names`; its weights are arbitrary. An input below `MIN_INPUT_PX` is an error.
     """
     if input_px < MIN_INPUT_PX:
         raise HistotransferError(
@@ -68,17 +53,13 @@ def canonical_names(layers: Iterable[tuple[str, str]]) -> list[str]:
     """Name every layer of Xception after its block.
 
     Keras Applications names most layers after their block (``block3_sepconv1``), but those on the
-    residual paths after a counter of the session (``conv2d_7``).
+    residual paths after a counter of the session (``conv2d_7``). They become ``block3_residual``,
+    ``block3_residual_bn`` and ``block3_add``.
 
     Parameters
     ----------
     layers : iterable of (str, str)
         Class name and name of each layer, in the model's order.
-
-    Returns
-    -------
-    list of str
-        Such as ``block3_residual``, ``block3_residual_bn``, ``block3_add``.
     """
     strided = (2, 3, 4, 13)  # the blocks whose residual path has a convolution
     unnamed = {
@@ -101,17 +82,12 @@ def unfreeze(base: keras.Model, unfreeze_from: str) -> keras.KerasTensor:
     base : keras.Model
         The network of `build`; sets `trainable` of its layers.
     unfreeze_from : str
-        The first block to train, ``block1`` to ``block14``, or ``all``.
+        The first block to train, ``block1`` to ``block14``, or ``all``; any other is an error.
 
     Returns
     -------
     KerasTensor
         The boundary, where the trained part begins; for ``all`` the input.
-
-    Raises
-    ------
-    HistotransferError
-        If Xception has no such block.
     """
     blocks = {layer.name: re.match(r"block(\d+)_", layer.name) for layer in base.layers}
     number = {name: int(match[1]) for name, match in blocks.items() if match}
@@ -144,29 +120,22 @@ def set_precision(model: keras.Model, *, mixed: bool) -> None:
 def tensors(model: keras.Model) -> weight_files.Tensors:
     """Return the weights of a model by ``layer/variable``."""
     return {
-        f"{layer.name}/{variable.name}": np.asarray(variable.numpy(), dtype=np.float32)
-        for layer in model.layers
-        for variable in layer.weights
+        name: np.asarray(variable.numpy(), dtype=np.float32)
+        for name, variable in _variables(model).items()
     }
 
 
 def set_tensors(model: keras.Model, values: Mapping[str, npt.NDArray[np.float32]]) -> None:
-    """Give a model the weights that `tensors` returned.
-
-    Raises
-    ------
-    ValueError
-        If a tensor is missing, unknown or of another shape.
-    """
-    variables = {
-        f"{layer.name}/{variable.name}": variable
-        for layer in model.layers
-        for variable in layer.weights
-    }
+    """Give a model the weights that `tensors` returned, or raise ValueError where they differ."""
+    variables = _variables(model)
     if odd := sorted(variables.keys() ^ values.keys()):
         raise ValueError(f"{len(odd)} tensors are missing or unknown, such as {odd[0]}")
     for name, variable in variables.items():
         variable.assign(values[name])
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    return {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.weights}
 
 
 def from_weights(path: str | Path, input_px: int, *, name: str = "xception") -> keras.Model:
@@ -175,26 +144,13 @@ def from_weights(path: str | Path, input_px: int, *, name: str = "xception") -> 
     try:
         set_tensors(model, weight_files.read(path))
     except ValueError as error:
-        raise HistotransferError(
-            path, f"does not fit Xception ({error})", "Set network.weights to other weights"
-        ) from error
+        remedy = "Set network.weights to other weights"
+        raise HistotransferError(path, f"does not fit Xception ({error})", remedy) from error
     return model
 
 
 def write_imagenet_extractor(
     weights_path: str | Path, out_path: str | Path, *, input_px: int, extractor: str
 ) -> None:
-    """Write the off-the-shelf extractor.
-
-    Parameters
-    ----------
-    weights_path : str or Path
-        The ``weights/1`` file.
-    out_path : str or Path
-        The ``.keras`` file to write.
-    input_px : int
-        Side of the patches.
-    extractor : str
-        Name of the extractor, which becomes the model's.
-    """
+    """Write the off-the-shelf extractor of a ``weights/1`` file; its name becomes the model's."""
     save(from_weights(weights_path, input_px, name=extractor), out_path)

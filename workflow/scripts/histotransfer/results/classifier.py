@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..core.hdf5 import open_store
@@ -55,25 +54,17 @@ def write_classifier_table(
 def confusion(
     true: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the fraction of each true class that was called each class.
-
-    Parameters
-    ----------
-    true, predicted : sequence of str
-        Classes of the same patches.
-    classes : sequence of str
-        The classes that may be predicted.
+    """Return the fraction of each true class of some patches that was called each class.
 
     Returns
     -------
     pandas.DataFrame
-        true, predicted, fraction, n; a row per true class and per class that may be predicted.
+        true, predicted, fraction, n; a row per true class and per one of `classes`.
     """
-    given: npt.NDArray[np.str_] = np.asarray(true, dtype=str)
-    called: npt.NDArray[np.str_] = np.asarray(predicted, dtype=str)
-    rows = []
-    for row, column in product(np.unique(given).tolist(), classes):
-        of_class = given == row
-        fraction = float((called[of_class] == column).mean())
-        rows.append((row, column, fraction, int(of_class.sum())))
+    called, counts = Counter(zip(true, predicted, strict=True)), Counter(true)
+    rows = [
+        (name, other, called[name, other] / count, count)
+        for name, count in sorted(counts.items())
+        for other in classes
+    ]
     return pd.DataFrame(rows, columns=["true", "predicted", "fraction", "n"])
