@@ -67,7 +67,8 @@ def judge_claims(
         fractions of 1. The verdict is ``reproduced``, ``not reproduced``, ``inconclusive`` or
         ``not comparable``.
     """
-    comparison, improved = tables["comparison"], tables["improved"]
+    # As floats, since a missing integer (NA) is not a number to numpy.
+    comparison, improved = tables["comparison"].astype({"n": float}), tables["improved"]
     if not (names := extractors(comparison)):
         return CLAIMS.empty()
     tissue, mutation = of_kind(comparison, "tissue"), of_kind(comparison, "mutation")
