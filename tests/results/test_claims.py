@@ -84,6 +84,15 @@ def test_a_gain_that_is_not_there_is_not_reproduced_and_a_wide_interval_is_incon
         assert claims.loc[row, "verdict"] == verdict
 
 
+def test_a_study_without_tissue_types_has_no_patches_to_compare(paper):
+    others = paper["comparison"].query("metric != 'accuracy'")
+    claims = claims_of({**paper, "comparison": others})
+    tissue = claims[claims["quantity"].str.startswith("accuracy") | (claims["quantity"] == "P")]
+    assert tissue["here"].isna().all()
+    assert (tissue["why"] == "partial data (0 of 7,180 patches)").all()
+    assert "AUROC difference" in set(claims["quantity"])
+
+
 @pytest.mark.parametrize(
     ("study", "random_weights", "why"),
     [

@@ -11,6 +11,7 @@ from histotransfer.figures.cohort_flow import WORDS
 from histotransfer.labels.exclusions import FLOW
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.cohort_flow import COHORT_FLOW, write_flow
+from support.results import rows, written
 
 LABELS_FLOW = {
     "expression": [
@@ -40,13 +41,15 @@ def flow(request, tmp_path):
     codes = ["slide_unreadable", "no_patch_passes_qc"][: 1 + apply_qc]
     tables = {
         "qc": qc,
-        "excluded": pd.DataFrame({"slide": [f"s{i}" for i in range(len(codes))], "code": codes}),
+        "excluded_slides": pd.DataFrame(
+            {"slide": [f"s{i}" for i in range(len(codes))], "code": codes}
+        ),
         "cohort": pd.DataFrame({"patient": ["NA", "7", "8"], "n_patches": of_patients}),
     }
     for name, table in tables.items():
-        write_table(table, tmp_path / f"{name}.tsv")
-    for task, rows in LABELS_FLOW.items():
-        labels = pd.DataFrame(rows, columns=list(FLOW.columns))
+        written(name, rows(name, table.to_dict("records")), tmp_path / f"{name}.tsv")
+    for task, counts in LABELS_FLOW.items():
+        labels = pd.DataFrame(counts, columns=list(FLOW.columns))
         write_table(labels, tmp_path / f"{task}.flow.tsv", FLOW)
     write_flow(
         *(tmp_path / f"{name}.tsv" for name in tables),
@@ -60,11 +63,11 @@ def flow(request, tmp_path):
 
 def test_what_is_still_there_and_what_is_left_out_add_up(flow):
     table, apply_qc = flow
-    for (_, unit), rows in table.groupby(["task", "unit"]):
+    for (_, unit), part in table.groupby(["task", "unit"]):
         if unit == "target":
             continue
-        still = rows.loc[rows["kind"] == "in", "n"].tolist()
-        assert still[0] - rows.loc[rows["kind"] == "out", "n"].sum() == still[-1]
+        still = part.loc[part["kind"] == "in", "n"].tolist()
+        assert still[0] - part.loc[part["kind"] == "out", "n"].sum() == still[-1]
     excluded = table[(table["kind"] == "out") & (table["unit"] == "slide")]
     assert excluded["n"].sum() == (2 if apply_qc else 1)
 

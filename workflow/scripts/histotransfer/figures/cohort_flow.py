@@ -12,8 +12,8 @@ from matplotlib.patches import FancyBboxPatch
 from ..core.exclusions import CODES
 from ..results.cohort_flow import COMPARED, IN, NOT_STORED, OUT, POOLED, SHEET, TILES, USED
 from ..results.tables import Tables
+from ..results.words import count
 from . import style
-from .nothing import NothingToDraw
 
 REASONS_SHOWN = 5
 """How many reasons a box lists; the others are summed in its last line."""
@@ -38,7 +38,7 @@ def chart(tables: Tables, alpha: float) -> Figure:
     table = tables["cohort_flow"]
     table = table.assign(task=table["task"].fillna(""))
     if table.empty or not table.loc[table["task"] == "", "n"].any():
-        raise NothingToDraw("The study has no slide.")
+        raise style.NothingToDraw("The study has no slide.")
     common = table[(table["task"] == "")]
     boxes = [
         ("Slide sheet", _still(common, SHEET), _left_out(common, "slide")),
@@ -63,9 +63,9 @@ def chart(tables: Tables, alpha: float) -> Figure:
     top = 0.0
     for (title, inside, out), lines in zip(boxes, heights, strict=True):
         middle = top + (len(inside) + 1) * LINE_MM / 2
-        _box(axes, 48, top, [title, *inside], bold=True)
+        _box(axes, 48, top, [title, *inside])
         if out:
-            _box(axes, 132, top, out, faint=True)
+            _box(axes, 132, top, out, 76, faint=True)
             _arrow(axes, (77, middle), (93, middle))
         bottom = top + (len(inside) + 1) * LINE_MM
         top += lines * LINE_MM + GAP_MM
@@ -74,7 +74,7 @@ def chart(tables: Tables, alpha: float) -> Figure:
     wide = style.PAGE_MM / max(3, len(last))
     for number, (task, text) in enumerate(zip(tasks, last, strict=True)):
         at = (number + 0.5) * wide
-        _box(axes, at, top, text, bold=True, wide=wide - 4)
+        _box(axes, at, top, text, wide - 4)
         if task not in aside:
             _arrow(axes, (48, bottom + 1), (at, top - 1))
     style.headline(figure, _gist(common))
@@ -87,7 +87,7 @@ def _there(rows: pd.DataFrame, step: str) -> pd.DataFrame:
 
 def _still(rows: pd.DataFrame, step: str) -> list[str]:
     found = _there(rows, step)
-    return [_counted(n, unit) for n, unit in zip(found["n"], found["unit"], strict=True)]
+    return [count(n, unit) for n, unit in zip(found["n"], found["unit"], strict=True)]
 
 
 def _left_out(rows: pd.DataFrame, unit: str) -> list[str]:
@@ -95,13 +95,13 @@ def _left_out(rows: pd.DataFrame, unit: str) -> list[str]:
     if found.empty:
         return []
     found = found.sort_values("n", ascending=False, kind="stable")
-    lines = [f"left out: {_counted(found['n'].sum(), unit)}"]
+    lines = [f"left out: {count(int(found['n'].sum()), unit)}"]
     for _, row in found.head(REASONS_SHOWN).iterrows():
         text = f"{WORDS[row['code']]}: {row['n']:,.0f}"
         lines += textwrap.wrap(text, WIDE, subsequent_indent="    ")
     more = found.iloc[REASONS_SHOWN:]
     if len(more):
-        lines.append(f"{_counted(len(more), 'further reason')}: {more['n'].sum():,.0f}")
+        lines.append(f"{count(len(more), 'further reason')}: {more['n'].sum():,.0f}")
     return lines
 
 
@@ -109,77 +109,37 @@ def _task(rows: pd.DataFrame, task: str) -> list[str]:
     compared = _there(rows, COMPARED).set_index("unit")["n"]
     unit = compared.index[0]
     if unit == "patch":
-        return [task, f"{_counted(compared[unit], unit)} of a dataset"]
-    lines = [task, *(_counted(n, str(name)) for name, n in compared.items())]
+        return [task, f"{count(compared[unit], unit)} of a dataset"]
+    lines = [task, *(count(n, str(name)) for name, n in compared.items())]
     for line in _left_out(rows, unit):
         lines += textwrap.wrap(line, 36, subsequent_indent="    ")
     return lines
 
 
-def _counted(n: float, unit: str) -> str:
-    ending = "" if n == 1 else "es" if unit == "patch" else "s"
-    return f"{n:,.0f} {unit}{ending}"
-
-
 def _box(
-    axes: Axes,
-    x: float,
-    top: float,
-    lines: list[str],
-    *,
-    bold: bool = False,
-    faint: bool = False,
-    wide: float = 56,
+    axes: Axes, x: float, top: float, lines: list[str], wide: float = 56, *, faint: bool = False
 ) -> None:
-    """Put lines of text, the first one bold, in a box below `top` that is centred on `x`."""
-    wide = 76 if faint else wide
+    """Put lines of text in a box below `top` and centred on `x`: the first bold, or all faint."""
     tall = len(lines) * LINE_MM
-    edge = style.FAINT if faint else style.INK
-    axes.add_patch(
-        FancyBboxPatch(
-            (x - wide / 2, top),
-            wide,
-            tall,
-            boxstyle="round,pad=1,rounding_size=1",
-            facecolor="white",
-            edgecolor=edge,
-            linewidth=0.7,
-        )
-    )
+    edge, ink = (style.FAINT, style.GREY) if faint else (style.INK, style.INK)
+    look: style.Look = {"facecolor": "white", "edgecolor": edge, "linewidth": 0.7}
+    corner, shape = (x - wide / 2, top), "round,pad=1,rounding_size=1"
+    axes.add_patch(FancyBboxPatch(corner, wide, tall, boxstyle=shape, **look))
     for number, line in enumerate(lines):
-        axes.text(
-            x - wide / 2 + 1,
-            top + (number + 0.5) * LINE_MM,
-            line,
-            va="center",
-            weight="bold" if bold and number == 0 else "normal",
-            color=style.GREY if faint else style.INK,
-            fontsize=6.5,
-        )
+        weight = "bold" if number == 0 and not faint else "normal"
+        place = x - wide / 2 + 1, top + (number + 0.5) * LINE_MM
+        axes.text(*place, line, va="center", weight=weight, color=ink, fontsize=6.5)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate(
-        "",
-        end,
-        start,
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": style.INK,
-            "linewidth": 0.7,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        },
-    )
+    look = {"arrowstyle": "-|>", "color": style.INK, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=look)
 
 
 def _gist(common: pd.DataFrame) -> str:
-    def count(step: str, unit: str) -> int:
-        found = _there(common, step)
-        return int(found.loc[found["unit"] == unit, "n"].sum())
-
+    here = common[common["kind"] == IN].groupby(["step", "unit"])["n"].sum()
     slides, patients = (
-        f"{count(USED, unit):,} of {_counted(count(SHEET, unit), unit)}"
+        f"{here.get((USED, unit), 0):,} of {count(here.get((SHEET, unit), 0), unit)}"
         for unit in ("slide", "patient")
     )
     return f"{slides} and {patients} are used"

@@ -23,7 +23,6 @@ from . import (
     training,
     truth,
 )
-from .nothing import NothingToDraw
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
     "tissue_accuracy": tissue.accuracy,
@@ -79,7 +78,7 @@ def draw(
     with rc_context(style.RC):
         try:
             figure = PAINTERS[name](tables, alpha)
-        except NothingToDraw as nothing:
+        except style.NothingToDraw as nothing:
             figure = style.in_words(str(nothing))
         if study == "simulated":
             style.mark_simulated(figure)

@@ -9,10 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from ..results.rows import unique
 from ..results.tables import Tables
 from . import style
-from .nothing import NothingToDraw
 from .tissue import NAMES
 
 MARKS = "osD^vP"
@@ -22,29 +20,27 @@ def layout(tables: Tables, alpha: float) -> Figure:
     """Draw one panel per extractor: a dot per patch, coloured and named by its class."""
     table = tables["embedding"].dropna(subset=["x", "y"])
     if table.empty:
-        raise NothingToDraw("There are too few tissue patches to lay out in two dimensions.")
+        raise style.NothingToDraw("There are too few tissue patches to lay out in two dimensions.")
     panels_of = [key for key, _ in table.groupby(["task", "extractor"], sort=False)]
     several = table["task"].nunique() > 1
     columns = min(3, max(2, len(panels_of)))
     lines = math.ceil(len(panels_of) / columns)
-    classes = sorted(unique(table["tissue"]))
-    figure = style.page(
-        lines * (style.PAGE_MM / columns + 8) + 22 + 4 * math.ceil(len(classes) / 4)
-    )
+    looks = _looks(sorted(table["tissue"].unique()))
+    legend_mm = 4 * math.ceil(len(looks) / 4)
+    figure = style.page(lines * (style.PAGE_MM / columns + 8) + 22 + legend_mm)
     panels = figure.subplots(lines, columns, squeeze=False)
     for axes, (task, extractor) in zip(panels.flat, panels_of, strict=False):
         own = table[(table["task"] == task) & (table["extractor"] == extractor)]
-        _dots(axes, own, classes)
+        _dots(axes, own, looks)
         pure = 100 * own["neighbours_of_class"].mean()
         name = f"{task}, {extractor}" if several else extractor
         axes.set_title(f"{name}\n{pure:.1f} % same-class neighbours")
-        axes.set_xlabel(f"t-SNE 1, n = {len(own):,} patches")
-        axes.set_ylabel("t-SNE 2")
+        axes.set(xlabel=f"t-SNE 1, n = {len(own):,} patches", ylabel="t-SNE 2")
     for axes in panels.flat[len(panels_of) :]:
         axes.set_axis_off()
     handles = [
         panels.flat[0].plot([], [], marker, color=colour, label=_full(name))[0]
-        for name, (colour, marker) in _looks(classes).items()
+        for name, (colour, marker) in looks.items()
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=4, handletextpad=0.2)
     style.headline(figure, "Tissue patches by their features: similar patches lie close together")
@@ -59,34 +55,16 @@ def _looks(classes: list[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def _dots(axes: Axes, own: pd.DataFrame, classes: list[str]) -> None:
+def _dots(axes: Axes, own: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
     size = max(1.2, min(3.5, 60 / math.sqrt(len(own))))
-    for name, (colour, marker) in _looks(classes).items():
+    look: style.Look = {"markersize": size, "alpha": 0.7, "markeredgewidth": 0}
+    bold: style.Look = {"ha": "center", "va": "center", "fontsize": 6, "weight": "bold"}
+    bold["path_effects"] = [withStroke(linewidth=2, foreground="white")]
+    for name, (colour, marker) in looks.items():
         dots = own[own["tissue"] == name]
-        axes.plot(
-            dots["x"],
-            dots["y"],
-            marker,
-            color=colour,
-            markersize=size,
-            alpha=0.7,
-            markeredgewidth=0,
-            rasterized=len(own) > 2000,
-        )
-    for name in classes:
-        dots = own[own["tissue"] == name]
-        if dots.empty:
-            continue
-        axes.text(
-            dots["x"].median(),
-            dots["y"].median(),
-            name,
-            ha="center",
-            va="center",
-            fontsize=6,
-            weight="bold",
-            path_effects=[withStroke(linewidth=2, foreground="white")],
-        )
+        axes.plot(dots["x"], dots["y"], marker, color=colour, rasterized=len(own) > 2000, **look)
+        if len(dots):
+            axes.text(dots["x"].median(), dots["y"].median(), name, **bold)
     axes.set(xticks=[], yticks=[])
 
 

@@ -10,11 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..results.rows import extractors, flag, of_kind, unique
+from ..results.rows import extractors, flag, of_kind
 from ..results.tables import Tables
 from ..results.words import count
 from . import style
-from .nothing import NothingToDraw
 
 LABELLED = 6
 """How many genes a panel names."""
@@ -23,11 +22,11 @@ LABELLED = 6
 def scatter(tables: Tables, alpha: float) -> Figure:
     """Draw r under the baseline against r under each other extractor, one dot per gene."""
     table = tables["related_genes"]
-    names = unique(table["extractor"])
+    names = table["extractor"].unique().tolist()
     r = table.pivot_table(index="target", columns="extractor", values="r").reindex(columns=names)
     r = r.dropna()
     if r.empty or len(names) < 2:
-        raise NothingToDraw(
+        raise style.NothingToDraw(
             "No gene was predicted by two extractors, so there is nothing to compare."
         )
     related = flag(table["related"]).groupby(table["target"]).any().reindex(r.index)
@@ -37,31 +36,15 @@ def scatter(tables: Tables, alpha: float) -> Figure:
         axes.axline((low, low), slope=1, color=style.INK, linewidth=0.8)
         axes.axhline(0, color=style.FAINT, linewidth=0.6)
         axes.axvline(0, color=style.FAINT, linewidth=0.6)
-        colour = style.looks(names)[name][0]
-        for chosen, shade, label in (
-            (~related, "#BDBDBD", "not related"),
-            (related, colour, "related to the features"),
-        ):
-            axes.plot(
-                r.loc[chosen, names[0]],
-                r.loc[chosen, name],
-                "o",
-                color=shade,
-                alpha=0.75,
-                markeredgewidth=0,
-                label=f"{label} (n = {int(chosen.sum())})",
-            )
-        better = int((related & (r[name] > r[names[0]])).sum())
-        worse = int((related & (r[name] < r[names[0]])).sum())
-        axes.text(0.03, 0.97, f"{better} better", transform=axes.transAxes, va="top", color=colour)
-        axes.text(
-            0.97, 0.03, f"{worse} worse", transform=axes.transAxes, ha="right", color=style.GREY
-        )
+        colour, inside = style.looks(names)[name][0], axes.transAxes
+        x, y = r[names[0]], r[name]
+        _dots(axes, x, y, related, colour, ("not related", "related to the features"))
+        better, worse = (int((related & sign).sum()) for sign in (y > x, y < x))
+        axes.text(0.03, 0.97, f"{better} better", transform=inside, va="top", color=colour)
+        axes.text(0.97, 0.03, f"{worse} worse", transform=inside, ha="right", color=style.GREY)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-        _name_genes(axes, r.loc[related, names[0]], r.loc[related, name])
-        axes.set_xlabel(f"Pearson r, {names[0]}")
-        axes.set_ylabel(f"Pearson r, {name}")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=0.8)
+        _name_genes(axes, x[related], y[related])
+        axes.set(xlabel=f"Pearson r, {names[0]}", ylabel=f"Pearson r, {name}")
     style.headline(figure, _gist(tables["improved"], _patients(tables["comparison"])))
     return figure
 
@@ -70,7 +53,7 @@ def volcano(tables: Tables, alpha: float) -> Figure:
     """Draw the difference in r of each gene against the p of the corrected resampled t-test."""
     rows = of_kind(tables["comparison"], "expression").dropna(subset=["delta", "p_corrected"])
     if rows.empty:
-        raise NothingToDraw("No gene's difference could be tested.")
+        raise style.NothingToDraw("No gene's difference could be tested.")
     names = extractors(rows)
     panels, figure = _panels(len(names) - 1)
     rows = rows.assign(
@@ -78,45 +61,24 @@ def volcano(tables: Tables, alpha: float) -> Figure:
         significant=rows["q_bh"] <= alpha,
     )
     widest = 1.15 * rows["delta"].abs().max() or 0.1
-    highest = 1.12 * max(rows["height"].max(), -math.log10(alpha))
+    line = -math.log10(alpha)
+    highest = 1.12 * max(rows["height"].max(), line)
     for axes, name in zip(panels, names[1:], strict=True):
-        own = rows[rows["extractor"] == name]
+        own = rows[rows["extractor"] == name].set_index("target")
         colour = style.looks(names)[name][0]
         axes.axvline(0, color=style.INK, linewidth=0.8)
-        axes.axhline(-math.log10(alpha), color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-        for chosen, shade, label in (
-            (~own["significant"], "#BDBDBD", f"q > {alpha:g}"),
-            (own["significant"], colour, f"q ≤ {alpha:g}, Benjamini–Hochberg"),
-        ):
-            axes.plot(
-                own.loc[chosen, "delta"],
-                own.loc[chosen, "height"],
-                "o",
-                color=shade,
-                alpha=0.75,
-                markeredgewidth=0,
-                label=f"{label} (n = {int(chosen.sum())})",
-            )
+        axes.axhline(line, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        x, y, significant = own["delta"], own["height"], own["significant"]
+        labels = (f"q > {alpha:g}", f"q ≤ {alpha:g}, Benjamini–Hochberg")
+        _dots(axes, x, y, significant, colour, labels)
         axes.set(xlim=(-widest, widest), ylim=(0, highest))
         axes.xaxis.set_major_locator(MaxNLocator(6, symmetric=True))
-        _name_genes(
-            axes,
-            own.loc[own["significant"]].set_index("target")["delta"],
-            own.loc[own["significant"]].set_index("target")["height"],
-        )
-        axes.text(
-            -widest,
-            -math.log10(alpha),
-            f" p = {alpha:g}",
-            va="bottom",
-            color=style.GREY,
-            fontsize=6,
-        )
-        axes.set_xlabel(f"Δr, {name} − {names[0]}")
-        axes.set_ylabel("−log₁₀ p, corrected resampled t-test")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=0.8)
-    up = int((rows["significant"] & (rows["delta"] > 0)).sum())
-    down = int((rows["significant"] & (rows["delta"] < 0)).sum())
+        _name_genes(axes, x[significant], y[significant])
+        level = f" p = {alpha:g}"
+        axes.text(-widest, line, level, va="bottom", color=style.GREY, fontsize=6)
+        axes.set(xlabel=f"Δr, {name} − {names[0]}", ylabel="−log₁₀ p, corrected resampled t-test")
+    changed = rows.loc[rows["significant"], "delta"]
+    up, down = int((changed > 0).sum()), int((changed < 0).sum())
     style.headline(
         figure,
         f"{count(up, 'significant gain')} and {count(down, 'significant loss')}\n"
@@ -133,6 +95,17 @@ def _panels(count: int) -> tuple[list[Axes], Figure]:
     for axes in panels[count:]:
         axes.set_axis_off()
     return panels[:count], figure
+
+
+def _dots(
+    axes: Axes, x: pd.Series, y: pd.Series, chosen: pd.Series, colour: str, labels: tuple[str, str]
+) -> None:
+    """Draw one dot per gene, grey where it is not chosen, and count both in the legend."""
+    for shown, shade, label in ((~chosen, "#BDBDBD", labels[0]), (chosen, colour, labels[1])):
+        counted = f"{label} (n = {int(shown.sum())})"
+        look: style.Look = {"color": shade, "alpha": 0.75, "markeredgewidth": 0}
+        axes.plot(x[shown], y[shown], "o", label=counted, **look)
+    axes.legend(**style.ABOVE, borderaxespad=0.2, handlelength=0.8)
 
 
 def _name_genes(axes: Axes, x: pd.Series, y: pd.Series) -> None:

@@ -9,7 +9,6 @@ from ..results.rows import of_kind
 from ..results.schemas import PATCH
 from ..results.tables import Tables
 from . import style
-from .nothing import NothingToDraw
 
 LEFT_MM, TOP_MM = 2.0, 17.0
 SIDE_MM, GAP_MM, WORDS_MM = 13.2, 1.0, 12.0
@@ -21,7 +20,7 @@ def patches(tables: Tables, alpha: float) -> Figure:
     table = tables["gallery"]
     pictures = tables["gallery_images"].drop_duplicates(list(PATCH)).set_index(list(PATCH))
     if table.empty:
-        raise NothingToDraw("No gene is predicted better than chance, so no patch is shown.")
+        raise style.NothingToDraw("No gene is predicted better than chance, so no patch is shown.")
     mutations = set(of_kind(tables["comparison"], "mutation")["task"])
     genes = [rows for _, rows in table.groupby(["task", "target"], sort=False)]
     tall = TOP_MM + len(genes) * (SIDE_MM + WORDS_MM) + 6
@@ -31,40 +30,26 @@ def patches(tables: Tables, alpha: float) -> Figure:
         top = TOP_MM + number * (SIDE_MM + WORDS_MM)
         row = rows.iloc[0]
         mutation = row["task"] in mutations
-        figure.text(
-            LEFT_MM / style.PAGE_MM,
-            1 - top / tall,
-            f"{row['target']}  {'AUROC' if mutation else 'r'} = {row['score']:.2f} with "
-            f"{row['extractor']}",
-            weight="bold",
-            va="top",
-        )
+        score = f"{'AUROC' if mutation else 'r'} = {row['score']:.2f} with {row['extractor']}"
+        place = LEFT_MM / style.PAGE_MM, 1 - top / tall
+        figure.text(*place, f"{row['target']}  {score}", weight="bold", va="top")
         for side, shift in (("highest", 0.0), ("lowest", style.PAGE_MM / 2)):
             of_side = rows[rows["side"] == side]
             for _, row in of_side.iterrows():
                 left = LEFT_MM + shift + (int(row["rank"]) - 1) * (SIDE_MM + GAP_MM)
-                axes = figure.add_axes(
-                    (
-                        left / style.PAGE_MM,
-                        1 - (top + 4.5 + SIDE_MM) / tall,
-                        SIDE_MM / style.PAGE_MM,
-                        SIDE_MM / tall,
-                    )
-                )
+                corner = left / style.PAGE_MM, 1 - (top + 4.5 + SIDE_MM) / tall
+                axes = figure.add_axes((*corner, SIDE_MM / style.PAGE_MM, SIDE_MM / tall))
                 axes.set_axis_off()
                 picture = pictures.loc[tuple(row[list(PATCH)])]
                 if picture["shown"]:
                     axes.imshow(picture["image"], interpolation="lanczos")
                 else:
                     axes.text(0.5, 0.5, "slide\ngone", ha="center", va="center", color=style.GREY)
-                below = _below(row, mutation)
-                axes.text(
-                    0.5, -0.06, below, transform=axes.transAxes, ha="center", va="top", fontsize=5
-                )
+                look: style.Look = {"transform": axes.transAxes, "ha": "center", "va": "top"}
+                axes.text(0.5, -0.06, _below(row, mutation), fontsize=5, **look)
     for side, shift in (("Highest predictions", 0.0), ("Lowest predictions", style.PAGE_MM / 2)):
-        figure.text(
-            (LEFT_MM + shift) / style.PAGE_MM, 1 - 12 / tall, side, color=style.GREY, va="top"
-        )
+        place = (LEFT_MM + shift) / style.PAGE_MM, 1 - 12 / tall
+        figure.text(*place, side, color=style.GREY, va="top")
     style.headline(figure, "Patches that predict the best genes most and least, one per patient")
     return figure
 

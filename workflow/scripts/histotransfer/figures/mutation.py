@@ -5,28 +5,24 @@ from __future__ import annotations
 import math
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..results.rows import extractors, of_kind, unique
+from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
 from ..results.words import count
 from . import style
-from .nothing import NothingToDraw
 
 
 def auroc(tables: Tables, alpha: float) -> Figure:
     """Draw each repeat's AUROC per gene, and beside it the corrected interval of the difference."""
     table, comparison = tables["mutation"], of_kind(tables["comparison"], "mutation")
     if table.empty:
-        raise NothingToDraw("No mutation was predicted.")
-    names = extractors(comparison) or unique(table["extractor"])
+        raise style.NothingToDraw("No mutation was predicted.")
+    names = extractors(comparison) or table["extractor"].unique().tolist()
     marks = style.looks(names)
-    genes = (
-        table.groupby("target")["mean"].max().sort_values(ascending=False, kind="stable").index
-    ).tolist()
+    genes = _best_first(table)
     scores = tables["scores"]
     scores = scores[(scores["metric"] == "auroc") & (scores["fold"] == -1)]
     place = {gene: i for i, gene in enumerate(genes)}
@@ -34,43 +30,31 @@ def auroc(tables: Tables, alpha: float) -> Figure:
     figure = style.page(28 + max(6.0, 3.2 * len(names)) * len(genes))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.35, 1])
     for k, name in enumerate(names):
-        shift = (k - (len(names) - 1) / 2) * 0.72 / len(names)
+        shift = style.beside(k, len(names), 0.72)
         colour, marker = marks[name]
         own = scores[(scores["extractor"] == name) & scores["target"].isin(genes)]
-        left.plot(
-            own["value"],
-            own["target"].map(place) + shift,
-            "o",
-            color=colour,
-            alpha=0.3,
-            markersize=2.2,
-            markeredgewidth=0,
-        )
+        small: style.Look = {"alpha": 0.3, "markersize": 2.2, "markeredgewidth": 0}
+        left.plot(own["value"], own["target"].map(place) + shift, "o", color=colour, **small)
         means = table[table["extractor"] == name].dropna(subset=["mean"])
-        left.plot(
-            means["mean"],
-            means["target"].map(place) + shift,
-            marker,
-            color=colour,
-            markeredgecolor="white",
-            markersize=5,
-        )
+        large: style.Look = {"markeredgecolor": "white", "markersize": 5}
+        left.plot(means["mean"], means["target"].map(place) + shift, marker, color=colour, **large)
         change = comparison[comparison["extractor"] == name].dropna(subset=["delta"])
         at = change["target"].map(place) + shift
         right.hlines(at, change["ci_low"], change["ci_high"], color=colour)
         right.plot(change["delta"], at, marker, color=colour)
-    _say_not_estimable(left, table, place)
+    for gene, rows in table.groupby("target"):
+        if rows["mean"].isna().all():
+            left.text(0.5, place[str(gene)], "  not estimable", va="center", color=style.GREY)
 
-    first = table.drop_duplicates("target").set_index("target")
-    left.set_yticks(range(len(genes)), [_label(gene, first.loc[gene]) for gene in genes])
-    left.set_ylim(len(genes) - 0.4, -0.6)
+    mutated = _mutated(table)
+    style.rows(left, [f"{gene}  {mutated[gene]} mutated" for gene in genes])
     left.axvline(0.5, color=style.INK, linewidth=0.8)
     left.set_xlabel("AUROC (small: each repeat; large: mean; line: chance)")
     right.axvline(0, color=style.INK, linewidth=0.8)
     right.set_xlabel(f"ΔAUROC vs {names[0]}, 95 % interval")
     right.xaxis.set_major_locator(MaxNLocator(5))
+    style.grid(left, right)
     for axes in (left, right):
-        style.grid(axes, "x")
         for row in range(1, len(genes)):
             axes.axhline(row - 0.5, color="#EFEFEF", linewidth=0.6, zorder=0)
     style.key(left, marks)
@@ -82,67 +66,51 @@ def roc(tables: Tables, alpha: float) -> Figure:
     """Draw each gene's ROC curve under every extractor; the band is the interval over patients."""
     curves, table = tables["roc"], tables["mutation"]
     if curves.empty:
-        raise NothingToDraw("No mutation can be estimated, so there is no ROC curve.")
-    names = unique(table["extractor"])
+        raise style.NothingToDraw("No mutation can be estimated, so there is no ROC curve.")
+    names = table["extractor"].unique().tolist()
     marks = style.looks(names)
-    estimated = table[table["target"].isin(unique(curves["target"]))]
-    genes = (
-        estimated.groupby("target")["mean"].max().sort_values(ascending=False, kind="stable")
-    ).index.tolist()
+    estimated = table[table["target"].isin(curves["target"].unique().tolist())]
+    genes = _best_first(estimated)
+    mutated = _mutated(estimated)
     columns = min(4, max(2, len(genes)))
     lines = math.ceil(len(genes) / columns)
     figure = style.page(lines * (style.PAGE_MM / columns + 4) + 26)
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, gene in zip(panels.flat, genes, strict=False):
+        of_gene = estimated[estimated["target"] == gene]
         axes.plot([0, 1], [0, 1], color=style.FAINT, linewidth=0.8)
         for number, name in enumerate(names):
-            colour = marks[name][0]
+            look: style.Look = {"color": marks[name][0]}
             own = curves[(curves["target"] == gene) & (curves["extractor"] == name)]
+            x = own["fpr"]
             # More than two overlapping bands cannot be told apart.
             if len(names) == 2:
-                axes.fill_between(
-                    own["fpr"], own["ci_low"], own["ci_high"], color=colour, alpha=0.18, linewidth=0
-                )
-            axes.plot(own["fpr"], own["tpr"], color=colour)
-            score = estimated.loc[
-                (estimated["target"] == gene) & (estimated["extractor"] == name), "mean"
-            ]
-            axes.text(
-                0.97,
-                0.03 + 0.075 * (len(names) - 1 - number),
-                f"{score.iloc[0]:.2f}",
-                transform=axes.transAxes,
-                ha="right",
-                color=colour,
-            )
-        first = table[table["target"] == gene].iloc[0]
-        axes.set_title(f"{gene}  {first['n_positive']:.0f} of {first['n']:.0f}", fontsize=7)
+                axes.fill_between(x, own["ci_low"], own["ci_high"], alpha=0.18, linewidth=0, **look)
+            axes.plot(x, own["tpr"], **look)
+            score = of_gene.loc[of_gene["extractor"] == name, "mean"].iloc[0]
+            y = 0.03 + 0.075 * (len(names) - 1 - number)
+            axes.text(0.97, y, f"{score:.2f}", transform=axes.transAxes, ha="right", **look)
+        axes.set_title(f"{gene}  {mutated[gene]}", fontsize=7)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+        for side in (axes.xaxis, axes.yaxis):
+            side.set_ticks([0, 0.5, 1], ["0", "0.5", "1"])
     style.label_edges(panels, len(genes), "false positive rate", "true positive rate")
-    figure.legend(
-        handles=[Line2D([], [], color=colour, label=name) for name, (colour, _) in marks.items()],
-        loc="outside lower left",
-        ncols=3,
-    )
+    handles = [Line2D([], [], color=colour, label=name) for name, (colour, _) in marks.items()]
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
     band = "band: 95 % interval over patients" if len(names) == 2 else "intervals: tables/roc.tsv"
-    style.headline(
-        figure,
-        f"ROC curves of {count(len(genes), 'gene')} (mutated of all patients)\n"
-        f"numbers: AUROC; {band}",
-    )
+    title = f"ROC curves of {count(len(genes), 'gene')} (mutated of all patients)"
+    style.headline(figure, f"{title}\nnumbers: AUROC; {band}")
     return figure
 
 
-def _say_not_estimable(axes: Axes, table: pd.DataFrame, place: dict[str, int]) -> None:
-    for gene, rows in table.groupby("target"):
-        if rows["mean"].isna().all():
-            axes.text(0.5, place[str(gene)], "  not estimable", va="center", color=style.GREY)
+def _best_first(table: pd.DataFrame) -> list[str]:
+    best = table.groupby("target")["mean"].max()
+    return best.sort_values(ascending=False, kind="stable").index.tolist()
 
 
-def _label(gene: str, row: pd.Series) -> str:
-    return f"{gene}  {row['n_positive']:.0f} of {row['n']:.0f} mutated"
+def _mutated(table: pd.DataFrame) -> dict[str, str]:
+    rows = table.drop_duplicates("target").to_dict("records")
+    return {row["target"]: f"{row['n_positive']:.0f} of {row['n']:.0f}" for row in rows}
 
 
 def _gist(comparison: pd.DataFrame) -> str:

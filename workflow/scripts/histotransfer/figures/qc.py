@@ -10,7 +10,6 @@ from ..qc.verdicts import COLOURS
 from ..results.tables import Tables
 from ..results.words import count
 from . import style
-from .nothing import NothingToDraw
 
 ORDER = ["kept", *(reason for reason in COLOURS if reason != "kept")]
 
@@ -22,7 +21,7 @@ def overview(tables: Tables, alpha: float) -> Figure:
     counts = table[reasons].fillna(0)
     total = counts.to_numpy().sum()
     if total == 0:
-        raise NothingToDraw(f"No slide yielded a patch ({_excluded(excluded)}).")
+        raise style.NothingToDraw(f"No slide yielded a patch ({_excluded(excluded)}).")
     used = counts[counts.sum(axis=1) > 0]
     share = used.div(used.sum(axis=1), axis=0)
     order = share["kept"].sort_values(ascending=False, kind="stable").index
@@ -34,26 +33,12 @@ def overview(tables: Tables, alpha: float) -> Figure:
     start = 0.0
     whole = counts.sum() / total
     for reason in reasons:
-        width = 100 * whole[reason]
-        top.barh(
-            0,
-            width,
-            left=start,
-            color=COLOURS[reason],
-            height=0.8,
-            label=f"{reason} {_percent(whole[reason])}",
-        )
+        width, label = 100 * whole[reason], f"{reason} {_percent(whole[reason])}"
+        top.barh(0, width, left=start, color=COLOURS[reason], height=0.8, label=label)
         start += width
     top.set(xlim=(0, 100), yticks=[], xlabel=f"patches of the cohort (%), n = {int(total):,}")
     top.spines["left"].set_visible(False)
-    top.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=4,
-        borderaxespad=0.2,
-        handlelength=0.9,
-        columnspacing=1.0,
-    )
+    top.legend(**style.ABOVE, ncols=4, borderaxespad=0.2, handlelength=0.9, columnspacing=1.0)
 
     edges = np.arange(len(order) + 1) - 0.5
     bottom = np.zeros(len(order))
@@ -66,9 +51,8 @@ def overview(tables: Tables, alpha: float) -> Figure:
     left.set_ylabel("patches of the slide (%)")
 
     right.hist(used["kept"], bins=min(30, max(5, len(used) // 3)), color=COLOURS["kept"])
-    right.set_xlabel("kept patches per slide")
-    right.set_ylabel(f"slides, n = {len(used)}")
-    style.grid(right, "y")
+    right.set(xlabel="kept patches per slide", ylabel=f"slides, n = {len(used)}")
+    style.grid(right, axis="y")
     patients = tables["cohort"]
     with_patches = int((patients["n_patches"] > 0).sum())
     style.headline(

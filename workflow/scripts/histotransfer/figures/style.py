@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -33,6 +33,10 @@ INK, GREY, FAINT = "#222222", "#767676", "#D9D9D9"
 BASELINE = GREY
 COMPARED = [OKABE_ITO[name] for name in ("blue", "vermillion", "green", "purple", "orange")]
 MARKERS = ["o", "s", "D", "^", "v", "P"]
+
+Look = dict[str, Any]
+ABOVE: Look = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+"""Where a legend stands above its panel, at the left."""
 
 RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
@@ -73,6 +77,10 @@ RC: Any = {
 }
 
 
+class NothingToDraw(Exception):
+    """An empty or degenerate result; the message is what the figure says instead."""
+
+
 def page(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
     """Return an empty figure of a given printed size."""
     return Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
@@ -92,26 +100,30 @@ def looks(extractors: Sequence[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-def grid(axes: Axes, axis: str) -> None:
-    """Draw a faint grid along one axis (``x`` or ``y``)."""
-    axes.grid(axis=axis)  # type: ignore[arg-type]
-    axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+def grid(*panels: Axes, axis: Literal["x", "y"] = "x") -> None:
+    """Draw a faint grid along one axis."""
+    for axes in panels:
+        axes.grid(axis=axis)
+        axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+
+
+def rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Label the rows of a panel, the first at the top; what is drawn at 0 is in the first."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+
+
+def beside(number: int, count: int, wide: float) -> float:
+    """Return how far from its row's middle one of several marks lies; they share `wide`."""
+    return (number - (count - 1) / 2) * wide / count
 
 
 def key(axes: Axes, marks: Mapping[str, tuple[str, str]]) -> None:
     """Put the names of the extractors in one row above the panel."""
     for name, (colour, marker) in marks.items():
         axes.plot([], [], marker=marker, color=colour, linestyle="", label=name)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=3,
-        borderaxespad=0.3,
-        borderpad=0.1,
-        handlelength=0.8,
-        columnspacing=1.2,
-        labelspacing=0.3,
-    )
+    spaces: Look = {"borderpad": 0.1, "columnspacing": 1.2, "labelspacing": 0.3}
+    axes.legend(**ABOVE, ncols=3, borderaxespad=0.3, handlelength=0.8, **spaces)
 
 
 def label_edges(panels: npt.NDArray[Any], used: int, xlabel: str, ylabel: str) -> None:
@@ -143,15 +155,7 @@ def mark_simulated(figure: Figure) -> None:
 
 
 def save(figure: Figure, outputs: Iterable[str | Path]) -> None:
-    """Save a figure under each name, in the format of its suffix, without dates.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    outputs : iterable of str or Path
-        Names ending in ``.pdf`` or ``.png``.
-    """
+    """Save a figure as ``.pdf`` or ``.png``, by the suffix of each name, without dates."""
     undated: dict[str, dict[str, None]] = {".pdf": {"CreationDate": None}, ".png": {}}
     for output in outputs:
         suffix = Path(output).suffix

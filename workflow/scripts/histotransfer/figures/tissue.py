@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from ..evaluation.intervals import wilson
-from ..results.rows import extractors, of_kind, unique
+from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
 from . import style
-from .nothing import NothingToDraw
 
 NAMES = {
     "ADI": "adipose",
@@ -36,10 +34,10 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
     """Draw each extractor's accuracy by class, and beside it the difference to the baseline."""
     rows = of_kind(tables["comparison"], "tissue").dropna(subset=["extractor_mean"])
     if rows.empty:
-        raise NothingToDraw("No tissue type could be evaluated.")
+        raise style.NothingToDraw("No tissue type could be evaluated.")
     names = extractors(rows)
     marks = style.looks(names)
-    targets = sorted(unique(rows["target"]), key=lambda name: (name != "all", name))
+    targets = sorted(rows["target"].unique().tolist(), key=lambda name: (name != "all", name))
     lines = max(5.5, 2.6 * len(names))
     figure = style.page(26 + lines * len(targets))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
@@ -51,7 +49,7 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
     place = {name: i for i, name in enumerate(targets)}
     for k, name in enumerate(names):
         colour, marker = marks[name]
-        shift = (k - (len(names) - 1) / 2) * 0.7 / len(names)
+        shift = style.beside(k, len(names), 0.7)
         own = pd.concat([base, rows]).query("extractor == @name")
         at = own["target"].map(place).to_numpy(dtype=float) + shift
         value = own["extractor_mean"].to_numpy(dtype=float)
@@ -63,16 +61,14 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
         right.hlines(at, 100 * change["ci_low"], 100 * change["ci_high"], color=colour)
         right.plot(100 * change["delta"], at, marker, color=colour)
 
-    left.set_yticks(range(len(targets)), [_label(name, counts.get(name)) for name in targets])
-    left.set_ylim(len(targets) - 0.4, -0.6)
+    style.rows(left, [_label(name, counts.get(name)) for name in targets])
     if targets[0] == "all" and len(targets) > 1:
         for axes in (left, right):
             axes.axhline(0.5, color=style.FAINT, linewidth=0.8)
     left.set_xlabel("accuracy (%), 95 % interval")
     right.set_xlabel(f"difference vs {names[0]} (points), 95 % interval")
     right.axvline(0, color=style.INK, linewidth=0.8)
-    for axes in (left, right):
-        style.grid(axes, "x")
+    style.grid(left, right)
     style.key(left, marks)
     style.headline(figure, _gist(rows))
     return figure
@@ -82,7 +78,7 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     """Draw one matrix per extractor: of each true class, the share called each class."""
     rows = tables["confusion"].dropna(subset=["fraction"])
     if rows.empty:
-        raise NothingToDraw("No tissue type was predicted, so there is nothing to mistake.")
+        raise style.NothingToDraw("No tissue type was predicted, so there is nothing to mistake.")
     return _matrices(rows, "What the patches of each class are called (%)")
 
 
@@ -90,7 +86,7 @@ def classifier(tables: Tables, alpha: float) -> Figure:
     """Draw one matrix per fine-tuned classifier and dataset."""
     rows = tables["classifier"]
     if rows.empty:
-        raise NothingToDraw("No fine-tuned network was tried on another dataset.")
+        raise style.NothingToDraw("No fine-tuned network was tried on another dataset.")
     right = rows[rows["true"] == rows["predicted"]]
     count = float((right["fraction"] * right["n"]).sum())
     total = rows.drop_duplicates(["dataset", "extractor", "true"])["n"].sum()
@@ -100,7 +96,7 @@ def classifier(tables: Tables, alpha: float) -> Figure:
 
 def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
     """Draw one matrix per extractor."""
-    names = unique(rows["extractor"])
+    names = rows["extractor"].unique().tolist()
     classes = sorted({*rows["true"], *rows["predicted"]})
     n = rows.groupby("true")["n"].unique().map(sorted)
     columns = min(len(names), 3)
@@ -110,18 +106,13 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(panels.flat, names, strict=False):
         _matrix(axes, rows[rows["extractor"] == name], classes)
-        axes.set_yticks(
-            range(len(classes)), [f"{name} {_counts(n.get(name, []))}" for name in classes]
-        )
+        # Datasets may have different numbers of patches of a class.
+        counts = [" or ".join(f"{count:,}" for count in n.get(of, [])) or "0" for of in classes]
+        axes.set_yticks(range(len(classes)), map(" ".join, zip(classes, counts, strict=True)))
         axes.set_title(name)
     style.label_edges(panels, len(names), "predicted class", "true class, n patches")
     style.headline(figure, headline)
     return figure
-
-
-def _counts(of_class: Sequence[int]) -> str:
-    """Say how many patches a class has, which may differ between datasets."""
-    return " or ".join(f"{count:,}" for count in of_class) or "0"
 
 
 def _matrix(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
@@ -134,16 +125,9 @@ def _matrix(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
     # A root scale, since the errors worth seeing are a few per cent.
     axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 1), aspect="equal")
     for i, j in np.argwhere(share >= 0.0005):
-        percent = 100 * share[i, j]
-        axes.text(
-            j,
-            i,
-            f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}",
-            ha="center",
-            va="center",
-            fontsize=5.5,
-            color="white" if share[i, j] > 0.3 else style.INK,
-        )
+        percent, colour = 100 * share[i, j], "white" if share[i, j] > 0.3 else style.INK
+        text = f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}"
+        axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=colour)
     axes.set_xticks(range(len(classes)), classes, rotation=90)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -8,45 +8,36 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..results.rows import unique
 from ..results.tables import Tables
 from . import style
-from .nothing import NothingToDraw
 
 
 def curves(tables: Tables, alpha: float) -> Figure:
     """Draw the curves of each fine-tuned extractor, one row of panels each."""
     table = tables["training"]
     if table.empty:
-        raise NothingToDraw("No network was fine-tuned.")
-    names = unique(table["extractor"])
+        raise style.NothingToDraw("No network was fine-tuned.")
+    names = table["extractor"].unique().tolist()
     figure = style.page(14 + 58 * len(names))
     panels = figure.subplots(len(names), 2, squeeze=False)
+    kinds = (("loss", "cross-entropy", 1.0), ("accuracy", "accuracy (%)", 100.0))
     for row, name in zip(panels, names, strict=True):
         history = table[table["extractor"] == name].reset_index(drop=True)
         best = _best(history)
-        for axes, column, label, scale in (
-            (row[0], "loss", "cross-entropy", 1.0),
-            (row[1], "accuracy", "accuracy (%)", 100.0),
-        ):
+        for axes, (column, label, scale) in zip(row, kinds, strict=True):
             for step, part in history.groupby("step"):
                 first = step == history["step"].iloc[0]
                 _step(axes, part, column, scale, int(best[step]), first)
-                axes.text(
-                    part.index.to_numpy().mean(),
-                    1.01,
-                    f"step {step}",
-                    transform=axes.get_xaxis_transform(),
-                    ha="center",
-                    color=style.GREY,
-                )
+                middle, above = part.index.to_numpy().mean(), axes.get_xaxis_transform()
+                title = {"transform": above, "ha": "center", "color": style.GREY}
+                axes.text(middle, 1.01, f"step {step}", **title)
             if len(names) > 1:
                 axes.set_title(name, pad=14)
             ticks = history.index[history["epoch"] % math.ceil(len(history) / 16) == 0]
             axes.set_xticks(ticks, history["epoch"][ticks].astype(str))
             axes.set(xlabel="epoch (0: before the step)", ylabel=label)
-            axes.set_xlim(-0.5, len(history) - 0.5)
-            style.grid(axes, "y")
+            axes.set(xlim=(-0.5, len(history) - 0.5))
+            style.grid(axes, axis="y")
         row[0].legend(loc="best")
     style.headline(figure, _gist(table, names))
     return figure
@@ -59,27 +50,14 @@ def _step(
     held_out = scale * part[f"val_{column}"]
     if not first:
         axes.axvline(part.index[0] - 0.5, color=style.FAINT)
-    for values, look, label in (
-        (scale * part[column], {"color": style.GREY, "marker": "."}, "training"),
-        (held_out, {"color": style.COMPARED[0], "marker": "o", "markersize": 2.5}, "validation"),
-        (
-            held_out[[best]],
-            {
-                "color": style.COMPARED[1],
-                "marker": "o",
-                "markersize": 7,
-                "fillstyle": "none",
-                "linestyle": "",
-            },
-            "kept: lowest validation loss",
-        ),
+    ring = {"markersize": 7, "fillstyle": "none", "linestyle": ""}
+    for values, colour, marker, look, label in (
+        (scale * part[column], style.GREY, ".", {}, "training"),
+        (held_out, style.COMPARED[0], "o", {"markersize": 2.5}, "validation"),
+        (held_out[[best]], style.COMPARED[1], "o", ring, "kept: lowest validation loss"),
     ):
-        axes.plot(
-            part.index[part.index.isin(values.index)],
-            values,
-            label=label if first else None,
-            **look,
-        )
+        shown = label if first else None
+        axes.plot(values.index, values, color=colour, marker=marker, label=shown, **look)
 
 
 def _best(history: pd.DataFrame) -> pd.Series:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.rows import flag, unique
+from ..results.rows import flag
 from ..results.tables import Tables
 from . import style
-from .nothing import NothingToDraw
 
 UNITS = {"expression": "Pearson r", "mutation": "AUROC"}
 
@@ -17,15 +16,12 @@ def recovery(tables: Tables, alpha: float) -> Figure:
     """Draw the score of each target under each extractor: filled where it passed the test."""
     table = tables["truth"]
     if table.empty:
-        raise NothingToDraw("No truth was planted.")
-    names = unique(table["extractor"].dropna())
+        raise style.NothingToDraw("No truth was planted.")
+    names = table["extractor"].dropna().unique().tolist()
     marks = style.looks(names)
-    table = table.assign(
-        expected=flag(table["expected"]),
-        recovered=flag(table["recovered"]),
-        agrees=flag(table["agrees"]),
-    )
-    tasks = unique(table["task"])
+    flags = ("expected", "recovered", "agrees")
+    table = table.assign(**{name: flag(table[name]) for name in flags})
+    tasks = table["task"].unique().tolist()
     rows = {
         task: table[table["task"] == task]
         .sort_values(["expected", "target"], ascending=[False, True])
@@ -39,42 +35,29 @@ def recovery(tables: Tables, alpha: float) -> Figure:
         targets = rows[task]["target"].tolist()
         # The same height per target in every panel, whatever their number.
         spare = tallest - len(targets)
-        axes = figure.add_subplot(
-            columns[column].subgridspec(2, 1, height_ratios=[len(targets), spare])[0]
-            if spare
-            else columns[column]
-        )
+        cell = columns[column]
+        if spare:
+            cell = cell.subgridspec(2, 1, height_ratios=[len(targets), spare])[0]
+        axes = figure.add_subplot(cell)
         place = {target: i for i, target in enumerate(targets)}
         for k, name in enumerate(names):
             colour, marker = marks[name]
             own = table[(table["task"] == task) & (table["extractor"] == name)]
-            at = own["target"].map(place) + (k - (len(names) - 1) / 2) * 0.6 / len(names)
+            at = own["target"].map(place) + style.beside(k, len(names), 0.6)
             for passed, fill in ((True, colour), (False, "white")):
                 chosen = own["recovered"] == passed
-                axes.plot(
-                    own.loc[chosen, "value"],
-                    at[chosen],
-                    marker,
-                    markeredgecolor=colour,
-                    markerfacecolor=fill,
-                )
+                look: style.Look = {"markeredgecolor": colour, "markerfacecolor": fill}
+                axes.plot(own.loc[chosen, "value"], at[chosen], marker, **look)
             wrong = ~own["agrees"] & own["value"].notna()
-            axes.plot(
-                own.loc[wrong, "value"],
-                at[wrong],
-                "x",
-                color=style.OKABE_ITO["vermillion"],
-                markersize=8,
-                zorder=5,
-            )
+            red = style.OKABE_ITO["vermillion"]
+            axes.plot(own.loc[wrong, "value"], at[wrong], "x", color=red, markersize=8, zorder=5)
         planted = int(rows[task]["expected"].sum())
         axes.axhspan(-0.6, planted - 0.5, color="#F3F3F3", zorder=0)
         axes.axvline(0.5 if task == "mutation" else 0, color=style.INK, linewidth=0.8)
-        axes.set_yticks(range(len(targets)), [_label(row) for _, row in rows[task].iterrows()])
-        axes.set_ylim(len(targets) - 0.4, -0.6)
+        style.rows(axes, [_label(row) for _, row in rows[task].iterrows()])
         axes.set_xlabel(UNITS.get(task, "score"))
         axes.set_title(f"{task}, n = {len(targets)} targets", pad=22)
-        style.grid(axes, "x")
+        style.grid(axes)
         if column == 0:
             style.key(axes, marks)
     agree = int(table["agrees"].sum())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -25,17 +24,23 @@ STATUS = {
 """What a comparison's status says of one target, and of several."""
 
 
-@dataclass(frozen=True)
-class Limit:
-    """A limit, and a warning that stands out before it."""
-
-    text: str
-    warning: str = ""
-
-
-def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> Iterator[Limit]:
-    """Yield the limits of a run, the gravest first."""
-    yield from _of_the_data(config["study"], random_weights)
+def limits(
+    config: Mapping[str, Any], tables: Tables, random_weights: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield the limits of a run, the gravest first: a warning that stands out, and a text."""
+    study = config["study"]
+    if study == "simulated":
+        text = (
+            "The slides are painted, and the labels are drawn from a known truth. The page shows "
+            "that the method works. It says nothing about tumours."
+        )
+        yield "The data are simulated.", text
+    elif study != STUDY:
+        text = f"The data are those of {study}, not of the published study ({STUDY})."
+        yield "", f"{text} The published numbers are shown, but not judged."
+    if random_weights:
+        text = "No comparison with the published study means anything in this run."
+        yield "The network started from random weights, not from ImageNet’s.", text
     for text in (
         *_left_out(tables["excluded_slides"], tables["cohort"]),
         *taken_on_trust(tables["qc"]),
@@ -44,26 +49,7 @@ def limits(config: Mapping[str, Any], tables: Tables, random_weights: bool) -> I
         *_external(tables["external"]),
         *_of_the_design(config),
     ):
-        yield Limit(text)
-
-
-def _of_the_data(study: str, random_weights: bool) -> Iterator[Limit]:
-    if study == "simulated":
-        yield Limit(
-            "The slides are painted, and the labels are drawn from a known truth. The page shows "
-            "that the method works. It says nothing about tumours.",
-            "The data are simulated.",
-        )
-    elif study != STUDY:
-        yield Limit(
-            f"The data are those of {study}, not of the published study ({STUDY}). The published "
-            "numbers are shown, but not judged."
-        )
-    if random_weights:
-        yield Limit(
-            "No comparison with the published study means anything in this run.",
-            "The network started from random weights, not from ImageNet’s.",
-        )
+        yield "", text
 
 
 def _left_out(excluded: pd.DataFrame, cohort: pd.DataFrame) -> Iterator[str]:
@@ -80,8 +66,7 @@ def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
     used = qc[qc["n_patches"] > 0]
     if n := int((used["mpp_source"] == "sheet").sum()):
         yield f"The scale of {count(n, 'slide')} comes from the slide sheet, not from the header."
-    skipped = used.loc[used["unreadable"] > 0, "unreadable"]
-    if len(skipped):
+    if len(skipped := used.loc[used["unreadable"] > 0, "unreadable"]):
         tiles = count(int(skipped.sum()), "tile", " was", " were")
         yield f"{tiles} skipped as unreadable, on {count(len(skipped), 'slide')}."
     if n := int((used["stain_degenerate"].fillna(0) > 0).sum()):
@@ -105,8 +90,7 @@ def _without_label(excluded: pd.DataFrame) -> Iterator[str]:
 
 def _external(used: pd.DataFrame) -> Iterator[str]:
     for (extractor, what), rows in used.groupby(["extractor", "what"], sort=False):
-        out = rows[rows["code"].notna()]
-        if len(out):
+        if len(out := rows[rows["code"].notna()]):
             items = share(len(out), len(rows), str(what), "is", "are")
             yield (
                 f"{extractor}: {items} left out ({_reasons(out)}). Expression and mutation are "
@@ -138,6 +122,5 @@ def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _reasons(rows: pd.DataFrame) -> str:
-    """Count the rows by the code of their reason."""
-    codes = rows["code"].value_counts()
-    return listed([f"{n} × “{Reason(str(code)).words}”" for code, n in codes.items()], 4)
+    codes = rows["code"].value_counts().items()
+    return listed([f"{n} × “{Reason(str(code)).words}”" for code, n in codes], 4)

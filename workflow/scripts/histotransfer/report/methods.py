@@ -24,10 +24,22 @@ PAPER, OURS = "from the paper", "our choice"
 
 def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[tuple[str, str]]:
     """Yield heading and text of the paragraphs of a Methods section that is true of this run."""
-    yield "Slides", _slides(config)
+    yield "Slides", _slides(config["tiling"], config["qc"], config["stain"])
     yield "Network", _network(config, random_weights)
     yield "Patients", _patients(config)
-    yield "Statistics", _statistics(config["statistics"], config["seed"])
+    statistics = config["statistics"]
+    yield (
+        "Statistics",
+        "Differences are tested with the corrected resampled t-test (Nadeau & Bengio 2003, in the "
+        "r × k form of Bouckaert & Frank 2004), which gives p and the 95 % interval: repeats share "
+        "their patients and are not independent. The tables also give the Bayesian correlated "
+        f"t-test with a region of practical equivalence of ±{statistics['rope']:g}, and a paired "
+        f"bootstrap with {statistics['bootstrap']:,} resamples of patients. The Wilcoxon test over "
+        "repeats is given because it was published; it is anti-conservative. q is by "
+        "Benjamini–Hochberg over the targets of a task, and the level of significance is "
+        f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
+        f"random draw follows from the seed {config['seed']}.",
+    )
 
 
 def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -35,7 +47,8 @@ def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
     A choice comes from the paper if the published abstract makes it, whatever this run has instead.
     """
-    tiling, tuning, crossval = config["tiling"], config["finetune"], config["crossval"]
+    tiling, tuning = config["tiling"], config["finetune"]
+    pooling, crossval = config["pooling"], config["crossval"]
     yield "network", f"Xception, weights: {config['network']['weights']}", PAPER
     yield "fine-tuning in two steps", f"on {tuning['dataset']}", PAPER
     yield "what is trained", f"the head, then from {tuning['step2']['unfreeze_from']} on", OURS
@@ -44,7 +57,6 @@ def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "patches", f"{tiling['patch_px']} px at {tiling['target_mpp']:g} µm/px", OURS
     yield "stain", f"Macenko, method: {config['stain']['method']}", OURS
     yield "quality control", "applied" if config["qc"]["apply"] else "measured only", OURS
-    pooling = config["pooling"]
     yield "pooling", f"{pooling['patches']} of patches, {pooling['slides']} of slides", OURS
     yield "cross-validation", f"{crossval['folds']} folds, {crossval['repeats']} repeats", PAPER
     yield "splits grouped by", crossval["group_by"], OURS
@@ -58,53 +70,40 @@ def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "primary test", "corrected resampled t-test", OURS
 
 
-def _slides(config: Mapping[str, Any]) -> str:
-    tiling, qc, stain = config["tiling"], config["qc"], config["stain"]
-    width = tiling["patch_px"] * tiling["target_mpp"]
-    overlap = (
-        "without overlap"
-        if tiling["stride_px"] == tiling["patch_px"]
-        else f"with a stride of {tiling['stride_px']} px"
-    )
-    normalised = (
-        "Stains were not normalised."
-        if stain["method"] == "none"
-        else f"Stains were normalised to {stain['reference']} by Macenko’s method, fitted per "
-        f"{stain['method']}."
-    )
-    judged = (
-        f"Quality control left out patches that are out of focus (sharpness below "
-        f"{qc['min_sharpness']:g}), faint (mean optical density below {qc['min_od_mean']:g}), "
-        f"marked with pen (more than {100 * qc['max_pen_fraction']:g} % of the pixels) or dark "
-        f"(more than {100 * qc['max_dark_fraction']:g} %)."
-        if qc["apply"]
-        else "No patch was left out by quality control."
-    )
+def _slides(tiling: Mapping[str, Any], qc: Mapping[str, Any], stain: Mapping[str, Any]) -> str:
+    width, stride = tiling["patch_px"] * tiling["target_mpp"], tiling["stride_px"]
+    apart = f"with a stride of {stride} px"
+    overlap = "without overlap" if stride == tiling["patch_px"] else apart
+    by = f"to {stain['reference']} by Macenko’s method, fitted per {stain['method']}"
+    normalised = "not normalised" if stain["method"] == "none" else f"normalised {by}"
+    judged = "No patch was left out by quality control."
+    if qc["apply"]:
+        judged = (
+            f"Quality control left out patches that are out of focus (sharpness below "
+            f"{qc['min_sharpness']:g}), faint (mean optical density below {qc['min_od_mean']:g}), "
+            f"marked with pen (more than {100 * qc['max_pen_fraction']:g} % of the pixels) or dark "
+            f"(more than {100 * qc['max_dark_fraction']:g} %)."
+        )
     return (
         f"Tissue was divided into patches of {tiling['patch_px']} px at "
         f"{tiling['target_mpp']:g} µm/px ({width:g} µm), {overlap}. Tiles with at least "
         f"{100 * tiling['min_tissue_fraction']:g} % tissue, in a mask at "
-        f"{tiling['thumbnail_mpp']:g} µm/px, were kept. {normalised} {judged}"
+        f"{tiling['thumbnail_mpp']:g} µm/px, were kept. Stains were {normalised}. {judged}"
     )
 
 
 def _network(config: Mapping[str, Any], random_weights: bool) -> str:
-    kinds = {name: extractor.kind for name, extractor in extractors(config).items()}
-    plain = [name for name, kind in kinds.items() if kind == "imagenet"]
-    tuned = [name for name, kind in kinds.items() if kind == "finetuned"]
-    models = [name for name, kind in kinds.items() if kind == "model"]
-    external = [name for name, kind in kinds.items() if kind in ("features", "table")]
     weights = "random" if random_weights else "ImageNet"
-    sentences = [f"Xception with {weights} weights gives 2048 features per patch."]
-    if plain:
-        sentences.append(f"{joined(plain)}: off the shelf.")
-    if tuned:
-        sentences.append(f"{joined(tuned)}: {_fine_tuning(config['finetune'])}")
-    if models:
-        sentences.append(f"{joined(models)}: another network.")
-    if external:
-        sentences.append(f"{joined(external)}: features that another tool made.")
-    return " ".join(sentences)
+    text = f"Xception with {weights} weights gives 2048 features per patch."
+    for kinds, what in (
+        (("imagenet",), "off the shelf."),
+        (("finetuned",), _fine_tuning(config["finetune"])),
+        (("model",), "another network."),
+        (("features", "table"), "features that another tool made."),
+    ):
+        names = [name for name, extractor in extractors(config).items() if extractor.kind in kinds]
+        text += f" {joined(names)}: {what}" if names else ""
+    return text
 
 
 def _fine_tuning(tuning: Mapping[str, Any]) -> str:
@@ -120,12 +119,9 @@ def _fine_tuning(tuning: Mapping[str, Any]) -> str:
         text += f" Labels were smoothed by {tuning['label_smoothing']:g}."
     if tuning["class_weights"] == "balanced":
         text += " Classes were weighted inversely to their counts."
-    changes = []
-    if augment["flips_and_rotations"]:
-        changes.append("flipped and rotated")
-    if augment["stain_jitter"]:
-        changes.append(f"changed in stain by up to {augment['stain_jitter']:.0%}")
-    if changes:
+    jitter = f"changed in stain by up to {augment['stain_jitter']:.0%}"
+    turned = ("flipped and rotated", augment["flips_and_rotations"])
+    if changes := [what for what, done in (turned, (jitter, augment["stain_jitter"])) if done]:
         text += f" Training patches were {joined(changes)} at random."
     return text
 
@@ -138,11 +134,8 @@ def _adam(step: Mapping[str, Any]) -> str:
 def _patients(config: Mapping[str, Any]) -> str:
     pooling, crossval = config["pooling"], config["crossval"]
     patches, slides = (POOLED.get(pooling[name], pooling[name]) for name in ("patches", "slides"))
-    sites = (
-        " All patients of a TCGA tissue source site are on the same side."
-        if crossval["group_by"] == "site"
-        else ""
-    )
+    by_site = " All patients of a TCGA tissue source site are on the same side."
+    sites = by_site if crossval["group_by"] == "site" else ""
     tasks = " ".join(_task(name, task) for name, task in config["tasks"].items())
     return (
         f"A slide is the {patches} of its patches, and a patient the {slides} of the slides. "
@@ -156,34 +149,14 @@ def _patients(config: Mapping[str, Any]) -> str:
 def _task(name: str, task: Mapping[str, Any]) -> str:
     by = PREDICTORS[task["predictor"]]
     if task["kind"] == "tissue" and task["predictor"] == "logistic":
-        by = (
-            "multinomial L2-penalised logistic regression on standardised features, C = "
-            f"{task['C']:g}"
-        )
+        by = "multinomial L2-penalised logistic regression on standardised features, C = "
+        by += f"{task['C']:g}"
     if "grid" in task:
         by += f", with {joined(sorted(task['grid']))} chosen by inner cross-validation"
     if task["kind"] == "tissue":
         return f"{name}: classes of {task['dataset']}, by {by}."
-    if task["kind"] == "expression":
-        transform = task["transform"]
-        values = (
-            TRANSFORMS[transform]
-            if isinstance(transform, str)
-            else f"values clipped at ±{transform['clip']:g}"
-        )
-        return f"{name}: {values}, by {by}."
-    return f"{name}: {by}."
-
-
-def _statistics(statistics: Mapping[str, Any], seed: int) -> str:
-    return (
-        "Differences are tested with the corrected resampled t-test (Nadeau & Bengio 2003, in the "
-        "r × k form of Bouckaert & Frank 2004), which gives p and the 95 % interval: repeats share "
-        "their patients and are not independent. The tables also give the Bayesian correlated "
-        f"t-test with a region of practical equivalence of ±{statistics['rope']:g}, and a paired "
-        f"bootstrap with {statistics['bootstrap']:,} resamples of patients. The Wilcoxon test over "
-        "repeats is given because it was published; it is anti-conservative. q is by "
-        "Benjamini–Hochberg over the targets of a task, and the level of significance is "
-        f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
-        f"random draw follows from the seed {seed}."
-    )
+    if task["kind"] == "mutation":
+        return f"{name}: {by}."
+    if isinstance(values := task["transform"], Mapping):
+        return f"{name}: values clipped at ±{values['clip']:g}, by {by}."
+    return f"{name}: {TRANSFORMS[values]}, by {by}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from ..results.words import value
 from .limits import limits
 from .methods import choices, methods
 
-TITLE = "Does fine-tuning Xception on histology give better features than ImageNet’s?"
 PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib")
 """Packages whose version is given; those of other environments are on the report's rule pages."""
 EXCLUDED_SHOWN = 20
@@ -32,19 +32,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_summary(
     config: Mapping[str, Any], paths: Paths, out_path: str | Path, *, random_weights: bool
 ) -> None:
-    """Write the summary page.
+    """Write the summary page: HTML that needs no other file.
 
-    Parameters
-    ----------
-    config : mapping
-        The config of this run, complete; the methods are written from it.
-    paths : mapping
-        Where the tables `claims`, `comparison`, `cohort`, `qc`, `excluded_slides`,
-        `excluded_labels` and `external` are (see `read_tables`).
-    out_path : str or Path
-        An HTML page that needs no other file.
-    random_weights : bool
-        Whether the network did not start from ImageNet.
+    `config` is complete, and the methods are written from it. `paths` has the tables `claims`,
+    `comparison`, `cohort`, `qc`, `excluded_slides`, `excluded_labels` and `external` (see
+    `read_tables`). `random_weights` says that the network did not start from ImageNet.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -54,31 +46,18 @@ def write_summary(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    contents = page(config, read_tables(paths), random_weights=random_weights)
-    with written_whole(out_path) as partial:
-        text = environment.get_template("summary.html").render(contents)
-        partial.write_text(text, encoding="utf-8")
-
-
-def page(config: Mapping[str, Any], tables: Tables, *, random_weights: bool) -> dict[str, Any]:
-    """Return what the page holds, by the names that its template uses."""
-    alpha = float(config["statistics"]["alpha"])
+    tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
     excluded = tables["excluded_slides"]
-    return {
-        "title": TITLE,
+    contents = {
         "study": config["study"],
         "citation": CITATION,
         "limits": list(limits(config, tables, random_weights)),
         "claims": list(_claims(tables["claims"])),
-        "comparison_columns": [
-            *(("task, metric", ""), ("extractor", "name"), ("targets tested", "number")),
-            *(("baseline", "number"), ("extractor", "number"), ("difference", "number")),
-            *((f"{name} (q ≤ {alpha:g})", "number") for name in ("better", "worse")),
-        ],
+        "alpha": f"{alpha:g}",
         "comparison": list(_comparison(tables["comparison"], alpha)),
         "counts": list(_counts(tables)),
         "excluded": [
-            (row["slide"], row["patient"], _sentence(row))
+            (row["slide"], row["patient"], reason.sentence() if (reason := Reason.of(row)) else "")
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
@@ -87,22 +66,18 @@ def page(config: Mapping[str, Any], tables: Tables, *, random_weights: bool) -> 
         "config": json.dumps(config, indent=2, ensure_ascii=False),
         "software": _software(),
     }
+    with written_whole(out_path) as partial:
+        text = environment.get_template("summary.html").render(contents)
+        partial.write_text(text, encoding="utf-8")
 
 
-def _claims(claims: pd.DataFrame) -> Iterator[dict[str, str]]:
+def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, str]]:
     for row in claims.to_dict("records"):
-        quantity = row["quantity"]
-        interval = ""
-        if pd.notna(row["ci_low"]):
-            # The unit once, after the upper bound.
-            low = value(row["ci_low"], quantity).removesuffix(" points").removesuffix(" %")
-            interval = f"{low} to {value(row['ci_high'], quantity)}"
-        yield {
-            **{name: row[name] for name in ("claim", "extractor", "verdict", "why")},
-            "published": value(row["published"], quantity) or "better",
-            "here": value(row["here"], quantity),
-            "interval": interval,
-        }
+        numbers = ("published", "here", "ci_low", "ci_high")
+        published, here, low, high = (value(row[name], row["quantity"]) for name in numbers)
+        # The unit once, after the upper bound.
+        interval = f"{low.removesuffix(' points').removesuffix(' %')} to {high}" if low else ""
+        yield row | {"published": published or "better", "here": here, "interval": interval}
 
 
 def _comparison(comparison: pd.DataFrame, alpha: float) -> Iterator[tuple[str, ...]]:
@@ -126,27 +101,17 @@ def _comparison(comparison: pd.DataFrame, alpha: float) -> Iterator[tuple[str, .
 
 def _counts(tables: Tables) -> Iterator[tuple[str, str]]:
     cohort, qc = tables["cohort"], tables["qc"]
-    for name, n in {
-        "patients in the sheet": len(cohort),
-        "patients with patches": (cohort["n_patches"] > 0).sum(),
-        "slides in the sheet": cohort["n_slides"].sum(),
-        "slides excluded": len(tables["excluded_slides"]),
-        "tissue tiles": qc["n_tiles"].sum(),
-        "patches kept by quality control": qc["kept"].sum(),
-    }.items():
-        yield name, f"{int(n):,}"
-
-
-def _sentence(row: Mapping[Any, Any]) -> str:
-    reason = Reason.of(row)
-    return reason.sentence() if reason else ""
+    yield "patients in the sheet", f"{len(cohort):,}"
+    yield "patients with patches", f"{(cohort['n_patches'] > 0).sum():,}"
+    yield "slides in the sheet", f"{int(cohort['n_slides'].sum()):,}"
+    yield "slides excluded", f"{len(tables['excluded_slides']):,}"
+    yield "tissue tiles", f"{int(qc['n_tiles'].sum()):,}"
+    yield "patches kept by quality control", f"{int(qc['kept'].sum()):,}"
 
 
 def _software() -> str:
     found = [f"histotransfer {__version__}", f"Python {sys.version.split()[0]}"]
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):  # of another environment
             found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:  # of another environment
-            continue
     return ", ".join(found) + "."

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -43,19 +42,8 @@ CLAIMS = TableSchema.of(
 )
 
 
-@dataclass(frozen=True)
-class Row:
-    """One claim beside what was found here; accuracies and shares are fractions of 1."""
-
-    claim: str
-    extractor: str
-    quantity: str
-    published: float | None
-    here: float
-    ci_low: float
-    ci_high: float
-    verdict: str
-    why: str
+NO_INTERVAL = (np.nan, np.nan)
+Row = tuple[str, str, str, float | None, float, float, float, str, str]
 
 
 def judge_claims(
@@ -75,30 +63,33 @@ def judge_claims(
     Returns
     -------
     pandas.DataFrame
-        The columns of `CLAIMS`, one row per claim and extractor. The verdict is ``reproduced``,
-        ``not reproduced``, ``inconclusive`` or ``not comparable``.
+        The columns of `CLAIMS`, one row per claim and extractor; accuracies and shares are
+        fractions of 1. The verdict is ``reproduced``, ``not reproduced``, ``inconclusive`` or
+        ``not comparable``.
     """
-    rows = _rows(tables["comparison"], tables["improved"], tables["cohort"], study, random_weights)
-    return pd.DataFrame([asdict(row) for row in rows], columns=list(CLAIMS.columns))
+    # As floats, since a missing integer (NA) is not a number to numpy.
+    comparison, improved = tables["comparison"].astype({"n": float}), tables["improved"]
+    if not (names := extractors(comparison)):
+        return CLAIMS.empty()
+    tissue, mutation = of_kind(comparison, "tissue"), of_kind(comparison, "mutation")
+    other = _other_data(study, random_weights)
+    patches = tissue.loc[tissue["target"] == "all", "n"].max()
+    of_patches = other or _partial(patches, PATCHES, "patches")
+    of_slides = other or _partial(tables["cohort"]["n_slides"].sum(), SLIDES, "slides")
+    rows: list[Row] = []
+    for target in ACCURACY:
+        rows += _barred(_accuracy(tissue, target, names), of_patches)
+    for name in names[1:]:
+        rows += _barred(_expression(improved, name), of_slides)
+        rows += _barred(_mutation(mutation, name), of_slides)
+    return pd.DataFrame(rows, columns=list(CLAIMS.columns))
 
 
 def judge_level(published: float, low: float, high: float, tolerance: float) -> tuple[str, str]:
-    """Judge whether a measured level is the published one.
+    """Judge by our 95 % interval whether a level is the published one; return verdict and why.
 
-    Parameters
-    ----------
-    published : float
-        The published level.
-    low, high : float
-        The 95 % interval of ours.
-    tolerance : float
-        How far from the published level still counts as the same.
-
-    Returns
-    -------
-    verdict, why : str
-        ``reproduced`` if the whole interval lies within the tolerance, ``not reproduced`` if all
-        of it lies outside, ``inconclusive`` otherwise.
+    It is ``reproduced`` if the whole interval lies within the tolerance, ``not reproduced`` if all
+    of it lies outside, ``inconclusive`` otherwise.
     """
     if np.isnan([low, high]).any():
         return "inconclusive", "not estimable here"
@@ -114,22 +105,11 @@ def judge_level(published: float, low: float, high: float, tolerance: float) -> 
 def judge_gain(
     low: float, high: float, *, none: float = 0.0, published: float | None = None
 ) -> tuple[str, str]:
-    """Judge whether a gain is there.
+    """Judge by our 95 % interval whether a gain is there; return verdict and why.
 
-    Parameters
-    ----------
-    low, high : float
-        The 95 % interval of ours.
-    none : float
-        The value that means no gain: 0 for a difference, 0.5 for a share of genes.
-    published : float, optional
-        The published gain, where a size was published.
-
-    Returns
-    -------
-    verdict, why : str
-        ``reproduced`` if the interval lies above `none`; ``not reproduced`` if it lies below, or
-        includes `none` but not the published size; ``inconclusive`` if it includes both.
+    `none` is the value that means no gain: 0 for a difference, 0.5 for a share of genes. It is
+    ``reproduced`` if the interval lies above `none`, ``not reproduced`` if it lies below, or
+    includes `none` but not the published size, and ``inconclusive`` if it includes both.
     """
     if np.isnan([low, high]).any():
         return "inconclusive", "not estimable here"
@@ -144,154 +124,60 @@ def judge_gain(
     return "inconclusive", "the interval allows for a gain and for none"
 
 
-def _rows(
-    comparison: pd.DataFrame,
-    improved: pd.DataFrame,
-    cohort: pd.DataFrame,
-    study: str,
-    random_weights: bool,
-) -> Iterator[Row]:
-    names = extractors(comparison)
-    if not names:
-        return
-    tissue, mutation = of_kind(comparison, "tissue"), of_kind(comparison, "mutation")
-    other = _other_data(study, random_weights)
-    patches = tissue.loc[tissue["target"] == "all", "n"].max()
-    of_patches = other or _partial(patches, PATCHES, "patches")
-    of_slides = other or _partial(cohort["n_slides"].sum(), SLIDES, "slides")
+def _accuracy(tissue: pd.DataFrame, target: str, names: list[str]) -> Iterator[Row]:
+    (off_the_shelf, fine_tuned), what = ACCURACY[target], ACCURACY_NAMES[target]
+    rows = {name: _only(tissue, target, name) for name in names[1:]}
+    first = rows[names[1]]
 
-    for target in ACCURACY:
-        yield from _accuracy(tissue, target, names, of_patches)
-    for name in names[1:]:
-        yield from _expression(improved, name, of_slides)
-        yield from _mutation(mutation, name, of_slides)
-
-
-def _accuracy(tissue: pd.DataFrame, target: str, names: list[str], bar: str) -> Iterator[Row]:
-    off_the_shelf, fine_tuned = ACCURACY[target]
-    what, tolerance = ACCURACY_NAMES[target], TOLERANCE[target]
-    rows = [_only(tissue, target, name) for name in names[1:]]
-
-    def level(claim: str, name: str, published: float, here: float, n: float) -> Row:
+    def level(kind: str, name: str, published: float, here: float, n: float) -> Row:
         low, high = (float(bound) for bound in wilson(here, n))
-        verdict = judge_level(published, low, high, tolerance)
-        return _row(claim, name, "accuracy", published, here, low, high, verdict, bar)
+        verdict = judge_level(published, low, high, TOLERANCE[target])
+        claim = f"{what}: accuracy of the {kind} features"
+        return claim, name, "accuracy", published, here, low, high, *verdict
 
-    yield level(
-        f"{what}: accuracy of the off-the-shelf features",
-        names[0],
-        off_the_shelf,
-        rows[0]["baseline_mean"],
-        rows[0]["n"],
-    )
-    for name, row in zip(names[1:], rows, strict=True):
-        yield level(
-            f"{what}: accuracy of the fine-tuned features",
-            name,
-            fine_tuned,
-            row["extractor_mean"],
-            row["n"],
-        )
-        low, high = row["ci_low"], row["ci_high"]
-        gain = round(fine_tuned - off_the_shelf, 3)
-        verdict = judge_gain(low, high, published=gain)
-        yield _row(
-            f"{what}: fine-tuned features are more accurate",
-            name,
-            "accuracy difference",
-            gain,
-            row["delta"],
-            low,
-            high,
-            verdict,
-            bar,
-        )
+    yield level("off-the-shelf", names[0], off_the_shelf, first["baseline_mean"], first["n"])
+    for name, row in rows.items():
+        yield level("fine-tuned", name, fine_tuned, row["extractor_mean"], row["n"])
+        interval, gain = (row["ci_low"], row["ci_high"]), round(fine_tuned - off_the_shelf, 3)
+        verdict = judge_gain(*interval, published=gain)
+        claim = f"{what}: fine-tuned features are more accurate"
+        yield claim, name, "accuracy difference", gain, row["delta"], *interval, *verdict
         if target == "all":
-            yield _row(
-                f"{what}: the difference is significant",
-                name,
-                "P",
-                ACCURACY_P,
-                row["p_corrected"],
-                np.nan,
-                np.nan,
-                verdict,
-                bar,
-            )
+            claim = f"{what}: the difference is significant"
+            yield claim, name, "P", ACCURACY_P, row["p_corrected"], *NO_INTERVAL, *verdict
 
 
-def _expression(improved: pd.DataFrame, name: str, bar: str) -> Iterator[Row]:
+def _expression(improved: pd.DataFrame, name: str) -> Iterator[Row]:
     row = _first(improved[improved["extractor"] == name])
-    yield _row(
-        "expression: genes related to the image features",
-        name,
-        "genes",
-        RELATED,
-        row["n_related"],
-        np.nan,
-        np.nan,
-        ("not comparable", "the paper's gene panel is unknown, so the count depends on ours"),
-        bar,
-    )
-    verdict = judge_gain(
-        row["ci_low"], row["ci_high"], none=0.5, published=round(IMPROVED / RELATED, 3)
-    )
-    yield _row(
-        f"expression: most related genes are predicted better ({IMPROVED} of {RELATED})",
-        name,
-        "share of related genes",
-        round(IMPROVED / RELATED, 3),
-        row["fraction"],
-        row["ci_low"],
-        row["ci_high"],
-        verdict,
-        bar,
-    )
+    claim = "expression: genes related to the image features"
+    why = "the paper's gene panel is unknown, so the count depends on ours"
+    yield claim, name, "genes", RELATED, row["n_related"], *NO_INTERVAL, "not comparable", why
+    claim = f"expression: most related genes are predicted better ({IMPROVED} of {RELATED})"
+    interval, published = (row["ci_low"], row["ci_high"]), round(IMPROVED / RELATED, 3)
+    verdict = judge_gain(*interval, none=0.5, published=published)
+    yield claim, name, "share of related genes", published, row["fraction"], *interval, *verdict
 
 
-def _mutation(mutation: pd.DataFrame, name: str, bar: str) -> Iterator[Row]:
+def _mutation(mutation: pd.DataFrame, name: str) -> Iterator[Row]:
     for gene in BETTER_GENES:
         row = _only(mutation, gene, name)
-        yield _row(
-            f"mutation: {gene} is predicted better",
-            name,
-            "AUROC difference",
-            None,
-            row["delta"],
-            row["ci_low"],
-            row["ci_high"],
-            judge_gain(row["ci_low"], row["ci_high"]),
-            bar,
-        )
-    own = mutation.loc[mutation["extractor"] == name, "delta"].dropna()
-    yield _row(
+        claim, interval = f"mutation: {gene} is predicted better", (row["ci_low"], row["ci_high"])
+        yield claim, name, "AUROC difference", None, row["delta"], *interval, *judge_gain(*interval)
+    better = mutation.loc[mutation["extractor"] == name, "delta"].dropna() > 0
+    claim = (
         f"mutation: better for {len(BETTER_GENES)} of {GENES_TESTED} genes"
-        f" (here {int((own > 0).sum())} of {len(own)})",
-        name,
-        "share of genes",
-        round(len(BETTER_GENES) / GENES_TESTED, 3),
-        float((own > 0).mean()) if len(own) else np.nan,
-        np.nan,
-        np.nan,
-        ("not comparable", f"which {GENES_TESTED} genes the paper tested is unknown"),
-        bar,
+        f" (here {better.sum()} of {len(better)})"
     )
+    published = round(len(BETTER_GENES) / GENES_TESTED, 3)
+    why = f"which {GENES_TESTED} genes the paper tested is unknown"
+    here = float(better.mean())  # NaN of no gene
+    yield claim, name, "share of genes", published, here, *NO_INTERVAL, "not comparable", why
 
 
-def _row(
-    claim: str,
-    extractor: str,
-    quantity: str,
-    published: float | None,
-    here: float,
-    low: float,
-    high: float,
-    verdict: tuple[str, str],
-    bar: str,
-) -> Row:
-    """Make a row; what bars the comparison overrides any verdict on the numbers."""
-    decided, why = ("not comparable", bar) if bar else verdict
-    return Row(claim, extractor, quantity, published, here, low, high, decided, why)
+def _barred(rows: Iterable[Row], bar: str) -> Iterator[Row]:
+    """Let what bars the comparison override any verdict on the numbers."""
+    for row in rows:
+        yield (*row[:-2], "not comparable", bar) if bar else row
 
 
 def _other_data(study: str, random_weights: bool) -> str:

@@ -31,17 +31,17 @@ def write_flow(
 ) -> None:
     """Write how many slides, patients and patches enter, are left out and why, and are compared.
 
+    In `COHORT_FLOW`, `task` is empty where a row is of the whole cohort. A row of kind ``in``
+    counts who is there at the step; one of kind ``out`` who does not reach it, and `code` says why:
+    one of `core.exclusions.CODES`, a verdict of quality control, or ``not_stored``. `unit` is
+    ``slide``, ``patient``, ``patch`` or ``target``.
+
     Parameters
     ----------
-    qc_table, excluded_table, cohort_table : str or Path
-        ``tables/qc.tsv``, ``tables/excluded_slides.tsv`` and ``tables/cohort.tsv``.
+    qc_table, excluded_table, cohort_table, out_path : str or Path
+        ``qc.tsv``, ``excluded_slides.tsv`` and ``cohort.tsv``, and the table to write.
     labels_flow : mapping of str to path
         ``labels/{task}.flow.tsv`` of each task.
-    out_path : str or Path
-        ``tables/cohort_flow.tsv`` to write (`COHORT_FLOW`). `task` is empty where a row is of the
-        whole cohort. A row of kind ``in`` counts who is there at the step; one of kind ``out`` who
-        does not reach it, and `code` says why: one of `core.exclusions.CODES`, a verdict of quality
-        control, or ``not_stored``. `unit` is ``slide``, ``patient``, ``patch`` or ``target``.
     apply_qc : bool
         Whether quality control's verdicts leave patches out.
     """

@@ -28,25 +28,24 @@ def write_images(
     tolerance: float,
     patch_px: int,
 ) -> None:
-    """Read the patches of the gallery from their slides, without normalising their stain.
+    """Write the patches of ``tables/gallery.tsv`` as a store (`IMAGES`), read from their slides.
 
-    Where a slide is gone (a fetched slide is deleted once its patches are extracted), its patches
-    come from its patch store, if that was kept; these are normalised.
+    Their stain is not normalised. Where a slide is gone (a fetched slide is deleted once its
+    patches are extracted), its patches come from its patch store, if that was kept; these are
+    normalised.
 
     Parameters
     ----------
-    table_path : str or Path
-        ``tables/gallery.tsv``.
+    table_path, out_path : str or Path
+        The table to read, the store to write.
     slides : mapping of slide to path and µm/px
         As in the slide sheet.
     patches : str or Path
         The folder of the patch stores.
-    out_path : str or Path
-        The store `IMAGES` to write.
     target_mpp, tolerance, patch_px
         The scale of the patches, from the config.
     """
-    table = read_table(table_path, GALLERY)
+    table = read_table(table_path, GALLERY).astype({"x": "int64", "y": "int64"})
     images = np.zeros((len(table), patch_px, patch_px, 3), dtype=np.uint8)
     shown = np.zeros(len(table), dtype=bool)
     for slide, rows in table.groupby("slide"):
@@ -54,18 +53,15 @@ def write_images(
         try:
             with SlideReader(path, mpp) as reader:
                 scale = reader.scale(target_mpp=target_mpp, tolerance=tolerance, patch_px=patch_px)
-                for row, x, y in zip(rows.index, rows["x"], rows["y"], strict=True):
-                    images[row] = reader.read_patch(int(x), int(y), scale)
-                    shown[row] = True
+                for row, x, y in rows[["x", "y"]].itertuples(name=None):
+                    images[row], shown[row] = reader.read_patch(x, y, scale), True
         except SlideError:
             for row, image in _stored(Path(patches, f"{slide}.h5"), str(slide), rows):
                 images[row], shown[row] = image, True
     with create_store(out_path, IMAGES, {}) as store:
         store.create_dataset("slide", data=table["slide"].tolist(), dtype=h5py.string_dtype())
-        for name in ("x", "y"):
-            store[name] = table[name].to_numpy(dtype=np.int64)
-        store["images"] = images
-        store["shown"] = shown
+        store["x"], store["y"] = table["x"].to_numpy(), table["y"].to_numpy()
+        store["images"], store["shown"] = images, shown
 
 
 def _stored(
@@ -75,7 +71,7 @@ def _stored(
     if not path.exists():
         return
     with open_store(path, "patches/1", slide=slide) as store:
-        place = {(x, y): index for index, (x, y) in enumerate(store["coords"][:].tolist())}
-        for row, x, y in zip(rows.index.tolist(), rows["x"], rows["y"], strict=True):
-            if (index := place.get((int(x), int(y)))) is not None:
+        stored = {(x, y): index for index, (x, y) in enumerate(store["coords"][:].tolist())}
+        for row, *place in rows[["x", "y"]].itertuples(name=None):
+            if (index := stored.get(tuple(place))) is not None:
                 yield row, decode(store["images"][index])

@@ -46,23 +46,18 @@ SLIDE_JOBS = {
 }
 """The rules that run once per slide, by the column of their seconds."""
 
-SLIDE_COSTS = TableSchema(
+SLIDE_COSTS = TableSchema.of(
     "slide_costs",
-    {
-        "slide": "text",
-        "n_tiles": "integer",
-        **dict.fromkeys(SLIDE_JOBS, "number"),
-        "seconds": "number",
-        "tiles_per_second": "number",
-        "max_rss_mb": "number",
-    },
+    "text: slide",
+    "integer: n_tiles",
+    f"number: {' '.join(SLIDE_JOBS)} seconds tiles_per_second max_rss_mb",
 )
 
 
 def tabulate_slides(
     slides: Collection[str], verdicts: str | Path, benchmarks: str | Path, table: str | Path
 ) -> None:
-    """Write one row per slide: its tiles, seconds by job and in all, tiles per second, memory.
+    """Write one row per slide (`SLIDE_COSTS`).
 
     Parameters
     ----------
@@ -74,7 +69,7 @@ def tabulate_slides(
         The folder of Snakemake's benchmark files: ``{rule}/{slide}.tsv``. Cells are empty where a
         file is missing.
     table : str or Path
-        The table to write (`SLIDE_COSTS`).
+        The table to write.
     """
     rows = []
     for slide in sorted(slides):
@@ -82,20 +77,22 @@ def tabulate_slides(
             n_tiles = len(store["reason"])
         files = {job: Path(benchmarks, rule, f"{slide}.tsv") for job, rule in SLIDE_JOBS.items()}
         jobs = {job: _measured(path) for job, path in files.items() if path.exists()}
-        seconds = {job: measured["s"] for job, measured in jobs.items()}
-        row = {"slide": slide, "n_tiles": n_tiles, **seconds}
+        row = {"slide": slide, "n_tiles": n_tiles, **{job: run["s"] for job, run in jobs.items()}}
         if len(jobs) == len(SLIDE_JOBS):
-            row["seconds"] = round(sum(seconds.values()), 4)
-        if seconds.get("extract_seconds"):
-            row["tiles_per_second"] = round(n_tiles / seconds["extract_seconds"], 1)
-        memory = max((measured["max_rss"] for measured in jobs.values()), default=None)
-        rows.append(row | {"max_rss_mb": memory})
-    columns = list(SLIDE_COSTS.columns)
-    write_table(pd.DataFrame(rows, columns=columns), table, SLIDE_COSTS)
+            row["seconds"] = round(sum(run["s"] for run in jobs.values()), 4)
+        if seconds := row.get("extract_seconds"):
+            row["tiles_per_second"] = round(n_tiles / seconds, 1)
+        row["max_rss_mb"] = max((run["max_rss"] for run in jobs.values()), default=None)
+        rows.append(row)
+    write_table(pd.DataFrame(rows, columns=list(SLIDE_COSTS.columns)), table, SLIDE_COSTS)
 
 
 def tabulate_jobs(benchmarks: str | Path, on_gpu: Collection[str], table: str | Path) -> None:
-    """Write one row per rule: its jobs, their hours and their memory.
+    """Write one row per rule (`COSTS`): its jobs, their hours and their memory.
+
+    `gpu_hours` is the wall time of jobs that hold a GPU, and seconds are wall time. Snakemake
+    measures neither CPU time nor memory of a job that ends at once; such a job counts its wall time
+    as CPU time.
 
     Parameters
     ----------
@@ -104,31 +101,19 @@ def tabulate_jobs(benchmarks: str | Path, on_gpu: Collection[str], table: str | 
     on_gpu : collection of str
         The rules whose jobs hold a GPU.
     table : str or Path
-        The table to write (`COSTS`); `gpu_hours` is the wall time of jobs that hold a GPU, and
-        seconds are wall time. Snakemake measures neither CPU time nor memory of a job that ends at
-        once; such a job counts its wall time as CPU time.
+        The table to write.
     """
     rows = []
     for rule, stage in STAGES.items():
         folder = Path(benchmarks)
-        files = [*folder.glob(f"{rule}.tsv"), *folder.glob(f"{rule}/**/*.tsv")]
+        files = sorted([*folder.glob(f"{rule}.tsv"), *folder.glob(f"{rule}/**/*.tsv")])
         if not files:
             continue
-        jobs = pd.DataFrame([_measured(path) for path in sorted(files)])
-        wall = jobs["s"].sum() / 3600
-        rows.append(
-            {
-                "stage": stage,
-                "rule": rule,
-                "jobs": len(jobs),
-                "wall_hours": wall,
-                "cpu_hours": jobs["cpu_time"].fillna(jobs["s"]).sum() / 3600,
-                "gpu_hours": wall if rule in on_gpu else 0.0,
-                "median_seconds": jobs["s"].median(),
-                "longest_seconds": jobs["s"].max(),
-                "max_rss_mb": jobs["max_rss"].max(),
-            }
-        )
+        jobs = pd.DataFrame([_measured(path) for path in files])
+        seconds, cpu = jobs["s"], jobs["cpu_time"].fillna(jobs["s"]).sum() / 3600
+        wall, memory = seconds.sum() / 3600, jobs["max_rss"].max()
+        hours = (wall, cpu, wall if rule in on_gpu else 0.0)
+        rows.append((stage, rule, len(jobs), *hours, seconds.median(), seconds.max(), memory))
     write_table(pd.DataFrame(rows, columns=list(COSTS.columns)).round(6), table, COSTS)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from ..evaluation.kinds import KINDS
@@ -16,12 +14,7 @@ def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def extractors(comparison: pd.DataFrame) -> list[str]:
     """Return the names of the extractors, the baseline first, then in the order of the table."""
-    return unique([*comparison["baseline"], *comparison["extractor"]])
-
-
-def unique(values: Iterable[str]) -> list[str]:
-    """Return the values in the order of their first appearance."""
-    return list(dict.fromkeys(values))
+    return list(dict.fromkeys([*comparison["baseline"], *comparison["extractor"]]))
 
 
 def flag(column: pd.Series) -> pd.Series:

@@ -26,22 +26,8 @@ from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
 SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
-        *COMPARED.values(),
-        CLAIMS,
-        CLASSIFIER,
-        COHORT,
-        COHORT_FLOW,
-        COSTS,
-        EMBEDDING,
-        EXCLUDED,
-        EXCLUDED_SLIDES,
-        GALLERY,
-        QC,
-        SCORES,
-        SLIDE_COSTS,
-        TRAINING,
-        TRUTH,
-        USED,
+        *(*COMPARED.values(), CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING, EXCLUDED),
+        *(EXCLUDED_SLIDES, GALLERY, QC, SCORES, SLIDE_COSTS, TRAINING, TRUTH, USED),
     )
 }
 """The columns of each table, as declared where it is made."""
@@ -54,8 +40,6 @@ SEVERAL: Mapping[str, tuple[str, ...]] = {
 }
 """Tables of which a study has several, and the columns that say of what each one is."""
 
-GALLERY_IMAGES = "gallery_images"
-
 Tables = Mapping[str, pd.DataFrame]
 Files: TypeAlias = "str | Path | Mapping[str, Files]"
 Paths = Mapping[str, Files]
@@ -65,43 +49,32 @@ Paths = Mapping[str, Files]
 def read_tables(paths: Paths) -> dict[str, pd.DataFrame]:
     """Read tables by name.
 
-    Parameters
-    ----------
-    paths : mapping of str to path, or to nested mappings of paths
-        A table's path by its name. The rows of those in `SEVERAL` are joined; the keys of their
-        mapping become columns, or are checked where the table has them. ``gallery_images`` is an
-        HDF5 file.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        By name. The images have one row each: `slide`, `x`, `y`, `image` (h, w, 3) uint8, `shown`.
+    The rows of the tables in `SEVERAL` are joined; the keys of their mapping become columns, or are
+    checked where the table has them. ``gallery_images`` is an HDF5 file, read as one row per image:
+    `slide`, `x`, `y`, `image` (h, w, 3) uint8, `shown`.
     """
-    return {name: _read(name, path) for name, path in paths.items()}
+    return {name: _read(name, files) for name, files in paths.items()}
 
 
 def _read(name: str, files: Files) -> pd.DataFrame:
-    if name == GALLERY_IMAGES:
+    if name == "gallery_images":
         return _images(files)
     schema, columns = SCHEMAS[name], SEVERAL.get(name, ())
-    parts = []
+    parts = [schema.empty().assign(**{column: [] for column in columns})]
     for keys, path in _leaves(files):
         whose = dict(zip(columns, keys, strict=True))
         identity = {column: key for column, key in whose.items() if column in schema.columns}
         parts.append(read_table(path, schema, **identity).assign(**whose))
-    if not parts:
-        return schema.empty().assign(**{column: [] for column in columns})
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
-def _leaves(files: Files) -> Iterator[tuple[tuple[str, ...], str | Path]]:
+def _leaves(files: Files, *keys: str) -> Iterator[tuple[tuple[str, ...], str | Path]]:
     """Yield the paths of nested mappings, each with the keys that lead to it."""
-    if not isinstance(files, Mapping):
-        yield (), files
-        return
-    for key, inner in files.items():
-        for keys, path in _leaves(inner):
-            yield (key, *keys), path
+    if isinstance(files, Mapping):
+        for key, inner in files.items():
+            yield from _leaves(inner, *keys, key)
+    else:
+        yield keys, files
 
 
 def _images(files: Files) -> pd.DataFrame:
