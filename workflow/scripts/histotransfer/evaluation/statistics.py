@@ -17,6 +17,11 @@ NOT_ESTIMABLE = "not estimable"
 NO_DIFFERENCE = "no difference"  # every fold's difference is exactly zero
 CONSTANT = "constant difference"  # the same in every fold: no variance to test against
 
+LEVEL = 0.95
+"""The coverage of every interval."""
+Z95 = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
+
 Float = npt.NDArray[np.float64]
 
 
@@ -28,7 +33,7 @@ class Difference:
     ----------
     delta : float
         Mean over the folds.
-    ci_low, ci_high, p : float
+    ci_low, ci_high, p_corrected : float
         Corrected resampled t-test: 95 % interval and two-sided p.
     prob_better, prob_equivalent, prob_worse : float
         Bayesian correlated t-test.
@@ -40,16 +45,14 @@ class Difference:
     delta: float
     ci_low: float
     ci_high: float
-    p: float
+    p_corrected: float
     prob_better: float
     prob_equivalent: float
     prob_worse: float
     status: str
 
 
-def compare(
-    differences: npt.ArrayLike, *, folds: int, rope: float, level: float = 0.95
-) -> Difference:
+def compare(differences: npt.ArrayLike, *, folds: int, rope: float) -> Difference:
     """Test the differences of r × k folds: Nadeau–Bengio, and its Bayesian counterpart.
 
     The variance of the mean difference over J folds is taken as ``(1/J + 1/(k-1)) var``: folds
@@ -59,18 +62,12 @@ def compare(
     Parameters
     ----------
     differences : (J,) array
-        Score of the compared extractor minus score of the baseline in the same fold; NaN where
-        undefined, which are left out.
+        Score of the compared extractor minus score of the baseline in the same fold; NaN, where
+        undefined, are left out.
     folds : int
         k, at least 2.
     rope : float
         Half-width of the region of practical equivalence.
-    level : float
-        Coverage of the interval.
-
-    Returns
-    -------
-    Difference
 
     References
     ----------
@@ -91,12 +88,10 @@ def compare(
     scale = np.sqrt((1 / len(d) + 1 / (folds - 1)) * d.var(ddof=1))
     # The posterior of the difference is the sampling distribution of the test, centred on delta.
     posterior = stats.t(len(d) - 1, loc=delta, scale=scale)
-    low, high = posterior.interval(level)
-    p = 2 * stats.t.sf(abs(delta) / scale, len(d) - 1)
+    low, high = posterior.interval(LEVEL)
+    p = float(2 * stats.t.sf(abs(delta) / scale, len(d) - 1))
     worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
-    return Difference(
-        delta, float(low), float(high), float(p), better, 1 - better - worse, worse, OK
-    )
+    return Difference(delta, float(low), float(high), p, better, 1 - better - worse, worse, OK)
 
 
 def wilcoxon(differences: npt.ArrayLike) -> float:
@@ -141,19 +136,7 @@ def sign_test(improved: int, n: int) -> float:
 def resamples(groups: npt.ArrayLike, n_resamples: int, rng: np.random.Generator) -> Float:
     """Draw bootstrap resamples of groups (patients) with replacement.
 
-    Parameters
-    ----------
-    groups : (n,) array
-        The group of each sample.
-    n_resamples : int
-        Number of resamples.
-    rng : numpy.random.Generator
-        Draws the groups.
-
-    Returns
-    -------
-    (n_resamples, n) float64
-        How often each sample is in each resample.
+    Returns (n_resamples, n) how often each sample is in each resample, given its group (n,).
     """
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
     n_groups = int(codes.max()) + 1
@@ -230,23 +213,14 @@ def resampled_roc(weights: Float, truth: Float, predicted: Float, at: Float) -> 
     The average is vertical: of the true positive rates at the same false positive rate (Fawcett,
     Pattern Recognit Lett 2006;27:861). Ties are joined by a straight line.
 
-    Parameters
-    ----------
-    weights, truth, predicted
-        As for `resampled_auroc`.
-    at : (m,) float64
-        False positive rates, ascending from 0 to 1.
-
-    Returns
-    -------
-    (b, m) float64
-        True positive rates; NaN where a resample lacks a class.
+    Takes what `resampled_auroc` takes, and (m,) false positive rates, ascending from 0 to 1.
+    Returns (b, m) true positive rates; NaN where a resample lacks a class.
     """
     known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
     w, positive = weights[:, known], truth[known] == 1
-    curves = np.zeros((len(w), len(at)))
     if not 0 < positive.sum() < len(positive):
-        return np.full_like(curves, np.nan)
+        return np.full((len(w), len(at)), np.nan)
+    curves = np.zeros((len(w), len(at)))
     for values in predicted[:, known]:
         order = np.argsort(-values, kind="stable")
         # A threshold between equal predictions separates nothing.
@@ -270,11 +244,26 @@ def resampled_accuracy(weights: Float, hits: Float) -> Float:
         return np.asarray(w @ hits[known] / w.sum(axis=1))
 
 
-def percentile_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Return the percentile bootstrap interval over the defined resamples; NaN if there is none."""
+def percentile_interval(values: npt.ArrayLike) -> tuple[float, float]:
+    """Return the 95 % percentile interval over the defined resamples; NaN if there is none."""
     v = np.asarray(values, dtype=np.float64)
     v = v[np.isfinite(v)]
     if len(v) == 0:
         return float("nan"), float("nan")
-    low, high = np.quantile(v, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(v, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:
+    """Return the 95 % Wilson score interval of a fraction of `n` independent observations.
+
+    NaN where `n` is 0 or missing. A mean over repeats need not be a count over `n`. Patches of one
+    patient resemble each other, so as an interval for an accuracy over patches it is the narrowest
+    that can be defended. Wilson EB, J Am Stat Assoc 1927;22:209.
+    """
+    p, count = np.asarray(fraction, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z2_n = Z95**2 / count
+        centre = (p + z2_n / 2) / (1 + z2_n)
+        half = Z95 / (1 + z2_n) * np.sqrt(p * (1 - p) / count + z2_n / (4 * count))
+    return np.asarray(centre - half), np.asarray(centre + half)
