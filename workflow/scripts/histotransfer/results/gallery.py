@@ -12,10 +12,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..core.tables import read_table, write_table
-from ..evaluation.cross_validation import fold_of_samples, read_data
+from ..evaluation.cross_validation import read_data
 from ..evaluation.kinds import KINDS
 from ..evaluation.predictors.predictor import Draws
-from ..evaluation.splits import SPLITS
+from ..evaluation.splits import SPLITS, fold_of_samples
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
 from ..features.pooling import kept_patches, pooled_alone
 from ..study.parameters import PoolingParameters

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from .predictor import Draws, Float, Ints, Predictor
+from .predictor import Bools, Draws, Float, Ints, Predictor
 from .rotation import Rotation
 from .softmax import Axes, Softmax, principal_axes
 
@@ -35,12 +34,7 @@ class MultinomialLogisticModel:
 class MultinomialLogistic(Predictor):
     """Scikit-learn's ``Pipeline(StandardScaler, LogisticRegression)`` with L2; targets are classes.
 
-    Attributes
-    ----------
-    c : float
-        The sum of losses is multiplied by it.
-    axes : Axes, optional
-        Of the features, where several repeats share it (`prepared`).
+    The axes of the features are given where several repeats share them (`prepared`).
     """
 
     c: float
@@ -78,7 +72,7 @@ class MultinomialLogistic(Predictor):
             predictions[test] = self._rotated(features, truth, test)
         return predictions, chosen
 
-    def _rotated(self, features: Float, truth: Float, test: npt.NDArray[np.bool_]) -> Float:
+    def _rotated(self, features: Float, truth: Float, test: Bools) -> Float:
         """Fit one training fold in its own coordinates and return its test fold's probabilities."""
         rotation = Rotation.of(features[~test])
         samples = np.vstack([rotation.train, rotation.apply(features[test])])

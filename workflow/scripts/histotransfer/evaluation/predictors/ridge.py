@@ -31,12 +31,8 @@ class Ridge(Predictor):
 
     Leaving one sample out has a closed form: its error is the residual divided by one minus its
     leverage (Allen 1974; Golub, Heath & Wahba 1979), the intercept being refitted but, as in
-    scikit-learn's RidgeCV, not the standardisation.
-
-    Attributes
-    ----------
-    alphas : sequence of float
-        Penalties to choose from, all above 0; the first wins a tie.
+    scikit-learn's RidgeCV, not the standardisation. Of the alphas, all above 0, the first wins a
+    tie.
     """
 
     alphas: Sequence[float]

@@ -10,16 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from .predictor import Float
 
 
 def centre_and_scale(features: Float) -> tuple[Float, Float]:
-    """Return each feature's mean and standard deviation, infinite for a constant one.
-
-    Constant is what scikit-learn calls so, by its rule for rounding errors.
-    """
+    """Return each feature's mean and deviation, infinite where scikit-learn calls it constant."""
     n = len(features)
     mean, variance = features.mean(axis=0), features.var(axis=0)
     eps = np.finfo(np.float64).eps
@@ -34,8 +30,7 @@ class Rotation:
     Attributes
     ----------
     train : (n, r) float64
-        Coordinates of the training samples: centred, the columns orthogonal to each other, at most
-        min(n - 1, d) of them.
+        Coordinates of the training samples: centred, columns orthogonal, r at most min(n - 1, d).
     power : (r,) float64
         Squared length of each column of `train`, descending.
     """
