@@ -9,20 +9,7 @@ import numpy as np
 
 from .lbfgs import dot, minimise
 from .predictor import Bools, Draws, Float, Predictor
-from .rotation import Rotation
-
-
-@dataclass(frozen=True)
-class BinaryLogisticModel:
-    """A fitted logistic regression; see `Model`."""
-
-    rotation: Rotation
-    weights: Float
-    chosen: Float
-
-    def predict(self, features: Float) -> Float:
-        """Predict the (m, t) probabilities to be positive."""
-        return _sigmoid(_affine(self.rotation.apply(features), self.weights))
+from .rotation import LinearModel, Rotation, affine
 
 
 @dataclass(frozen=True)
@@ -34,7 +21,7 @@ class BinaryLogistic(Predictor):
 
     cs: Sequence[float]
 
-    def fit(self, features: Float, truth: Float, draws: Draws) -> BinaryLogisticModel:
+    def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
         rotation = Rotation.of(features)
         inner = np.column_stack([draws.inner_folds(labels) for labels in truth.T])
@@ -52,12 +39,12 @@ class BinaryLogistic(Predictor):
                 weights = _fit_binary(
                     rotation, repeated, ~held_out, np.full(k * t, c), weights, tolerance=1e-5
                 )
-                loss = _log_loss(_affine(rotation.train, weights), repeated) * held_out
+                loss = _log_loss(affine(rotation.train, weights), repeated) * held_out
                 losses[row] = (loss.sum(axis=0) / held_out.sum(axis=0)).reshape(k, t).mean(axis=0)
         chosen = ladder[losses.argmin(axis=0)]
         used, start = np.ones((n, t), dtype=bool), np.zeros((len(rotation.power) + 1, t))
         weights = _fit_binary(rotation, truth, used, chosen, start, tolerance=1e-9)
-        return BinaryLogisticModel(rotation, weights, chosen)
+        return LinearModel(rotation, weights, chosen, _sigmoid)
 
 
 def _fit_binary(
@@ -67,7 +54,7 @@ def _fit_binary(
     # The Hessian of the log-loss is that of least squares, diagonal in these coordinates, weighted
     # by p (1 - p) of each sample: dividing by its root, as if all had the start's mean weight,
     # leaves curvatures near 1.
-    p = _sigmoid(_affine(rotation.train, start))
+    p = _sigmoid(affine(rotation.train, start))
     weight = c * (used * p * (1 - p)).sum(axis=0)
     curvature = np.outer(rotation.power, weight / len(labels)) + 1
     scale: Float = 1 / np.sqrt(np.vstack([weight, curvature]))
@@ -75,7 +62,7 @@ def _fit_binary(
 
     def objective(scaled: Float) -> tuple[Float, Float]:
         weights = scaled * scale
-        scores = _affine(rotation.train, weights)
+        scores = affine(rotation.train, weights)
         small = np.exp(-np.abs(scores))
         loss = np.maximum(scores, 0) - labels * scores + np.log1p(small)
         value = dot(factor, loss) + dot(weights[1:], weights[1:]) / 2
@@ -86,12 +73,6 @@ def _fit_binary(
         return value, gradient * scale
 
     return minimise(objective, start / scale, tolerance=tolerance) * scale
-
-
-def _affine(samples: Float, weights: Float) -> Float:
-    scores: Float = samples @ weights[1:]
-    scores += weights[0]
-    return scores
 
 
 def _sigmoid(scores: Float) -> Float:

@@ -20,14 +20,9 @@ def minimise(
     The columns share nothing but the evaluation, which is then a product of matrices. Nocedal &
     Wright, Numerical Optimization (2006), algorithm 7.4.
 
-    Parameters
-    ----------
-    objective : callable
-        Maps (p, columns) points to (columns,) values and (p, columns) gradients. No curvature may
-        exceed 1, so that a step along the negative gradient always descends.
-    start : (p, columns) float64
-    tolerance : float
-        A column is done when its gradient is this small relative to that at zero.
+    The objective maps (p, columns) points to (columns,) values and (p, columns) gradients. No
+    curvature may exceed 1, so that a step along the negative gradient always descends. A column is
+    done when its gradient is within the tolerance, relative to that at zero.
     """
     at_zero = np.linalg.norm(objective(np.zeros_like(start))[1], axis=0)
     goal = tolerance * np.maximum(at_zero, np.finfo(np.float64).tiny)

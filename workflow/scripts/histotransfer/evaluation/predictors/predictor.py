@@ -66,16 +66,10 @@ class Predictor(ABC):
 
     @abstractmethod
     def fit(self, features: Float, truth: Float, draws: Draws) -> Model:
-        """Fit all targets.
+        """Fit all targets of a training fold.
 
-        Parameters
-        ----------
-        features : (n, d) float64
-            Not standardised.
-        truth : (n, t) float64
-            One column per target: values, 0 and 1, or the classes one-hot.
-        draws : Draws
-            Of the training fold.
+        Features (n, d) are not standardised; truth (n, t) has one column per target: values, 0 and
+        1, or the classes one-hot.
         """
 
     def prepared(self, features: Float) -> Self:

@@ -7,6 +7,7 @@ folds share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,8 @@ def centre_and_scale(features: Float) -> tuple[Float, Float]:
 class Rotation:
     """The way from features to the principal coordinates of the training samples.
 
-    Attributes
-    ----------
-    train : (n, r) float64
-        Coordinates of the training samples: centred, columns orthogonal, r at most min(n - 1, d).
-    power : (r,) float64
-        Squared length of each column of `train`, descending.
+    `train` are the (n, r) coordinates of the training samples: centred, columns orthogonal, r at
+    most min(n - 1, d); `power` (r,) is the squared length of each column, descending.
     """
 
     train: Float
@@ -64,6 +61,27 @@ class Rotation:
         if self._span is None:
             return np.asarray(standard @ self._axes)
         return np.asarray((standard @ self._span.T) @ self._axes)
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A fitted linear model; see `Model`. Weights are (1 + r, t), intercept first."""
+
+    rotation: Rotation
+    weights: Float
+    chosen: Float
+    link: Callable[[Float], Float]
+
+    def predict(self, features: Float) -> Float:
+        """Predict (m, t) targets."""
+        return self.link(affine(self.rotation.apply(features), self.weights))
+
+
+def affine(samples: Float, weights: Float) -> Float:
+    """Return the (n, t) scores of (n, r) samples under (1 + r, t) weights, intercept first."""
+    scores: Float = samples @ weights[1:]
+    scores += weights[0]
+    return scores
 
 
 def _standardised(features: Float, mean: Float, scale: Float) -> Float:

@@ -11,11 +11,7 @@ import numpy.typing as npt
 
 from .predictor import Draws, Float, Predictor
 
-TUNED_BY = {
-    "value": "neg_mean_squared_error",
-    "binary": "neg_brier_score",
-    "classes": "accuracy",
-}
+TUNED_BY = {"value": "neg_mean_squared_error", "binary": "neg_brier_score", "classes": "accuracy"}
 """What inner cross-validation maximises: proper scores, since these are what is predicted."""
 
 

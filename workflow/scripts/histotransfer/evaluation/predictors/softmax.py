@@ -18,12 +18,8 @@ Real = TypeVar("Real", Float, Single)
 class Axes:
     """Directions in which features vary, and how much: only the speed of a fit depends on them.
 
-    Attributes
-    ----------
-    directions : (d, r) float32 or None
-        Orthonormal, in columns; None if they are the coordinates' own.
-    power, rest : (r,) float64, float
-        Sum of squares of the samples along each, and its mean along the other d - r directions.
+    Directions are (d, r), orthonormal columns, or None for the coordinates' own; power is (r,) the
+    sum of squares of the samples along each, and rest its mean along the other d - r directions.
     """
 
     directions: Single | None
