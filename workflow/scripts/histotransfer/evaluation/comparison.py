@@ -17,8 +17,6 @@ from .kinds import ALL
 from .scores import POOLED
 from .task_results import TaskResults, read_results
 
-Row = dict[str, object]
-
 COMPARISON = TableSchema.of(
     "comparison",
     "text: task target metric",
@@ -83,7 +81,7 @@ def compare(results: TaskResults) -> pd.DataFrame:
     n = results.kind.counts(results.truth, results.predictions[baseline].targets)
     tables = []
     for name in compared:
-        rows: list[Row] = []
+        rows: list[dict[str, object]] = []
         for target in sorted(base.columns, key=lambda target: (target != ALL, target)):
             a, b = base[target], by_fold[name][target].reindex(base.index)
             d = b - a

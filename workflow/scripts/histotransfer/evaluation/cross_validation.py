@@ -59,16 +59,12 @@ def run_block(
     ----------
     features_path : str or Path
         ``pooled/{extractor}.h5``, or the feature file of the dataset for a task of patches.
-    labels_path, splits_path : str or Path
-        The task's.
     out_path : str or Path
         ``cv/{task}/{extractor}/{block}.h5``: predictions (repeats, samples, targets) f4, NaN where
         a sample lacks the label or could not be predicted; hyper (repeats, folds, targets) f4, the
         chosen alpha or C, or the number of the setting among the attribute `grid`.
-    parameters : PredictorParameters
-        By what the task is predicted.
-    task, extractor : str
-        Whose files these must be.
+    parameters, task, extractor
+        By what which task is predicted from whose features.
     repeats, seed, threads
         The block, what draws the inner folds, and how many repeats run beside each other.
 

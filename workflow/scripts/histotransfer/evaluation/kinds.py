@@ -25,24 +25,15 @@ ALL = "all"
 
 
 class TaskKind(ABC):
-    """A kind of task.
-
-    Attributes
-    ----------
-    name : str
-        The `kind` of a task in the config.
-    metric : str
-        The score by which extractors are compared.
-    tables : tuple of str
-        The tables of the comparison that only this kind has.
-    of_patches : bool
-        Whether the samples are patches of a dataset; otherwise they are patients.
-    """
+    """A kind of task, by its name in the config."""
 
     name: ClassVar[str]
     metric: ClassVar[str]
+    """The score by which extractors are compared."""
     tables: ClassVar[tuple[str, ...]]
+    """The tables of the comparison that only this kind has."""
     of_patches: ClassVar[bool] = False
+    """Whether the samples are patches of a dataset; otherwise they are patients."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -83,8 +74,7 @@ class TaskKind(ABC):
 
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
         """Count, per target, the samples that are compared: those that have the label."""
-        counts = np.isfinite(truth).sum(axis=0)
-        return dict(zip(targets, counts.tolist(), strict=True))
+        return dict(zip(targets, np.isfinite(truth).sum(axis=0).tolist(), strict=True))
 
 
 class Tissue(TaskKind):
@@ -139,8 +129,8 @@ class Tissue(TaskKind):
 
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
         """Count the patches of all classes, and of each."""
-        counts = (truth == 1).sum(axis=0)
-        return {ALL: len(truth), **dict(zip(targets, counts.tolist(), strict=True))}
+        counts = (truth == 1).sum(axis=0).tolist()
+        return {ALL: len(truth), **dict(zip(targets, counts, strict=True))}
 
 
 class Expression(TaskKind):
@@ -150,11 +140,8 @@ class Expression(TaskKind):
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return a predictor of numbers, of genes with at least two labels."""
-        one = (
-            Ridge(parameters.grid["alpha"])
-            if parameters.predictor == "ridge"
-            else ScikitLearn(parameters.predictor, parameters.grid, "value")
-        )
+        name, grid = parameters.predictor, parameters.grid
+        one = Ridge(grid["alpha"]) if name == "ridge" else ScikitLearn(name, grid, "value")
         return ByPattern(one, lambda truth: np.isfinite(truth).sum(axis=0) >= 2)
 
     def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
@@ -174,18 +161,14 @@ class Mutation(TaskKind):
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return a predictor of probabilities, of genes with two samples of each class."""
-        one = (
-            BinaryLogistic(parameters.grid["C"])
-            if parameters.predictor == "logistic"
-            else ScikitLearn(parameters.predictor, parameters.grid, "binary")
-        )
+        name, grid = parameters.predictor, parameters.grid
+        one = BinaryLogistic(grid["C"]) if name == "logistic" else ScikitLearn(name, grid, "binary")
         # Two, so that every inner training set has one of each.
         return ByPattern(one, lambda truth: self.estimable(truth, 2))
 
     def strata(self, labels: TaskLabels) -> Ints:
         """Return the carriers of each gene; who was not sequenced for it counts as none."""
-        genes = labels.values.sort_index(axis=1)
-        return genes.fillna(0).to_numpy(dtype=np.int64)
+        return labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
 
     def estimable(self, truth: Float, folds: int) -> Bools:
         """Tell of each gene whether each of its two classes has a sample for every fold."""

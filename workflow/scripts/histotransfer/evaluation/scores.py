@@ -36,8 +36,6 @@ def write_scores(
     ----------
     cv_paths : sequence of str or Path
         The blocks ``cv/{task}/{extractor}/*.h5``, in any order.
-    labels_path, splits_path : str or Path
-        The task's.
     out_path : str or Path
         The table `SCORES`; fold -1 is the whole repeat. The value is empty where the score is
         undefined, such as an AUROC in a fold of one class.

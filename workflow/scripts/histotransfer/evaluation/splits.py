@@ -33,19 +33,11 @@ def write_splits(
     tells who was tested when, and the balance of a single gene is hardly worse, since rare genes
     are dealt first.
 
-    Parameters
-    ----------
-    labels_path : str or Path
-        The task's.
-    out_path : str or Path
-        The table `SPLITS`, folds counted from 0, sorted by repeat and sample.
-    task, kind : str
-        The task, and its kind, whose `TaskKind.strata` are spread evenly over the folds.
-    parameters : SplitParameters
-        Repeat r depends on (seed, kind, r) and the labels alone: more repeats keep the first ones.
-        ``site`` is the second part of the TCGA barcode; what tells sites apart then tells no labels
-        (Howard et al., Nat Commun 2021;12:4423). Nobody knows the site of a patch: tasks of patches
-        keep their groups.
+    The table `SPLITS` counts folds from 0, and is sorted by repeat and sample; the kind's
+    `TaskKind.strata` are spread evenly over the folds. Repeat r depends on (seed, kind, r) and the
+    labels alone: more repeats keep the first ones. ``site`` is the second part of the TCGA barcode;
+    what tells sites apart then tells no labels (Howard et al., Nat Commun 2021;12:4423). Nobody
+    knows the site of a patch: tasks of patches keep their groups.
 
     Raises
     ------
@@ -112,20 +104,8 @@ def stratified_folds(counts: Ints, sizes: Ints, folds: int, rng: np.random.Gener
     each of its groups goes to the fold that lacks this stratum most, among equals to the fold that
     lacks samples most, among equals at random. Groups of no stratum fill the folds up.
 
-    Parameters
-    ----------
-    counts : (groups, strata) int
-        How many samples of each stratum a group holds.
-    sizes : (groups,) int
-        How many samples a group holds.
-    folds : int
-    rng : numpy.random.Generator
-        Draws the order of the groups and the ties.
-
-    Returns
-    -------
-    (groups,) int
-        The fold of each group.
+    Groups hold (groups, strata) counts of samples of each stratum, and (groups,) sizes; `rng` draws
+    their order and the ties. Returns (groups,) the fold of each.
     """
     n_groups, n_strata = counts.shape
     order = rng.permutation(n_groups)

@@ -16,11 +16,8 @@ OK = "ok"
 NOT_ESTIMABLE = "not estimable"
 NO_DIFFERENCE = "no difference"  # every fold's difference is exactly zero
 CONSTANT = "constant difference"  # the same in every fold: no variance to test against
-
 LEVEL = 0.95
 """The coverage of every interval."""
-Z95 = 1.959963984540054
-"""97.5 % quantile of the normal distribution."""
 
 Float = npt.NDArray[np.float64]
 
@@ -29,17 +26,10 @@ Float = npt.NDArray[np.float64]
 class Difference:
     """The difference of a score (compared minus baseline) over r × k folds.
 
-    Attributes
-    ----------
-    delta : float
-        Mean over the folds.
-    ci_low, ci_high, p_corrected : float
-        Corrected resampled t-test: 95 % interval and two-sided p.
-    prob_better, prob_equivalent, prob_worse : float
-        Bayesian correlated t-test.
-    status : str
-        `OK`, `NOT_ESTIMABLE` (fewer than two folds with a score: all NaN), `NO_DIFFERENCE` (p is 1,
-        the interval a point) or `CONSTANT` (p is NaN, the interval a point).
+    The mean, 95 % interval and two-sided p of the corrected resampled t-test, and the probabilities
+    of the Bayesian correlated t-test. Status is `OK`, `NOT_ESTIMABLE` (fewer than two folds with a
+    score: all NaN), `NO_DIFFERENCE` (p is 1, the interval a point) or `CONSTANT` (p is NaN, the
+    interval a point).
     """
 
     delta: float
@@ -74,8 +64,7 @@ def compare(differences: npt.ArrayLike, *, folds: int, rope: float) -> Differenc
     Nadeau & Bengio, Machine Learning 2003;52:239. Bouckaert & Frank, PAKDD 2004 (r × k).
     Corani & Benavoli, Machine Learning 2015;100:285 (Bayesian correlated t-test).
     """
-    d = np.asarray(differences, dtype=np.float64)
-    d = d[np.isfinite(d)]
+    d = _defined(differences)
     if len(d) < 2:
         nan = float("nan")
         return Difference(nan, nan, nan, nan, nan, nan, nan, NOT_ESTIMABLE)
@@ -94,14 +83,18 @@ def compare(differences: npt.ArrayLike, *, folds: int, rope: float) -> Differenc
     return Difference(delta, float(low), float(high), p, better, 1 - better - worse, worse, OK)
 
 
+def _defined(values: npt.ArrayLike) -> Float:
+    v = np.asarray(values, dtype=np.float64)
+    return v[np.isfinite(v)]
+
+
 def wilcoxon(differences: npt.ArrayLike) -> float:
     """Return the two-sided Wilcoxon signed-rank p over repeats: as published, anti-conservative.
 
     The repeats reuse the same samples, so this rejects far too often; it is shown beside the
     corrected test. All differences zero: 1. No difference defined: NaN.
     """
-    d = np.asarray(differences, dtype=np.float64)
-    d = d[np.isfinite(d)]
+    d = _defined(differences)
     if len(d) == 0:
         return float("nan")
     return 1.0 if not d.any() else float(stats.wilcoxon(d).pvalue)
@@ -150,25 +143,13 @@ def resamples(groups: npt.ArrayLike, n_resamples: int, rng: np.random.Generator)
 def resampled_pearson(weights: Float, truth: Float, predicted: Float) -> Float:
     """Return the correlation in each resample, averaged over the repeats, of one target.
 
-    Parameters
-    ----------
-    weights : (b, n) float64
-        From `resamples`.
-    truth : (n,) float64
-        Labels, NaN where missing.
-    predicted : (repeats, n) float64
-        Pooled out-of-fold predictions.
-
-    Returns
-    -------
-    (b,) float64
-        NaN where a resample has no variance.
+    Takes (b, n) `resamples`, (n,) labels, NaN where missing, and (repeats, n) pooled out-of-fold
+    predictions. Returns (b,) correlations, NaN where a resample has no variance.
     """
     known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
     w = weights[:, known]
     # Centring and scaling first keeps the moments below free of cancellation.
-    y = _centred(truth[known])
-    p = _centred(predicted[:, known].T)
+    y, p = _centred(truth[known]), _centred(predicted[:, known].T)
     total = w.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean_y, mean_p = w @ y[:, None] / total, w @ p / total
@@ -194,8 +175,7 @@ def resampled_auroc(weights: Float, truth: Float, predicted: Float) -> Float:
     every pair are averaged once.
     """
     known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
-    positive = known & (truth == 1)
-    negative = known & (truth == 0)
+    positive, negative = known & (truth == 1), known & (truth == 0)
     wins = np.zeros((int(positive.sum()), int(negative.sum())))
     for values in predicted:
         a, b = values[positive][:, None], values[negative][None, :]
@@ -246,12 +226,11 @@ def resampled_accuracy(weights: Float, hits: Float) -> Float:
 
 def percentile_interval(values: npt.ArrayLike) -> tuple[float, float]:
     """Return the 95 % percentile interval over the defined resamples; NaN if there is none."""
-    v = np.asarray(values, dtype=np.float64)
-    v = v[np.isfinite(v)]
+    v = _defined(values)
     if len(v) == 0:
         return float("nan"), float("nan")
-    low, high = np.quantile(v, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+    low, high = np.quantile(v, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    return low, high
 
 
 def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:
@@ -262,8 +241,9 @@ def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:
     that can be defended. Wilson EB, J Am Stat Assoc 1927;22:209.
     """
     p, count = np.asarray(fraction, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    z = stats.norm.ppf((1 + LEVEL) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z2_n = Z95**2 / count
+        z2_n = z**2 / count
         centre = (p + z2_n / 2) / (1 + z2_n)
-        half = Z95 / (1 + z2_n) * np.sqrt(p * (1 - p) / count + z2_n / (4 * count))
+        half = z / (1 + z2_n) * np.sqrt(p * (1 - p) / count + z2_n / (4 * count))
     return np.asarray(centre - half), np.asarray(centre + half)

@@ -12,8 +12,6 @@ from ..core.tables import TableSchema
 from . import statistics as st
 from .task_results import TaskResults
 
-Row = dict[str, object]
-
 CONFUSION = TableSchema.of(
     "confusion", "text: task extractor true predicted", "number: fraction", "integer: n"
 )
@@ -96,7 +94,7 @@ def improved(results: TaskResults) -> pd.DataFrame:
     by_gene = related.groupby("target")[["related", "related_bh"]].any()
     genes = by_gene.index[by_gene["related"]].tolist()
     r = related.pivot(index="target", columns="extractor", values="r")
-    rows: list[Row] = []
+    rows: list[dict[str, object]] = []
     for name in compared:
         better = int((r.loc[genes, name] > r.loc[genes, baseline]).sum())
         low, high = np.nan, np.nan
