@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from ..core.tables import read_table, write_table
 from ..evaluation.cross_validation import read_data
 from ..evaluation.kinds import KINDS
-from ..evaluation.predictors.predictor import Draws
+from ..evaluation.predictors.predictor import Draws, Float
 from ..evaluation.splits import SPLITS, fold_of_samples
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
 from ..features.pooling import kept_patches, pooled_alone
@@ -28,29 +28,19 @@ AT_ONCE = 16384
 """How many patches are predicted together: their 2048 features, and copies, take some 1.5 GB."""
 REPEAT = 0
 
-Float = npt.NDArray[np.float64]
 Files = Mapping[str, Mapping[str, str | Path]]
 
 
 @dataclass(frozen=True)
 class PatchFiles:
-    """Where the features and the verdicts of the slides' patches are.
-
-    Attributes
-    ----------
-    features : Path
-        The folder of ``{extractor}/{slide}.h5``.
-    verdicts : Path
-        The folder of ``{slide}.h5``.
-    patients : mapping of str to str
-        The patient of each slide.
-    pooling : PoolingParameters
-        Which patches count, and how they are pooled.
-    """
+    """Where the features and the verdicts of the slides' patches are, and how they are pooled."""
 
     features: Path
+    """The folder of ``{extractor}/{slide}.h5``."""
     verdicts: Path
+    """The folder of ``{slide}.h5``."""
     patients: Mapping[str, str]
+    """The patient of each slide."""
     pooling: PoolingParameters
 
     def of(self, extractor: str, patients: set[str]) -> Iterator[tuple[pd.DataFrame, Float]]:
@@ -106,10 +96,8 @@ def write_gallery(
     at a false discovery rate of alpha.
     """
     chosen = []
-    for path, schema, score in (
-        (related_genes, RELATED_GENES, "r"),
-        (mutation, MUTATION, "mean"),
-    ):
+    sources = (related_genes, RELATED_GENES, "r"), (mutation, MUTATION, "mean")
+    for path, schema, score in sources:
         table = read_table(path, schema)
         rows = table[table["extractor"].isin(list(files["pooled"]))]
         chosen.append(best_targets(rows, score, rows["q_bh"] <= alpha))
