@@ -22,6 +22,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation import metrics, scores
+from histotransfer.evaluation.kinds import KINDS
 from histotransfer.evaluation.splits import SPLITS
 from support.tasks import write_values
 
@@ -68,7 +69,7 @@ def test_spearman_and_r2_are_scipys_and_scikit_learns_on_what_is_known():
             assert rho[j] == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
             assert r2[j] == pytest.approx(r2_score(a, b), abs=1e-12)
     assert np.isnan([*rho[3:], *r2[3:]]).all()
-    table = metrics.expression_scores(truth, predicted, list("ABCDE"))
+    table = KINDS["expression"].scores(truth, predicted, list("ABCDE"))
     assert table.groupby("metric")["target"].agg("".join).to_dict() == dict.fromkeys(
         ["pearson", "spearman", "r2"], "ABCDE"
     )
@@ -78,7 +79,7 @@ def test_tissue_scores_are_scikit_learns():
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 3, 50)
     probabilities = rng.dirichlet([1, 1, 1], 50) + 0.3 * np.eye(3)[codes]
-    table = metrics.tissue_scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
+    table = KINDS["tissue"].scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
     predicted = probabilities.argmax(axis=1)
     expected = [
         accuracy_score(codes, predicted),

@@ -21,19 +21,19 @@ def test_corrected_resampled_t_test_is_its_formula():
     result = st.compare(d, folds=5, rope=0.01)
     # Nadeau & Bengio 2003 with n_test / n_train = 1/4, r x k = 50.
     t = d.mean() / np.sqrt((1 / 50 + 1 / 4) * d.var(ddof=1))
-    assert result.p == pytest.approx(2 * stats.t.sf(abs(t), 49))
+    assert result.p_corrected == pytest.approx(2 * stats.t.sf(abs(t), 49))
     half = stats.t.ppf(0.975, 49) * np.sqrt((1 / 50 + 1 / 4) * d.var(ddof=1))
     assert (result.ci_low, result.ci_high) == pytest.approx((d.mean() - half, d.mean() + half))
     # The interval excludes zero exactly when p is below 0.05.
     shifted = st.compare(d - d.mean() + half, folds=5, rope=0.01)
-    assert shifted.p == pytest.approx(0.05)
+    assert shifted.p_corrected == pytest.approx(0.05)
     assert shifted.ci_low == pytest.approx(0)
 
 
 def test_where_training_sets_do_not_overlap_it_is_the_plain_t_test():
     d = np.random.default_rng(2).normal(0.3, 1, 400)
     result = st.compare(d, folds=10**9, rope=0.0)
-    assert result.p == pytest.approx(stats.ttest_1samp(d, 0).pvalue, rel=1e-5)
+    assert result.p_corrected == pytest.approx(stats.ttest_1samp(d, 0).pvalue, rel=1e-5)
 
 
 @given(hyp.integers(0, 10**6), hyp.integers(2, 10), hyp.integers(2, 10))
@@ -49,14 +49,14 @@ def test_bayesian_correlated_t_test_is_baycomps(seed, runs, folds):
 def test_degenerate_differences_have_a_stated_result():
     nothing = st.compare([np.nan, np.nan, 0.1], folds=5, rope=0.01)
     assert nothing.status == "not estimable"
-    assert np.isnan(nothing.p)
+    assert np.isnan(nothing.p_corrected)
     same = st.compare(np.zeros(10), folds=5, rope=0.01)
-    assert (same.status, same.p, same.prob_equivalent) == ("no difference", 1.0, 1.0)
+    assert (same.status, same.p_corrected, same.prob_equivalent) == ("no difference", 1.0, 1.0)
     assert (same.delta, same.ci_low, same.ci_high) == (0, 0, 0)
     constant = st.compare(np.full(10, 0.1), folds=5, rope=0.01)
     assert constant.status == "constant difference"
     assert (constant.delta, constant.ci_low, constant.prob_better) == (0.1, 0.1, 1.0)
-    assert np.isnan(constant.p)
+    assert np.isnan(constant.p_corrected)
     gaps = st.compare([0.1, np.nan, 0.3, 0.2], folds=5, rope=0.01)
     assert gaps == st.compare([0.1, 0.3, 0.2], folds=5, rope=0.01)
 
@@ -173,7 +173,7 @@ def test_the_corrected_test_keeps_its_level_where_the_uncorrected_does_not():
     corrected, wilcoxon, plain = 0, 0, 0
     for _ in range(200):
         d = fold_scores(rng, effect=0)
-        corrected += st.compare(d, folds=5, rope=0.01).p < 0.05
+        corrected += st.compare(d, folds=5, rope=0.01).p_corrected < 0.05
         wilcoxon += st.wilcoxon(d) < 0.05
         plain += stats.ttest_1samp(d[np.isfinite(d)], 0).pvalue < 0.05
     assert corrected <= stats.binom.ppf(0.995, 200, 0.05)
@@ -185,8 +185,8 @@ def test_the_corrected_test_finds_a_planted_difference():
     rng = np.random.default_rng(7)
     studies = [fold_scores(rng, effect=1.5, n=150) for _ in range(40)]
     results = [st.compare(d, folds=5, rope=0.01) for d in studies]
-    assert sum(result.p < 0.05 and result.delta > 0 for result in results) >= 32
-    assert not any(result.p < 0.05 and result.delta < 0 for result in results)
+    assert sum(result.p_corrected < 0.05 and result.delta > 0 for result in results) >= 32
+    assert not any(result.p_corrected < 0.05 and result.delta < 0 for result in results)
 
 
 @given(seed=hyp.integers(0, 10_000), ties=hyp.booleans())

@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table
-from histotransfer.evaluation.intervals import wilson
+from histotransfer.evaluation.statistics import wilson
 from histotransfer.figures import style
 from histotransfer.figures.draw import PAINTERS, draw
 from histotransfer.results.tables import SCHEMAS, read_tables

@@ -116,7 +116,7 @@ SHEETS: dict[str, tuple[str | bytes, str]] = {
     "another encoding": ("slide\tpatient\tpath\nä\tP\tx\n".encode("latin-1"), "UTF-8"),
     "two bytes a letter": ("slide\tpatient\tpath\nS\tP\tx\n".encode("utf-16"), "UTF-8"),
     "a spreadsheet": (b"PK\x03\x04" + bytes(range(256)), "UTF-8"),
-    "an endless cell": (HEAD + "S\tP\t" + "x" * 200_000 + "\n", "is no table"),
+    "an endless cell": (HEAD + "S\tP\t" + "x" * 200_000 + "\n", "is not a table"),
     "an open quote": (HEAD + '"S\tP\tx\nT\tP\ty\n', "line"),
 }
 

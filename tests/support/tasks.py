@@ -44,7 +44,7 @@ def patients(n: int) -> list[str]:
     return [f"SIM-{i:03d}" for i in range(n)]
 
 
-def write_pooled(path: Path, features: np.ndarray, names: list[str], extractor: str = "E") -> Path:
+def write_pooled(path: Path, features: np.ndarray, names: list[str], extractor: str = "X") -> Path:
     with create_store(path, "pooled/1", {"extractor": extractor}) as store:
         store.create_dataset("features", data=features.astype("f4"))
         store.create_dataset("patient", data=np.array(names, object), dtype=h5py.string_dtype())

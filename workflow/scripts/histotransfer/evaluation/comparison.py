@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ from .kinds import ALL
 from .scores import POOLED
 from .task_results import TaskResults, read_results
 
-Row = dict[str, object]
-
 COMPARISON = TableSchema.of(
     "comparison",
     "text: task target metric",
@@ -29,10 +28,7 @@ COMPARISON = TableSchema.of(
     "number: boot_low boot_high",
 )
 METRICS = TableSchema.of(
-    "metrics",
-    "text: task target extractor metric",
-    "number: mean sd",
-    "integer: repeats",
+    "metrics", "text: task target extractor metric", "number: mean sd", "integer: repeats"
 )
 
 
@@ -55,8 +51,7 @@ def write_comparison(
     parameters : StatisticsParameters
         How they are compared.
     out : mapping of table to path
-        One for each of `MAKERS`; a table without rows, because no task is of its kind, holds its
-        header.
+        One for each of `MAKERS`; a table of which no task has rows holds its header.
     """
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in MAKERS}
     for number, (task, kind) in enumerate(kinds.items()):
@@ -64,9 +59,8 @@ def write_comparison(
         for name in ("comparison", "metrics", *results.kind.tables):
             tables[name].append(MAKERS[name](results))
     for name, path in out.items():
-        rows = [table for table in tables[name] if len(table)]
-        schema = SCHEMAS[name]
-        write_table(pd.concat(rows) if rows else schema.empty(), path, schema)
+        rows = [table for table in tables[name] if len(table)] or [SCHEMAS[name].empty()]
+        write_table(pd.concat(rows), path, SCHEMAS[name])
 
 
 def compare(results: TaskResults) -> pd.DataFrame:
@@ -76,49 +70,40 @@ def compare(results: TaskResults) -> pd.DataFrame:
     both have a score; `boot_low` and `boot_high` bound the difference of the scores of pooled
     out-of-fold predictions. `q_bh` is of `p_corrected`, over the targets of a task and extractor.
     """
-    metric = results.kind.metric
-    by_fold = {}
-    for name, table in results.scores.items():
-        primary = table[(table["metric"] == metric) & (table["fold"] != POOLED)]
-        by_fold[name] = primary.pivot(index=["repeat", "fold"], columns="target", values="value")
-    base = by_fold[results.baseline]
-    some = results.predictions[results.baseline]
-    n = results.kind.counts(results.truth, some.targets)
+    metric, (baseline, *compared) = results.kind.metric, results.scores
+    by_fold = {
+        name: table[(table["metric"] == metric) & (table["fold"] != POOLED)].pivot(
+            index=["repeat", "fold"], columns="target", values="value"
+        )
+        for name, table in results.scores.items()
+    }
+    base = by_fold[baseline]
+    n = results.kind.counts(results.truth, results.predictions[baseline].targets)
     tables = []
-    for name in results.compared:
-        rows: list[Row] = []
+    for name in compared:
+        rows: list[dict[str, object]] = []
         for target in sorted(base.columns, key=lambda target: (target != ALL, target)):
             a, b = base[target], by_fold[name][target].reindex(base.index)
             d = b - a
-            result = st.compare(d, folds=results.folds, rope=results.parameters.rope)
-            boot = results.resampled[name][target] - results.resampled[results.baseline][target]
+            difference = st.compare(d, folds=results.folds, rope=results.parameters.rope)
+            boot = results.resampled[name][target] - results.resampled[baseline][target]
             boot_low, boot_high = st.percentile_interval(boot)
             rows.append(
                 {
-                    "task": results.task,
                     "target": target,
-                    "metric": metric,
                     "n": n[target],
-                    "baseline": results.baseline,
-                    "extractor": name,
                     "baseline_mean": a[d.notna()].mean(),
                     "extractor_mean": b[d.notna()].mean(),
-                    "delta": result.delta,
-                    "ci_low": result.ci_low,
-                    "ci_high": result.ci_high,
-                    "p_corrected": result.p,
                     "p_wilcoxon": st.wilcoxon(d.groupby(level="repeat").mean()),
-                    "prob_better": result.prob_better,
-                    "prob_equivalent": result.prob_equivalent,
-                    "prob_worse": result.prob_worse,
-                    "status": result.status,
                     "boot_low": boot_low,
                     "boot_high": boot_high,
+                    **asdict(difference),
                 }
             )
-        table = pd.DataFrame(rows)
-        tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p_corrected"].astype(float))))
-    return pd.concat(tables) if tables else pd.DataFrame([])
+        table = pd.DataFrame(rows).assign(extractor=name)
+        tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p_corrected"])))
+    whose = {"task": results.task, "metric": metric, "baseline": baseline}
+    return pd.concat(tables).assign(**whose) if tables else COMPARISON.empty()
 
 
 def metrics(results: TaskResults) -> pd.DataFrame:
@@ -135,26 +120,18 @@ def metrics(results: TaskResults) -> pd.DataFrame:
     return pd.concat(tables)
 
 
+_TABLES = (
+    (COMPARISON, compare),
+    (METRICS, metrics),
+    (of_kinds.CONFUSION, of_kinds.confusion),
+    (of_kinds.RELATED_GENES, of_kinds.related_genes),
+    (of_kinds.IMPROVED, of_kinds.improved),
+    (of_kinds.MUTATION, of_kinds.mutation),
+    (of_kinds.ROC, of_kinds.roc),
+)
 MAKERS: Mapping[str, Callable[[TaskResults], pd.DataFrame]] = {
-    "comparison": compare,
-    "metrics": metrics,
-    "confusion": of_kinds.confusion,
-    "related_genes": of_kinds.related_genes,
-    "improved": of_kinds.improved,
-    "mutation": of_kinds.mutation,
-    "roc": of_kinds.roc,
+    schema.name: maker for schema, maker in _TABLES
 }
 """What makes each table of a task; `TaskKind.tables` says which kind has which."""
-SCHEMAS: Mapping[str, TableSchema] = {
-    schema.name: schema
-    for schema in (
-        COMPARISON,
-        METRICS,
-        of_kinds.CONFUSION,
-        of_kinds.RELATED_GENES,
-        of_kinds.IMPROVED,
-        of_kinds.MUTATION,
-        of_kinds.ROC,
-    )
-}
+SCHEMAS: Mapping[str, TableSchema] = {schema.name: schema for schema, _ in _TABLES}
 """The columns of each table."""

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..core.errors import HistotransferError
@@ -21,25 +19,16 @@ from ..labels.files import read_labels_file
 from ..study.tasks import PredictorParameters
 from .kinds import KINDS
 from .predictions import SCHEMA
-from .splits import SPLITS
-
-Float = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from .predictors.predictor import Float, Ints
+from .splits import SPLITS, fold_of_samples
 
 
 @dataclass(frozen=True)
 class Data:
     """What a task predicts, and from what.
 
-    Attributes
-    ----------
-    samples : tuple of str
-        Of n, sorted: those that have features.
-    features : (n, d) float64
-    truth : (n, t) float64
-        See `TaskKind.truth`.
-    targets : tuple of str
-        Genes or classes.
+    The n samples are those that have features, sorted; (n, d) features, (n, t) truth as of
+    `TaskKind.truth`, and t targets: genes or classes.
     """
 
     samples: tuple[str, ...]
@@ -70,22 +59,14 @@ def run_block(
     ----------
     features_path : str or Path
         ``pooled/{extractor}.h5``, or the feature file of the dataset for a task of patches.
-    labels_path, splits_path : str or Path
-        ``labels/{task}.tsv`` and ``splits/{task}.tsv``.
     out_path : str or Path
         ``cv/{task}/{extractor}/{block}.h5``: predictions (repeats, samples, targets) f4, NaN where
         a sample lacks the label or could not be predicted; hyper (repeats, folds, targets) f4, the
         chosen alpha or C, or the number of the setting among the attribute `grid`.
-    parameters : PredictorParameters
-        By what the task is predicted.
-    task, extractor : str
-        Whose files these must be.
-    repeats : sequence of int
-        The block.
-    seed : int
-        Draws the inner folds.
-    threads : int
-        Number of repeats computed beside each other.
+    parameters, task, extractor
+        By what which task is predicted from whose features.
+    repeats, seed, threads
+        The block, what draws the inner folds, and how many repeats run beside each other.
 
     Raises
     ------
@@ -107,14 +88,12 @@ def run_block(
     hyper = np.full((len(repeats), folds, t), np.nan, dtype=np.float32)
 
     def predict(repeat: int, fold_of: Ints) -> tuple[Float, Float]:
-        predicted, chosen = predictor.out_of_fold(
-            data.features, truth, fold_of, folds, seed, repeat
-        )
-        return np.where(np.isfinite(truth), predicted, np.nan), chosen
+        return predictor.out_of_fold(data.features, truth, fold_of, folds, seed, repeat)
 
     with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
         for position, (predicted, chosen) in enumerate(pool.map(predict, repeats, folds_of)):
-            predictions[position, has_features], hyper[position] = predicted, chosen
+            labelled = np.where(np.isfinite(truth), predicted, np.nan)
+            predictions[position, has_features], hyper[position] = labelled, chosen
 
     settings = predictor.settings
     attrs = {
@@ -137,19 +116,12 @@ def run_block(
 def read_data(
     features_path: str | Path, labels_path: str | Path, kind: str, extractor: str
 ) -> tuple[list[str], Data]:
-    """Return a task's samples, sorted, and the data of those that have features.
-
-    Raises
-    ------
-    HistotransferError
-        If the features are another extractor's, or no sample has any.
-    """
+    """Return a task's samples, sorted, and the data of those that have features: at least one."""
     labels = read_labels_file(labels_path)
     names, features = read_features(features_path, kind, extractor)
     row = {name: number for number, name in enumerate(names)}
     samples = sorted(labels.samples)
-    known = [sample for sample in samples if sample in row]
-    if not known:
+    if not (known := [sample for sample in samples if sample in row]):
         raise HistotransferError(
             features_path, f"shares no sample with {labels_path}", "Check the ids of both"
         )
@@ -168,26 +140,10 @@ def read_features(path: str | Path, kind: str, extractor: str) -> tuple[list[str
     with open_store(path, schema, extractor=extractor) as store:
         names = [str(name) for name in store[ids].asstr()[:]]
         features = store["features"][:].astype(np.float64)
-    bad = ~np.isfinite(features).all(axis=1)
-    if bad.any():
+    if (bad := ~np.isfinite(features).all(axis=1)).any():
         raise HistotransferError(
             path,
             f"holds features of {names[int(bad.argmax())]} that are not finite numbers",
             "Delete the file and extract the features again; float32 holds what float16 cannot",
         )
     return names, features
-
-
-def fold_of_samples(
-    splits: pd.DataFrame, repeat: int, samples: Sequence[str], splits_path: str | Path
-) -> Ints:
-    """Return the fold of each sample in a repeat of a table `SPLITS`."""
-    drawn = splits[splits["repeat"] == repeat].set_index("sample")["fold"]
-    fold = pd.Series(samples).map(drawn)
-    if fold.isna().any():
-        raise HistotransferError(
-            splits_path,
-            f"has no fold for sample {samples[int(fold.isna().argmax())]} in repeat {repeat}",
-            "Delete the file and run the workflow again to draw the splits again",
-        )
-    return fold.to_numpy(dtype=np.int64)

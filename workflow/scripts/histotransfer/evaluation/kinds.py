@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..labels.files import TISSUE, TaskLabels
@@ -17,36 +16,24 @@ from . import statistics as st
 from .predictors.binary_logistic import BinaryLogistic
 from .predictors.by_pattern import ByPattern
 from .predictors.multinomial_logistic import MultinomialLogistic
-from .predictors.predictor import Predictor
+from .predictors.predictor import Bools, Float, Ints, Predictor, Single
 from .predictors.ridge import Ridge
 from .predictors.scikit_learn import ScikitLearn
 
 ALL = "all"
 """The target of a score over all classes."""
 
-Float = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
 
 class TaskKind(ABC):
-    """A kind of task.
-
-    Attributes
-    ----------
-    name : str
-        The `kind` of a task in the config.
-    metric : str
-        The score by which extractors are compared.
-    tables : tuple of str
-        The tables of the comparison that only this kind has.
-    of_patches : bool
-        Whether the samples are patches of a dataset; otherwise they are patients.
-    """
+    """A kind of task, by its name in the config."""
 
     name: ClassVar[str]
     metric: ClassVar[str]
+    """The score by which extractors are compared."""
     tables: ClassVar[tuple[str, ...]]
+    """The tables of the comparison that only this kind has."""
     of_patches: ClassVar[bool] = False
+    """Whether the samples are patches of a dataset; otherwise they are patients."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -56,14 +43,18 @@ class TaskKind(ABC):
     def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return every score of (n, t) predictions: target, metric, value."""
 
-    @abstractmethod
     def resampled(
-        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
+        self, weights: Float, truth: Float, values: Single, targets: Sequence[str]
     ) -> dict[str, Float]:
         """Return the (b,) primary score of each target in each resample of patients.
 
         Averaged over the repeats; `values` are (repeats, n, t) predictions.
         """
+        score = {"pearson": st.resampled_pearson, "auroc": st.resampled_auroc}[self.metric]
+        return {
+            target: score(weights, truth[:, i], values[:, :, i].astype(float))
+            for i, target in enumerate(targets)
+        }
 
     def targets(self, labels: TaskLabels, samples: Sequence[str]) -> list[str]:
         """Return what is predicted of some samples, in order."""
@@ -73,7 +64,7 @@ class TaskKind(ABC):
         """Return (n, t) labels, NaN where one is missing."""
         return labels.values.loc[list(samples), list(targets)].to_numpy(dtype=np.float64)
 
-    def strata(self, labels: TaskLabels) -> npt.NDArray[np.int64]:
+    def strata(self, labels: TaskLabels) -> Ints:
         """Return what folds are stratified by: (n, s) zeros and ones, in the order of names."""
         return np.zeros((len(labels.values), 0), dtype=np.int64)
 
@@ -83,8 +74,7 @@ class TaskKind(ABC):
 
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
         """Count, per target, the samples that are compared: those that have the label."""
-        counts = np.isfinite(truth).sum(axis=0)
-        return dict(zip(targets, counts.tolist(), strict=True))
+        return dict(zip(targets, np.isfinite(truth).sum(axis=0).tolist(), strict=True))
 
 
 class Tissue(TaskKind):
@@ -108,16 +98,27 @@ class Tissue(TaskKind):
         tissue = labels.values.loc[list(samples), TISSUE].to_numpy(dtype=str)
         return np.asarray(tissue[:, None] == np.array(targets), dtype=np.float64)
 
-    def strata(self, labels: TaskLabels) -> npt.NDArray[np.int64]:
+    def strata(self, labels: TaskLabels) -> Ints:
         """Return the classes, one-hot."""
         return pd.get_dummies(labels.values[TISSUE]).to_numpy(dtype=np.int64)
 
     def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return accuracy and balanced accuracy of all classes, and the recall of each."""
-        return metrics.tissue_scores(truth, predicted, targets)
+        hits, there = metrics.hit_and_class(truth, predicted)
+        with np.errstate(invalid="ignore"):
+            recall = (hits[:, None] & there).sum(axis=0) / there.sum(axis=0)
+        overall = hits.mean() if len(hits) else np.nan
+        balanced = np.nanmean(recall) if np.isfinite(recall).any() else np.nan
+        return pd.DataFrame(
+            {
+                "target": [ALL, ALL, *targets],
+                "metric": ["accuracy", "balanced_accuracy", *["accuracy"] * len(targets)],
+                "value": [overall, balanced, *recall],
+            }
+        )
 
     def resampled(
-        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
+        self, weights: Float, truth: Float, values: Single, targets: Sequence[str]
     ) -> dict[str, Float]:
         """Return the accuracy of all classes, and of each."""
         hits = metrics.mean_hits(truth, values)
@@ -128,8 +129,8 @@ class Tissue(TaskKind):
 
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
         """Count the patches of all classes, and of each."""
-        counts = (truth == 1).sum(axis=0)
-        return {ALL: len(truth), **dict(zip(targets, counts.tolist(), strict=True))}
+        counts = (truth == 1).sum(axis=0).tolist()
+        return {ALL: len(truth), **dict(zip(targets, counts, strict=True))}
 
 
 class Expression(TaskKind):
@@ -139,25 +140,18 @@ class Expression(TaskKind):
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return a predictor of numbers, of genes with at least two labels."""
-        one = (
-            Ridge(parameters.grid["alpha"])
-            if parameters.predictor == "ridge"
-            else ScikitLearn(parameters.predictor, parameters.grid, "value")
-        )
+        name, grid = parameters.predictor, parameters.grid
+        one = Ridge(grid["alpha"]) if name == "ridge" else ScikitLearn(name, grid, "value")
         return ByPattern(one, lambda truth: np.isfinite(truth).sum(axis=0) >= 2)
 
     def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return the Pearson and Spearman correlation and the R² of each gene."""
-        return metrics.expression_scores(truth, predicted, targets)
-
-    def resampled(
-        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
-    ) -> dict[str, Float]:
-        """Return the Pearson correlation of each gene."""
-        return {
-            target: st.resampled_pearson(weights, truth[:, i], values[:, :, i].astype(float))
-            for i, target in enumerate(targets)
-        }
+        return pd.concat(
+            pd.DataFrame(
+                {"target": targets, "metric": score.__name__, "value": score(truth, predicted)}
+            )
+            for score in (metrics.pearson, metrics.spearman, metrics.r2)
+        )
 
 
 class Mutation(TaskKind):
@@ -166,21 +160,15 @@ class Mutation(TaskKind):
     name, metric, tables = "mutation", "auroc", ("mutation", "roc")
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
-        """Return a predictor of probabilities.
-
-        Of genes with two samples of each class, so that every inner training set has one of each.
-        """
-        one = (
-            BinaryLogistic(parameters.grid["C"])
-            if parameters.predictor == "logistic"
-            else ScikitLearn(parameters.predictor, parameters.grid, "binary")
-        )
+        """Return a predictor of probabilities, of genes with two samples of each class."""
+        name, grid = parameters.predictor, parameters.grid
+        one = BinaryLogistic(grid["C"]) if name == "logistic" else ScikitLearn(name, grid, "binary")
+        # Two, so that every inner training set has one of each.
         return ByPattern(one, lambda truth: self.estimable(truth, 2))
 
-    def strata(self, labels: TaskLabels) -> npt.NDArray[np.int64]:
+    def strata(self, labels: TaskLabels) -> Ints:
         """Return the carriers of each gene; who was not sequenced for it counts as none."""
-        genes = labels.values.sort_index(axis=1)
-        return genes.fillna(0).to_numpy(dtype=np.int64)
+        return labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
 
     def estimable(self, truth: Float, folds: int) -> Bools:
         """Tell of each gene whether each of its two classes has a sample for every fold."""
@@ -189,16 +177,17 @@ class Mutation(TaskKind):
 
     def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return AUROC, average precision and Brier score of each gene."""
-        return metrics.mutation_scores(truth, predicted, targets)
-
-    def resampled(
-        self, weights: Float, truth: Float, values: npt.NDArray[np.float32], targets: Sequence[str]
-    ) -> dict[str, Float]:
-        """Return the AUROC of each gene."""
-        return {
-            target: st.resampled_auroc(weights, truth[:, i], values[:, :, i].astype(float))
-            for i, target in enumerate(targets)
-        }
+        rows = []
+        for target, labels, of_target in zip(targets, truth.T, predicted.T, strict=True):
+            known = np.isfinite(labels) & np.isfinite(of_target)
+            positive, values = labels[known] == 1, of_target[known]
+            brier = np.mean((values - positive) ** 2) if known.any() else np.nan
+            rows += [
+                (target, "auroc", metrics.auroc(positive, values)),
+                (target, "auprc", metrics.average_precision(positive, values)),
+                (target, "brier", brier),
+            ]
+        return pd.DataFrame(rows, columns=["target", "metric", "value"])
 
 
 KINDS: Mapping[str, TaskKind] = {kind.name: kind for kind in (Tissue(), Expression(), Mutation())}

@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 from scipy.stats import rankdata
 
-Float = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-
-
-def tissue_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-    """Return accuracy and balanced accuracy overall, and the recall of each class."""
-    hits, there = hit_and_class(truth, predicted)
-    with np.errstate(invalid="ignore"):
-        recall = (hits[:, None] & there).sum(axis=0) / there.sum(axis=0)
-    overall = hits.mean() if len(hits) else np.nan
-    balanced = np.nanmean(recall) if np.isfinite(recall).any() else np.nan
-    return pd.DataFrame(
-        {
-            "target": ["all", "all", *targets],
-            "metric": ["accuracy", "balanced_accuracy", *["accuracy"] * len(targets)],
-            "value": [overall, balanced, *recall],
-        }
-    )
+from .predictors.predictor import Bools, Float, Single
 
 
 def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
@@ -36,15 +15,10 @@ def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
     return there[np.arange(len(there)), predicted[done].argmax(axis=1)], there
 
 
-def mean_hits(truth: Float, values: npt.NDArray[np.float32]) -> Float:
-    """Return how often each sample's class was predicted rightly; NaN where never predicted.
+def mean_hits(truth: Float, values: Single) -> Float:
+    """Return (n,) how often each sample's class was predicted rightly; NaN where never predicted.
 
-    Parameters
-    ----------
-    truth : (n, t) float64
-        One-hot classes.
-    values : (repeats, n, t) float32
-        Probabilities.
+    Truth is one-hot (n, t); `values` are (repeats, n, t) probabilities.
     """
     hits = np.full(values.shape[:2], np.nan)
     for row, predicted in zip(hits, values, strict=True):
@@ -53,19 +27,6 @@ def mean_hits(truth: Float, values: npt.NDArray[np.float32]) -> Float:
     mean = np.full(len(known), np.nan)
     mean[known] = np.nanmean(hits[:, known], axis=0)
     return mean
-
-
-def expression_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-    """Return the Pearson and Spearman correlation and the R² of each gene."""
-    scores = {
-        "pearson": pearson(truth, predicted),
-        "spearman": spearman(truth, predicted),
-        "r2": r2(truth, predicted),
-    }
-    return pd.concat(
-        pd.DataFrame({"target": targets, "metric": metric, "value": value})
-        for metric, value in scores.items()
-    )
 
 
 def spearman(truth: Float, predicted: Float) -> Float:
@@ -114,29 +75,9 @@ def pearson(truth: Float, predicted: Float) -> Float:
         return np.where(defined, (a * b).sum(axis=0) / spread, np.nan)
 
 
-def mutation_scores(truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-    """Return AUROC, average precision and Brier score of each gene."""
-    tables = []
-    for target, labels, values in zip(targets, truth.T, predicted.T, strict=True):
-        known = np.isfinite(labels) & np.isfinite(values)
-        positive, values = labels[known] == 1, values[known]
-        brier = np.mean((values - positive) ** 2) if known.any() else np.nan
-        tables.append(
-            pd.DataFrame(
-                {
-                    "target": target,
-                    "metric": ["auroc", "auprc", "brier"],
-                    "value": [auroc(positive, values), average_precision(positive, values), brier],
-                }
-            )
-        )
-    return pd.concat(tables)
-
-
 def auroc(positive: Bools, values: Float) -> float:
     """Return the area under the ROC curve, ties counting half; NaN where a class is absent."""
-    n_positive = int(positive.sum())
-    n_negative = len(positive) - n_positive
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if n_positive == 0 or n_negative == 0:
         return float("nan")
     ranks = rankdata(values)[positive].sum()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ..core.errors import HistotransferError
 from ..core.hdf5 import open_store
+from .predictors.predictor import Ints, Single
 
 SCHEMA = "cv/1"
 
@@ -19,16 +19,11 @@ SCHEMA = "cv/1"
 class Predictions:
     """All repeats of one task and extractor.
 
-    Attributes
-    ----------
-    values : (repeats, n, t) float32
-        Out-of-fold predictions, NaN where there is none.
-    repeats : (repeats,) int
-    samples, targets : list of str
+    The values are (repeats, n, t) out-of-fold predictions, NaN where there is none.
     """
 
-    values: npt.NDArray[np.float32]
-    repeats: npt.NDArray[np.int64]
+    values: Single
+    repeats: Ints
     samples: list[str]
     targets: list[str]
 

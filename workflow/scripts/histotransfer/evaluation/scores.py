@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..labels.files import read_labels_file
 from .kinds import KINDS
 from .predictions import read_predictions
-from .splits import SPLITS
+from .splits import SPLITS, fold_of_samples
 
 SCORES = TableSchema.of(
-    "scores",
-    "text: task extractor target metric",
-    "integer: repeat fold",
-    "number: value",
+    "scores", "text: task extractor target metric", "integer: repeat fold", "number: value"
 )
 POOLED = -1  # the "fold" of a score over the whole repeat's out-of-fold predictions
 
@@ -40,15 +36,11 @@ def write_scores(
     ----------
     cv_paths : sequence of str or Path
         The blocks ``cv/{task}/{extractor}/*.h5``, in any order.
-    labels_path, splits_path : str or Path
-        ``labels/{task}.tsv`` and ``splits/{task}.tsv``.
     out_path : str or Path
         The table `SCORES`; fold -1 is the whole repeat. The value is empty where the score is
         undefined, such as an AUROC in a fold of one class.
-    kind : str
-        The task's; its `TaskKind.scores` says which metrics.
-    task, extractor : str
-        Whose predictions these must be.
+    kind, task, extractor : str
+        Whose predictions these must be; `TaskKind.scores` says which metrics they have.
     """
     task_kind = KINDS[kind]
     predictions = read_predictions(cv_paths, task=task, extractor=extractor)
@@ -56,19 +48,12 @@ def write_scores(
     splits = read_table(splits_path, SPLITS, task=task)
     tables = []
     for predicted, repeat in zip(predictions.values, predictions.repeats, strict=True):
-        drawn = splits[splits["repeat"] == repeat].set_index("sample")["fold"]
-        fold_of = drawn.loc[predictions.samples].to_numpy(dtype=np.int64)
-        for fold, rows in _folds(fold_of):
-            table = task_kind.scores(
-                truth[rows], predicted[rows].astype(np.float64), predictions.targets
-            )
+        fold_of = fold_of_samples(splits, repeat, predictions.samples, splits_path)
+        for fold in (POOLED, *np.unique(fold_of)):
+            rows = (fold_of == fold) | (fold == POOLED)
+            values = predicted[rows].astype(np.float64)
+            table = task_kind.scores(truth[rows], values, predictions.targets)
             tables.append(table.assign(repeat=repeat, fold=fold))
     scores = pd.concat(tables).assign(task=task, extractor=extractor)
     scores = scores.sort_values(["target", "metric", "repeat", "fold"])
     write_table(scores, out_path, SCORES)
-
-
-def _folds(fold_of: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    yield POOLED, np.ones(len(fold_of), dtype=bool)
-    for fold in np.unique(fold_of):
-        yield int(fold), fold_of == fold

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..core.errors import HistotransferError
@@ -15,6 +14,7 @@ from ..core.tables import TableSchema, write_table
 from ..labels.files import TaskLabels, read_labels_file
 from ..study.parameters import SplitParameters
 from .kinds import KINDS
+from .predictors.predictor import Ints
 
 SPLITS = TableSchema.of("splits", "text: task", "integer: repeat", "text: sample", "integer: fold")
 
@@ -33,21 +33,11 @@ def write_splits(
     tells who was tested when, and the balance of a single gene is hardly worse, since rare genes
     are dealt first.
 
-    Parameters
-    ----------
-    labels_path : str or Path
-        ``labels/{task}.tsv``.
-    out_path : str or Path
-        The table `SPLITS`, folds counted from 0, sorted by repeat and sample.
-    task : str
-        The task's name.
-    kind : str
-        The task's; its `TaskKind.strata` are spread evenly over the folds.
-    parameters : SplitParameters
-        Repeat r depends on (seed, kind, r) and the labels alone: more repeats keep the first ones.
-        ``site`` is the second part of the TCGA barcode; what tells sites apart then tells no labels
-        (Howard et al., Nat Commun 2021;12:4423). Nobody knows the site of a patch: tasks of patches
-        keep their groups.
+    The table `SPLITS` counts folds from 0, and is sorted by repeat and sample; the kind's
+    `TaskKind.strata` are spread evenly over the folds. Repeat r depends on (seed, kind, r) and the
+    labels alone: more repeats keep the first ones. ``site`` is the second part of the TCGA barcode;
+    what tells sites apart then tells no labels (Howard et al., Nat Commun 2021;12:4423). Nobody
+    knows the site of a patch: tasks of patches keep their groups.
 
     Raises
     ------
@@ -92,33 +82,30 @@ def _sites(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
     return site
 
 
-def stratified_folds(
-    counts: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.int64],
-    folds: int,
-    rng: np.random.Generator,
-) -> npt.NDArray[np.int64]:
+def fold_of_samples(
+    splits: pd.DataFrame, repeat: int, samples: Sequence[str], splits_path: str | Path
+) -> Ints:
+    """Return the fold of each sample in a repeat of a table `SPLITS`."""
+    drawn = splits[splits["repeat"] == repeat].set_index("sample")["fold"]
+    fold = pd.Series(samples).map(drawn)
+    if fold.isna().any():
+        raise HistotransferError(
+            splits_path,
+            f"has no fold for sample {samples[int(fold.isna().argmax())]} in repeat {repeat}",
+            "Delete the file and run the workflow again to draw the splits again",
+        )
+    return fold.to_numpy(dtype=np.int64)
+
+
+def stratified_folds(counts: Ints, sizes: Ints, folds: int, rng: np.random.Generator) -> Ints:
     """Assign groups to folds by iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011).
 
     The stratum with the fewest unassigned samples goes first, because it is the hardest to spread;
     each of its groups goes to the fold that lacks this stratum most, among equals to the fold that
     lacks samples most, among equals at random. Groups of no stratum fill the folds up.
 
-    Parameters
-    ----------
-    counts : (groups, strata) int
-        How many samples of each stratum a group holds.
-    sizes : (groups,) int
-        How many samples a group holds.
-    folds : int
-        The number of folds.
-    rng : numpy.random.Generator
-        Draws the order of the groups and the ties.
-
-    Returns
-    -------
-    (groups,) int
-        The fold of each group.
+    Groups hold (groups, strata) counts of samples of each stratum, and (groups,) sizes; `rng` draws
+    their order and the ties. Returns (groups,) the fold of each.
     """
     n_groups, n_strata = counts.shape
     order = rng.permutation(n_groups)

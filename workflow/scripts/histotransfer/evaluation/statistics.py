@@ -16,6 +16,8 @@ OK = "ok"
 NOT_ESTIMABLE = "not estimable"
 NO_DIFFERENCE = "no difference"  # every fold's difference is exactly zero
 CONSTANT = "constant difference"  # the same in every fold: no variance to test against
+LEVEL = 0.95
+"""The coverage of every interval."""
 
 Float = npt.NDArray[np.float64]
 
@@ -24,32 +26,23 @@ Float = npt.NDArray[np.float64]
 class Difference:
     """The difference of a score (compared minus baseline) over r × k folds.
 
-    Attributes
-    ----------
-    delta : float
-        Mean over the folds.
-    ci_low, ci_high, p : float
-        Corrected resampled t-test: 95 % interval and two-sided p.
-    prob_better, prob_equivalent, prob_worse : float
-        Bayesian correlated t-test.
-    status : str
-        `OK`, `NOT_ESTIMABLE` (fewer than two folds with a score: all NaN), `NO_DIFFERENCE` (p is 1,
-        the interval a point) or `CONSTANT` (p is NaN, the interval a point).
+    The mean, 95 % interval and two-sided p of the corrected resampled t-test, and the probabilities
+    of the Bayesian correlated t-test. Status is `OK`, `NOT_ESTIMABLE` (fewer than two folds with a
+    score: all NaN), `NO_DIFFERENCE` (p is 1, the interval a point) or `CONSTANT` (p is NaN, the
+    interval a point).
     """
 
     delta: float
     ci_low: float
     ci_high: float
-    p: float
+    p_corrected: float
     prob_better: float
     prob_equivalent: float
     prob_worse: float
     status: str
 
 
-def compare(
-    differences: npt.ArrayLike, *, folds: int, rope: float, level: float = 0.95
-) -> Difference:
+def compare(differences: npt.ArrayLike, *, folds: int, rope: float) -> Difference:
     """Test the differences of r × k folds: Nadeau–Bengio, and its Bayesian counterpart.
 
     The variance of the mean difference over J folds is taken as ``(1/J + 1/(k-1)) var``: folds
@@ -59,26 +52,19 @@ def compare(
     Parameters
     ----------
     differences : (J,) array
-        Score of the compared extractor minus score of the baseline in the same fold; NaN where
-        undefined, which are left out.
+        Score of the compared extractor minus score of the baseline in the same fold; NaN, where
+        undefined, are left out.
     folds : int
         k, at least 2.
     rope : float
         Half-width of the region of practical equivalence.
-    level : float
-        Coverage of the interval.
-
-    Returns
-    -------
-    Difference
 
     References
     ----------
     Nadeau & Bengio, Machine Learning 2003;52:239. Bouckaert & Frank, PAKDD 2004 (r × k).
     Corani & Benavoli, Machine Learning 2015;100:285 (Bayesian correlated t-test).
     """
-    d = np.asarray(differences, dtype=np.float64)
-    d = d[np.isfinite(d)]
+    d = _defined(differences)
     if len(d) < 2:
         nan = float("nan")
         return Difference(nan, nan, nan, nan, nan, nan, nan, NOT_ESTIMABLE)
@@ -91,12 +77,15 @@ def compare(
     scale = np.sqrt((1 / len(d) + 1 / (folds - 1)) * d.var(ddof=1))
     # The posterior of the difference is the sampling distribution of the test, centred on delta.
     posterior = stats.t(len(d) - 1, loc=delta, scale=scale)
-    low, high = posterior.interval(level)
-    p = 2 * stats.t.sf(abs(delta) / scale, len(d) - 1)
+    low, high = posterior.interval(LEVEL)
+    p = float(2 * stats.t.sf(abs(delta) / scale, len(d) - 1))
     worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
-    return Difference(
-        delta, float(low), float(high), float(p), better, 1 - better - worse, worse, OK
-    )
+    return Difference(delta, float(low), float(high), p, better, 1 - better - worse, worse, OK)
+
+
+def _defined(values: npt.ArrayLike) -> Float:
+    v = np.asarray(values, dtype=np.float64)
+    return v[np.isfinite(v)]
 
 
 def wilcoxon(differences: npt.ArrayLike) -> float:
@@ -105,8 +94,7 @@ def wilcoxon(differences: npt.ArrayLike) -> float:
     The repeats reuse the same samples, so this rejects far too often; it is shown beside the
     corrected test. All differences zero: 1. No difference defined: NaN.
     """
-    d = np.asarray(differences, dtype=np.float64)
-    d = d[np.isfinite(d)]
+    d = _defined(differences)
     if len(d) == 0:
         return float("nan")
     return 1.0 if not d.any() else float(stats.wilcoxon(d).pvalue)
@@ -141,19 +129,7 @@ def sign_test(improved: int, n: int) -> float:
 def resamples(groups: npt.ArrayLike, n_resamples: int, rng: np.random.Generator) -> Float:
     """Draw bootstrap resamples of groups (patients) with replacement.
 
-    Parameters
-    ----------
-    groups : (n,) array
-        The group of each sample.
-    n_resamples : int
-        Number of resamples.
-    rng : numpy.random.Generator
-        Draws the groups.
-
-    Returns
-    -------
-    (n_resamples, n) float64
-        How often each sample is in each resample.
+    Returns (n_resamples, n) how often each sample is in each resample, given its group (n,).
     """
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
     n_groups = int(codes.max()) + 1
@@ -167,25 +143,13 @@ def resamples(groups: npt.ArrayLike, n_resamples: int, rng: np.random.Generator)
 def resampled_pearson(weights: Float, truth: Float, predicted: Float) -> Float:
     """Return the correlation in each resample, averaged over the repeats, of one target.
 
-    Parameters
-    ----------
-    weights : (b, n) float64
-        From `resamples`.
-    truth : (n,) float64
-        Labels, NaN where missing.
-    predicted : (repeats, n) float64
-        Pooled out-of-fold predictions.
-
-    Returns
-    -------
-    (b,) float64
-        NaN where a resample has no variance.
+    Takes (b, n) `resamples`, (n,) labels, NaN where missing, and (repeats, n) pooled out-of-fold
+    predictions. Returns (b,) correlations, NaN where a resample has no variance.
     """
     known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
     w = weights[:, known]
     # Centring and scaling first keeps the moments below free of cancellation.
-    y = _centred(truth[known])
-    p = _centred(predicted[:, known].T)
+    y, p = _centred(truth[known]), _centred(predicted[:, known].T)
     total = w.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean_y, mean_p = w @ y[:, None] / total, w @ p / total
@@ -211,8 +175,7 @@ def resampled_auroc(weights: Float, truth: Float, predicted: Float) -> Float:
     every pair are averaged once.
     """
     known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
-    positive = known & (truth == 1)
-    negative = known & (truth == 0)
+    positive, negative = known & (truth == 1), known & (truth == 0)
     wins = np.zeros((int(positive.sum()), int(negative.sum())))
     for values in predicted:
         a, b = values[positive][:, None], values[negative][None, :]
@@ -230,23 +193,14 @@ def resampled_roc(weights: Float, truth: Float, predicted: Float, at: Float) -> 
     The average is vertical: of the true positive rates at the same false positive rate (Fawcett,
     Pattern Recognit Lett 2006;27:861). Ties are joined by a straight line.
 
-    Parameters
-    ----------
-    weights, truth, predicted
-        As for `resampled_auroc`.
-    at : (m,) float64
-        False positive rates, ascending from 0 to 1.
-
-    Returns
-    -------
-    (b, m) float64
-        True positive rates; NaN where a resample lacks a class.
+    Takes what `resampled_auroc` takes, and (m,) false positive rates, ascending from 0 to 1.
+    Returns (b, m) true positive rates; NaN where a resample lacks a class.
     """
     known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
     w, positive = weights[:, known], truth[known] == 1
-    curves = np.zeros((len(w), len(at)))
     if not 0 < positive.sum() < len(positive):
-        return np.full_like(curves, np.nan)
+        return np.full((len(w), len(at)), np.nan)
+    curves = np.zeros((len(w), len(at)))
     for values in predicted[:, known]:
         order = np.argsort(-values, kind="stable")
         # A threshold between equal predictions separates nothing.
@@ -270,11 +224,26 @@ def resampled_accuracy(weights: Float, hits: Float) -> Float:
         return np.asarray(w @ hits[known] / w.sum(axis=1))
 
 
-def percentile_interval(values: npt.ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Return the percentile bootstrap interval over the defined resamples; NaN if there is none."""
-    v = np.asarray(values, dtype=np.float64)
-    v = v[np.isfinite(v)]
+def percentile_interval(values: npt.ArrayLike) -> tuple[float, float]:
+    """Return the 95 % percentile interval over the defined resamples; NaN if there is none."""
+    v = _defined(values)
     if len(v) == 0:
         return float("nan"), float("nan")
-    low, high = np.quantile(v, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    low, high = np.quantile(v, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+    return low, high
+
+
+def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:
+    """Return the 95 % Wilson score interval of a fraction of `n` independent observations.
+
+    NaN where `n` is 0 or missing. A mean over repeats need not be a count over `n`. Patches of one
+    patient resemble each other, so as an interval for an accuracy over patches it is the narrowest
+    that can be defended. Wilson EB, J Am Stat Assoc 1927;22:209.
+    """
+    p, count = np.asarray(fraction, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    z = stats.norm.ppf((1 + LEVEL) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z2_n = z**2 / count
+        centre = (p + z2_n / 2) / (1 + z2_n)
+        half = z / (1 + z2_n) * np.sqrt(p * (1 - p) / count + z2_n / (4 * count))
+    return np.asarray(centre - half), np.asarray(centre + half)

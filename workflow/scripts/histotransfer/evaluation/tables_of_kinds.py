@@ -10,16 +10,10 @@ from scipy.stats import mannwhitneyu
 
 from ..core.tables import TableSchema
 from . import statistics as st
-from .metrics import auroc
 from .task_results import TaskResults
 
-Row = dict[str, object]
-
 CONFUSION = TableSchema.of(
-    "confusion",
-    "text: task extractor true predicted",
-    "number: fraction",
-    "integer: n",
+    "confusion", "text: task extractor true predicted", "number: fraction", "integer: n"
 )
 
 
@@ -28,26 +22,20 @@ def confusion(results: TaskResults) -> pd.DataFrame:
 
     The fraction is a mean over the repeats.
     """
-    rows: list[Row] = []
+    tables = []
     for name, predictions in results.predictions.items():
-        k = len(predictions.targets)
+        classes, k = predictions.targets, len(predictions.targets)
         counts = np.zeros((k, k))
         for values in predictions.values:
             done = np.isfinite(values).all(axis=1)
             true, predicted = results.truth[done].argmax(axis=1), values[done].argmax(axis=1)
             np.add.at(counts, (true, predicted), 1)
-        rows += [
-            {
-                "task": results.task,
-                "extractor": name,
-                "true": predictions.targets[i],
-                "predicted": predictions.targets[j],
-                "fraction": counts[i, j] / counts[i].sum() if counts[i].any() else np.nan,
-                "n": int((results.truth[:, i] == 1).sum()),
-            }
-            for i, j in product(range(k), range(k))
-        ]
-    return pd.DataFrame(rows)
+        with np.errstate(invalid="ignore"):
+            fraction = (counts / counts.sum(axis=1, keepdims=True)).ravel()
+        n = np.repeat((results.truth == 1).sum(axis=0), k)
+        table = pd.DataFrame(product(classes, classes), columns=["true", "predicted"])
+        tables.append(table.assign(extractor=name, fraction=fraction, n=n))
+    return pd.concat(tables).assign(task=results.task)
 
 
 RELATED_GENES = TableSchema.of(
@@ -72,11 +60,10 @@ def related_genes(results: TaskResults) -> pd.DataFrame:
         n = np.isfinite(results.truth).sum(axis=0)
         p = st.pearson_p(score["mean"], n)
         q = st.benjamini_hochberg(p)
-        table = pd.DataFrame([{"target": t} for t in predictions.targets]).assign(
+        table = score.rename(columns={"mean": "r", "sd": "r_sd"}).reset_index()
+        table = table.assign(
             task=results.task,
             extractor=name,
-            r=score["mean"].to_numpy(),
-            r_sd=score["std"].to_numpy(),
             n=n,
             p_one_sided=p,
             q_bh=q,
@@ -102,34 +89,36 @@ def improved(results: TaskResults) -> pd.DataFrame:
     Related is a gene that is related under at least one extractor. The interval resamples patients
     and keeps the set of genes; the sign test, as published, takes genes as if independent.
     """
+    baseline, *compared = results.scores
     related, resampled = related_genes(results), results.resampled
     by_gene = related.groupby("target")[["related", "related_bh"]].any()
     genes = by_gene.index[by_gene["related"]].tolist()
     r = related.pivot(index="target", columns="extractor", values="r")
-    rows: list[Row] = []
-    for name in results.compared:
-        better = int((r.loc[genes, name] > r.loc[genes, results.baseline]).sum())
-        low, high = float("nan"), float("nan")
+    rows: list[dict[str, object]] = []
+    for name in compared:
+        better = int((r.loc[genes, name] > r.loc[genes, baseline]).sum())
+        low, high = np.nan, np.nan
         if genes:
-            differences = [resampled[name][g] - resampled[results.baseline][g] for g in genes]
+            differences = [resampled[name][g] - resampled[baseline][g] for g in genes]
             low, high = st.percentile_interval((np.array(differences) > 0).mean(axis=0))
         rows.append(
             {
-                "task": results.task,
-                "baseline": results.baseline,
                 "extractor": name,
-                "n_genes": len(by_gene),
-                "n_related": len(genes),
-                "n_related_bh": int(by_gene["related_bh"].sum()),
                 "n_improved": better,
                 "fraction": better / len(genes) if genes else np.nan,
                 "ci_low": low,
                 "ci_high": high,
                 "p_sign": st.sign_test(better, len(genes)),
-                "status": st.OK if genes else "no related gene",
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(
+        task=results.task,
+        baseline=baseline,
+        n_genes=len(by_gene),
+        n_related=len(genes),
+        n_related_bh=int(by_gene["related_bh"].sum()),
+        status=st.OK if genes else "no related gene",
+    )
 
 
 MUTATION = TableSchema.of(
@@ -148,34 +137,27 @@ def mutation(results: TaskResults) -> pd.DataFrame:
     `mean` and `sd` over the repeats of the AUROC of pooled out-of-fold predictions; `p` of the
     one-sided Mann–Whitney test of the predictions averaged over the repeats.
     """
-    tables = []
+    truth, tables = results.truth, []
     for name, predictions in results.predictions.items():
-        score = results.over_repeats(name)
-        rows: list[Row] = []
-        for i, target in enumerate(predictions.targets):
-            truth, values = results.truth[:, i], predictions.values[:, :, i].astype(float)
-            known = np.isfinite(truth) & np.isfinite(values).any(axis=0)
-            average, positive = np.nanmean(values[:, known], axis=0), truth[known] == 1
-            defined = np.isfinite(auroc(positive, average))
-            p = np.nan
-            if defined:
+        p = np.full(len(predictions.targets), np.nan)
+        for i, labels in enumerate(truth.T):
+            values = predictions.values[:, :, i].astype(float)
+            known = np.isfinite(labels) & np.isfinite(values).any(axis=0)
+            average, positive = np.nanmean(values[:, known], axis=0), labels[known] == 1
+            if 0 < positive.sum() < len(positive):
                 groups = average[positive], average[~positive]
-                p = mannwhitneyu(*groups, alternative="greater").pvalue
-            rows.append(
-                {
-                    "task": results.task,
-                    "target": target,
-                    "extractor": name,
-                    "mean": score.loc[target, "mean"],
-                    "sd": score.loc[target, "std"],
-                    "n_positive": int((truth == 1).sum()),
-                    "n": int(np.isfinite(truth).sum()),
-                    "p": p,
-                    "status": st.OK if defined else st.NOT_ESTIMABLE,
-                }
-            )
-        table = pd.DataFrame(rows).sort_values("target")
-        tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p"].astype(float))))
+                p[i] = mannwhitneyu(*groups, alternative="greater").pvalue
+        score = results.over_repeats(name).loc[predictions.targets].reset_index()
+        table = score.assign(
+            task=results.task,
+            extractor=name,
+            n_positive=(truth == 1).sum(axis=0),
+            n=np.isfinite(truth).sum(axis=0),
+            p=p,
+            q_bh=st.benjamini_hochberg(p),
+            status=np.where(np.isnan(p), st.NOT_ESTIMABLE, st.OK),
+        )
+        tables.append(table.sort_values("target"))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -202,7 +184,6 @@ def roc(results: TaskResults) -> pd.DataFrame:
                 continue
             curves = st.resampled_roc(results.weights, truth, values.astype(float), ROC_AT)
             low, high = np.nanquantile(curves, [0.025, 0.975], axis=0)
-            columns = {"fpr": ROC_AT, "tpr": curve, "ci_low": low, "ci_high": high}
-            ids = {"task": results.task, "target": target, "extractor": name}
-            tables.append(pd.DataFrame({**ids, **columns}))
-    return pd.concat(tables) if tables else pd.DataFrame([])
+            table = pd.DataFrame({"fpr": ROC_AT, "tpr": curve, "ci_low": low, "ci_high": high})
+            tables.append(table.assign(target=target, extractor=name))
+    return pd.concat(tables).assign(task=results.task) if tables else ROC.empty()

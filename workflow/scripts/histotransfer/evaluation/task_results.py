@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ..core.streams import stream
@@ -18,10 +16,9 @@ from ..study.parameters import StatisticsParameters
 from . import statistics as st
 from .kinds import KINDS, TaskKind
 from .predictions import Predictions, read_predictions
+from .predictors.predictor import Float
 from .scores import POOLED, SCORES
 from .splits import SPLITS
-
-Float = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,19 +27,12 @@ class TaskResults:
 
     Attributes
     ----------
-    task : str
-    kind : TaskKind
-    folds : int
-        k of the cross-validation.
-    scores : mapping
-        Tidy scores by extractor, the baseline first.
-    predictions : mapping
-        All repeats by extractor.
+    scores, predictions : mapping
+        By extractor, the baseline first; tidy scores, and predictions of all repeats.
     truth : (n, t) float64
         Labels, in the order of the predictions.
     weights : (b, n) float64
         Bootstrap resamples of patients, the same for all targets and extractors.
-    parameters : StatisticsParameters
     """
 
     task: str
@@ -54,31 +44,20 @@ class TaskResults:
     weights: Float
     parameters: StatisticsParameters
 
-    @property
-    def baseline(self) -> str:
-        """The extractor that the others are compared with."""
-        return next(iter(self.scores))
-
-    @property
-    def compared(self) -> list[str]:
-        """The other extractors."""
-        return list(self.scores)[1:]
-
     @cached_property
     def resampled(self) -> dict[str, dict[str, Float]]:
         """The (b,) bootstrapped primary score of each target, by extractor."""
         return {
-            name: self.kind.resampled(
-                self.weights, self.truth, predictions.values, predictions.targets
-            )
-            for name, predictions in self.predictions.items()
+            name: self.kind.resampled(self.weights, self.truth, some.values, some.targets)
+            for name, some in self.predictions.items()
         }
 
     def over_repeats(self, extractor: str) -> pd.DataFrame:
         """Return mean and sd, over the repeats, of each target's score of pooled predictions."""
         table = self.scores[extractor]
         pooled = table[(table["metric"] == self.kind.metric) & (table["fold"] == POOLED)]
-        return pooled.groupby("target")["value"].agg(["mean", "std"])
+        found = pooled.groupby("target")["value"].agg(["mean", "std"])
+        return found.rename(columns={"std": "sd"})
 
 
 def read_results(
@@ -94,7 +73,6 @@ def read_results(
     }
     first = next(iter(predictions.values()))
     labels = read_labels_file(files["labels"])
-    group = labels.group.loc[first.samples].to_numpy(dtype=str)
     rng = stream(parameters.seed, "bootstrap", number)
     return TaskResults(
         task=task,
@@ -106,6 +84,8 @@ def read_results(
         },
         predictions=predictions,
         truth=KINDS[kind].truth(labels, first.samples, first.targets),
-        weights=st.resamples(group, parameters.bootstrap, rng),
+        weights=st.resamples(
+            labels.group.loc[first.samples].to_numpy(dtype=str), parameters.bootstrap, rng
+        ),
         parameters=parameters,
     )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from ..evaluation.intervals import wilson
+from ..evaluation.statistics import wilson
 from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
 from . import style

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.tables import TableSchema
-from ..evaluation.intervals import wilson
+from ..evaluation.statistics import wilson
 from .rows import extractors, of_kind
 
 CITATION = (

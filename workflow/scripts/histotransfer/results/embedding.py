@@ -17,9 +17,7 @@ from ..evaluation.cross_validation import read_features
 from ..labels.files import TISSUE, read_labels_file
 
 EMBEDDING = TableSchema.of(
-    "embedding",
-    "text: task extractor sample tissue",
-    "number: x y neighbours_of_class",
+    "embedding", "text: task extractor sample tissue", "number: x y neighbours_of_class"
 )
 MOST = 5000
 """How many patches are drawn: more would hide each other."""
@@ -61,17 +59,9 @@ def write_embedding(
 
 
 def draw_patches(classes: npt.NDArray[np.str_], most: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draw at most about `most` of the patches, of each class its share (at least one), in order.
+    """Draw at most about `most` of (n,) patches, of each class its share (at least one), in order.
 
-    Parameters
-    ----------
-    classes : (n,) str
-    most, seed : int
-
-    Returns
-    -------
-    (m,) int64
-        Indices, ascending; all where n is at most `most`.
+    Returns their (m,) indices, ascending; all where n is at most `most`.
     """
     if len(classes) <= most:
         return np.arange(len(classes))
@@ -90,12 +80,6 @@ def embed(features: Float, classes: npt.NDArray[np.str_], seed: int) -> tuple[Fl
     Features are standardised and reduced to 50 principal components, in which neighbours are found
     and which t-SNE (van der Maaten & Hinton, JMLR 2008;9:2579), started from the first two of them
     (Kobak & Berens, Nat Commun 2019;10:5416), lays out. One thread: the same bytes each time.
-
-    Parameters
-    ----------
-    features : (n, d) float64
-    classes : (n,) str
-    seed : int
 
     Returns
     -------

@@ -12,10 +12,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..core.tables import read_table, write_table
-from ..evaluation.cross_validation import fold_of_samples, read_data
+from ..evaluation.cross_validation import read_data
 from ..evaluation.kinds import KINDS
-from ..evaluation.predictors.predictor import Draws
-from ..evaluation.splits import SPLITS
+from ..evaluation.predictors.predictor import Draws, Float
+from ..evaluation.splits import SPLITS, fold_of_samples
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
 from ..features.pooling import kept_patches, pooled_alone
 from ..study.parameters import PoolingParameters
@@ -28,87 +28,49 @@ AT_ONCE = 16384
 """How many patches are predicted together: their 2048 features, and copies, take some 1.5 GB."""
 REPEAT = 0
 
-Float = npt.NDArray[np.float64]
 Files = Mapping[str, Mapping[str, str | Path]]
 
 
 @dataclass(frozen=True)
 class PatchFiles:
-    """Where the features and the verdicts of the slides' patches are.
-
-    Attributes
-    ----------
-    features : Path
-        The folder of ``{extractor}/{slide}.h5``.
-    verdicts : Path
-        The folder of ``{slide}.h5``.
-    patients : mapping of str to str
-        The patient of each slide.
-    pooling : PoolingParameters
-        Which patches count, and how they are pooled.
-    """
+    """Where the features and the verdicts of the slides' patches are, and how they are pooled."""
 
     features: Path
+    """The folder of ``{extractor}/{slide}.h5``."""
     verdicts: Path
+    """The folder of ``{slide}.h5``."""
     patients: Mapping[str, str]
+    """The patient of each slide."""
     pooling: PoolingParameters
 
-    def of(self, extractor: str, patients: set[str]) -> Iterator[Patches]:
-        """Yield the patches of some patients, about `AT_ONCE` at a time, each pooled alone."""
+    def of(self, extractor: str, patients: set[str]) -> Iterator[tuple[pd.DataFrame, Float]]:
+        """Yield the patches of some patients, about `AT_ONCE` at a time, each pooled alone.
+
+        Whose and where they are, one row each, and their (n, d) features.
+        """
         where: list[pd.DataFrame] = []
         features: list[npt.NDArray[np.float32]] = []
-        held = 0
-        for slide, patient in self.patients.items():
-            if patient not in patients:
-                continue
+        slides = [slide for slide, patient in self.patients.items() if patient in patients]
+        for slide in slides:
             verdicts = self.verdicts / f"{slide}.h5" if self.pooling.apply_qc else None
             path = self.features / extractor / f"{slide}.h5"
             rows, coords = kept_patches(path, verdicts, slide=slide, extractor=extractor)
-            if not len(rows):
-                continue
-            place = pd.DataFrame(coords, columns=["x", "y"])
-            where.append(place.assign(slide=slide, patient=patient))
-            hows = self.pooling.across_patches, self.pooling.across_slides
-            features.append(pooled_alone(rows, *hows))
-            held += len(rows)
-            if held >= AT_ONCE:
-                yield Patches.of(where, features)
-                where, features, held = [], [], 0
-        if where:
-            yield Patches.of(where, features)
-
-
-@dataclass(frozen=True)
-class Patches:
-    """Some patches of some slides: whose and where (one row each), and their features (n, d)."""
-
-    where: pd.DataFrame
-    features: Float
-
-    @classmethod
-    def of(
-        cls, where: Sequence[pd.DataFrame], features: Sequence[npt.NDArray[np.float32]]
-    ) -> Patches:
-        """Join the patches of several slides."""
-        return cls(pd.concat(where, ignore_index=True), np.vstack(features).astype(float))
+            if len(rows):
+                place = pd.DataFrame(coords, columns=["x", "y"])
+                where.append(place.assign(slide=slide, patient=self.patients[slide]))
+                hows = self.pooling.across_patches, self.pooling.across_slides
+                features.append(pooled_alone(rows, *hows))
+            if where and (slide == slides[-1] or sum(map(len, where)) >= AT_ONCE):
+                yield pd.concat(where, ignore_index=True), np.vstack(features).astype(float)
+                where, features = [], []
 
 
 def best_targets(table: pd.DataFrame, score: str, found: npt.ArrayLike) -> pd.DataFrame:
     """Choose a task's best-predicted targets, each with the extractor that predicts it best.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        One row per target and extractor: task, target, extractor.
-    score : str
-        The column of the score.
-    found : (n,) bool
-        Whether the target is predicted better than chance.
-
-    Returns
-    -------
-    pandas.DataFrame
-        task, target, extractor, score; at most `TARGETS` of each task, the best first.
+    The table has a row per task, target and extractor, a column `score`, and is `found` (n,) where
+    the target is predicted better than chance. Returns task, target, extractor, score; at most
+    `TARGETS` of each task, the best first.
     """
     rows = table[np.asarray(found, dtype=bool)].sort_values(
         [score, "target"], ascending=[False, True], kind="stable"
@@ -117,21 +79,10 @@ def best_targets(table: pd.DataFrame, score: str, found: npt.ArrayLike) -> pd.Da
     return rows.rename(columns={score: "score"})[["task", "target", "extractor", "score"]]
 
 
-def best_of_tables(
-    related_genes: pd.DataFrame, mutation: pd.DataFrame, extractors: Sequence[str], alpha: float
-) -> pd.DataFrame:
-    """Choose the best targets of two tables under some of the extractors."""
-    chosen = []
-    for table, score in ((related_genes, "r"), (mutation, "mean")):
-        rows = table[table["extractor"].isin(extractors)]
-        chosen.append(best_targets(rows, score, rows["q_bh"] <= alpha))
-    return pd.concat(chosen, ignore_index=True)
-
-
 def write_gallery(
     related_genes: str | Path,
     mutation: str | Path,
-    files: Mapping[str, Mapping[str, str | Path]],
+    files: Files,
     patch_files: PatchFiles,
     out_path: str | Path,
     *,
@@ -139,29 +90,24 @@ def write_gallery(
     alpha: float,
     seed: int,
 ) -> None:
-    """Write which patches predict the best targets most and least.
+    """Write which patches predict the best targets most and least; see `pick_patches`.
 
-    Parameters
-    ----------
-    related_genes, mutation : str or Path
-        The tables of those names, from which the targets are chosen.
-    files, patch_files, out_path, tasks, seed
-        As for `pick_patches`.
-    alpha : float
-        The false discovery rate at which a target counts as predicted.
+    The targets are chosen from the tables `related_genes` and `mutation`: those that are predicted
+    at a false discovery rate of alpha.
     """
-    chosen = best_of_tables(
-        read_table(related_genes, RELATED_GENES),
-        read_table(mutation, MUTATION),
-        list(files["pooled"]),
-        alpha,
-    )
-    pick_patches(chosen, files, patch_files, out_path, tasks=tasks, seed=seed)
+    chosen = []
+    sources = (related_genes, RELATED_GENES, "r"), (mutation, MUTATION, "mean")
+    for path, schema, score in sources:
+        table = read_table(path, schema)
+        rows = table[table["extractor"].isin(list(files["pooled"]))]
+        chosen.append(best_targets(rows, score, rows["q_bh"] <= alpha))
+    best = pd.concat(chosen, ignore_index=True)
+    pick_patches(best, files, patch_files, out_path, tasks=tasks, seed=seed)
 
 
 def pick_patches(
     chosen: pd.DataFrame,
-    files: Mapping[str, Mapping[str, str | Path]],
+    files: Files,
     patch_files: PatchFiles,
     out_path: str | Path,
     *,
@@ -208,9 +154,9 @@ def _picked(
     seed: int,
 ) -> pd.DataFrame:
     """Return the patches of the targets that were chosen of a task and extractor."""
-    kind = KINDS[parameters.kind]
-    labels, splits = files["labels"][task], files["splits"][task]
-    _, data = read_data(files["pooled"][extractor], labels, parameters.kind, extractor)
+    kind, splits = KINDS[parameters.kind], files["splits"][task]
+    pooled, labels = files["pooled"][extractor], files["labels"][task]
+    _, data = read_data(pooled, labels, parameters.kind, extractor)
     targets = chosen["target"].tolist()
     truth = data.truth[:, [data.targets.index(target) for target in targets]]
     drawn = read_table(splits, SPLITS, task=task)
@@ -222,12 +168,10 @@ def _picked(
     for fold in range(folds):
         train = fold_of != fold
         model = predictor.fit(data.features[train], usable[train], Draws(seed, REPEAT, fold))
-        patients = {
-            sample for sample, fitted in zip(data.samples, train, strict=True) if not fitted
-        }
+        patients = set(np.array(data.samples)[~train].tolist())
         scored += [
-            _extremes(patches, model.predict(patches.features), targets)
-            for patches in patch_files.of(extractor, patients)
+            _extremes(where, model.predict(features), targets)
+            for where, features in patch_files.of(extractor, patients)
         ]
     label = pd.DataFrame(truth, index=list(data.samples), columns=targets)
     tables = []
@@ -238,18 +182,17 @@ def _picked(
     return pd.concat(tables)
 
 
-def _extremes(patches: Patches, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+def _extremes(where: pd.DataFrame, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
     """Return each patient's patch of the highest and of the lowest prediction of each target."""
-    tables = [pd.DataFrame(columns=[*patches.where, "target", "prediction", "side"])]
+    tables = []
     for target, values in zip(targets, predicted.T, strict=True):
-        table = patches.where.assign(target=target, prediction=values)
-        table = table.dropna(subset=["prediction"])
+        table = where.assign(target=target, prediction=values).dropna(subset=["prediction"])
         by_patient = table.groupby("patient")["prediction"]
         tables += [
             table.loc[by_patient.idxmax()].assign(side="highest"),
             table.loc[by_patient.idxmin()].assign(side="lowest"),
         ]
-    return pd.concat(tables[1:], ignore_index=True) if len(tables) > 1 else tables[0]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _ranked(extremes: pd.DataFrame) -> pd.DataFrame:

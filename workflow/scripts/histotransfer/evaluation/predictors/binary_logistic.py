@@ -6,24 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from .lbfgs import dot, minimise
-from .predictor import Draws, Float, Predictor
-from .rotation import Rotation
-
-
-@dataclass(frozen=True)
-class BinaryLogisticModel:
-    """A fitted logistic regression; see `Model`."""
-
-    rotation: Rotation
-    weights: Float
-    chosen: Float
-
-    def predict(self, features: Float) -> Float:
-        """Predict the (m, t) probabilities to be positive."""
-        return _sigmoid(_affine(self.rotation.apply(features), self.weights))
+from .predictor import Bools, Draws, Float, Predictor
+from .rotation import LinearModel, Rotation, affine
 
 
 @dataclass(frozen=True)
@@ -31,16 +17,11 @@ class BinaryLogistic(Predictor):
     """Scikit-learn's ``Pipeline(StandardScaler, LogisticRegressionCV)`` for every target, with L2.
 
     The best C has the least log-loss, averaged over the inner folds; the smaller C wins a tie.
-
-    Attributes
-    ----------
-    cs : sequence of float
-        Values of C to choose from.
     """
 
     cs: Sequence[float]
 
-    def fit(self, features: Float, truth: Float, draws: Draws) -> BinaryLogisticModel:
+    def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
         rotation = Rotation.of(features)
         inner = np.column_stack([draws.inner_folds(labels) for labels in truth.T])
@@ -52,63 +33,46 @@ class BinaryLogistic(Predictor):
             # A column per (inner fold, target): all are solved together, on the other inner folds.
             held_out = (inner[:, None, :] == np.arange(k)[None, :, None]).reshape(n, k * t)
             repeated = np.tile(truth, k)
-            weights = np.zeros((rotation.train.shape[1] + 1, k * t))
+            weights = np.zeros((len(rotation.power) + 1, k * t))
             for row, c in enumerate(ladder):
                 # Good enough to rank the penalties, which differ by far more.
                 weights = _fit_binary(
                     rotation, repeated, ~held_out, np.full(k * t, c), weights, tolerance=1e-5
                 )
-                loss = _log_loss(_affine(rotation.train, weights), repeated) * held_out
+                loss = _log_loss(affine(rotation.train, weights), repeated) * held_out
                 losses[row] = (loss.sum(axis=0) / held_out.sum(axis=0)).reshape(k, t).mean(axis=0)
         chosen = ladder[losses.argmin(axis=0)]
-        used = np.ones((n, t), dtype=bool)
-        weights = _fit_binary(rotation, truth, used, chosen, tolerance=1e-9)
-        return BinaryLogisticModel(rotation, weights, chosen)
+        used, start = np.ones((n, t), dtype=bool), np.zeros((len(rotation.power) + 1, t))
+        weights = _fit_binary(rotation, truth, used, chosen, start, tolerance=1e-9)
+        return LinearModel(rotation, weights, chosen, _sigmoid)
 
 
 def _fit_binary(
-    rotation: Rotation,
-    labels: Float,
-    used: npt.NDArray[np.bool_],
-    penalties: Float,
-    start: Float | None = None,
-    *,
-    tolerance: float = 1e-7,
+    rotation: Rotation, labels: Float, used: Bools, c: Float, start: Float, *, tolerance: float
 ) -> Float:
     """Return the (1 + r, columns) weights, intercept first, of one logistic fit per column."""
-    n, c = len(labels), penalties
     # The Hessian of the log-loss is that of least squares, diagonal in these coordinates, weighted
     # by p (1 - p) of each sample: dividing by its root, as if all had the start's mean weight,
     # leaves curvatures near 1.
-    if start is None:
-        start = np.zeros((1 + len(rotation.power), labels.shape[1]))
-    p = _sigmoid(_affine(rotation.train, start))
+    p = _sigmoid(affine(rotation.train, start))
     weight = c * (used * p * (1 - p)).sum(axis=0)
-    scale: Float = 1 / np.sqrt(np.vstack([weight, np.outer(rotation.power, weight / n) + 1]))
+    curvature = np.outer(rotation.power, weight / len(labels)) + 1
+    scale: Float = 1 / np.sqrt(np.vstack([weight, curvature]))
     factor = used * c
 
     def objective(scaled: Float) -> tuple[Float, Float]:
         weights = scaled * scale
-        scores = _affine(rotation.train, weights)
+        scores = affine(rotation.train, weights)
         small = np.exp(-np.abs(scores))
         loss = np.maximum(scores, 0) - labels * scores + np.log1p(small)
         value = dot(factor, loss) + dot(weights[1:], weights[1:]) / 2
         slope = np.where(scores >= 0, 1.0, small) / (1 + small) - labels
-        gradient = _affine_transposed(rotation.train, factor * slope)
+        pull = factor * slope
+        gradient = np.vstack([pull.sum(axis=0), rotation.train.T @ pull])
         gradient[1:] += weights[1:]
         return value, gradient * scale
 
     return minimise(objective, start / scale, tolerance=tolerance) * scale
-
-
-def _affine(samples: Float, weights: Float) -> Float:
-    scores: Float = samples @ weights[1:]
-    scores += weights[0]
-    return scores
-
-
-def _affine_transposed(samples: Float, slope: Float) -> Float:
-    return np.vstack([slope.sum(axis=0), samples.T @ slope])
 
 
 def _sigmoid(scores: Float) -> Float:

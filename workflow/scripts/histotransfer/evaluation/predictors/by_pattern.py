@@ -7,26 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .predictor import Draws, Float, Ints, Model, Predictor
+from .predictor import Bools, Draws, Float, Ints, Model, Predictor
 
 
 @dataclass(frozen=True)
 class ByPattern(Predictor):
     """A predictor of targets of which some labels are missing (NaN).
 
-    Attributes
-    ----------
-    predictor : Predictor
-        Of targets that lack no label.
-    fittable : callable
-        Tells of (n, t) training labels which (t,) targets have enough of them; the others are
-        predicted as NaN.
+    `fittable` tells of (n, t) training labels which (t,) targets have enough of them; the others
+    are predicted as NaN.
     """
 
     predictor: Predictor
-    fittable: Callable[[Float], npt.NDArray[np.bool_]]
+    fittable: Callable[[Float], Bools]
 
     @property
     def settings(self) -> list[dict[str, Any]]:

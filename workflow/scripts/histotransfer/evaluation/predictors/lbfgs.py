@@ -5,46 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
-Objective = Callable[[Float], tuple[Float, Float]]
+from .predictor import Float
+
+MEMORY, MAX_ITERATIONS = 10, 1000
+"""Past steps that tell the curvature, and a bound; convergence takes some tens of iterations."""
 
 
 def minimise(
-    objective: Objective,
-    start: Float,
-    *,
-    tolerance: float = 1e-7,
-    memory: int = 10,
-    max_iterations: int = 1000,
+    objective: Callable[[Float], tuple[Float, Float]], start: Float, *, tolerance: float = 1e-7
 ) -> Float:
     """Minimise many smooth convex functions at once by L-BFGS, one per column.
 
-    The columns share nothing but the evaluation, which is then a product of matrices.
+    The columns share nothing but the evaluation, which is then a product of matrices. Nocedal &
+    Wright, Numerical Optimization (2006), algorithm 7.4.
 
-    Parameters
-    ----------
-    objective : callable
-        Maps (p, columns) points to (columns,) values and (p, columns) gradients. No curvature may
-        exceed 1, so that a step along the negative gradient always descends.
-    start : (p, columns) float64
-        Where to start.
-    tolerance : float
-        A column is done when its gradient is this small relative to that at zero.
-    memory : int
-        Number of past steps from which the curvature is estimated.
-    max_iterations : int
-        A bound on the work; convergence takes some tens of iterations.
-
-    Returns
-    -------
-    (p, columns) float64
-        The minima.
-
-    References
-    ----------
-    Nocedal & Wright, Numerical Optimization (2006), algorithm 7.4.
+    The objective maps (p, columns) points to (columns,) values and (p, columns) gradients. No
+    curvature may exceed 1, so that a step along the negative gradient always descends. A column is
+    done when its gradient is within the tolerance, relative to that at zero.
     """
     at_zero = np.linalg.norm(objective(np.zeros_like(start))[1], axis=0)
     goal = tolerance * np.maximum(at_zero, np.finfo(np.float64).tiny)
@@ -52,7 +30,7 @@ def minimise(
     value, gradient = objective(point)
     steps: list[Float] = []
     turns: list[Float] = []
-    for _ in range(max_iterations):
+    for _ in range(MAX_ITERATIONS):
         done = np.linalg.norm(gradient, axis=0) <= goal
         if done.all():
             break
@@ -69,8 +47,8 @@ def minimise(
             if short.all():
                 break
             length = np.where(short, length, length / 2)
-        steps = [*steps, new_point - point][-memory:]
-        turns = [*turns, new_gradient - gradient][-memory:]
+        steps = [*steps, new_point - point][-MEMORY:]
+        turns = [*turns, new_gradient - gradient][-MEMORY:]
         point, value, gradient = new_point, new_value, new_gradient
     return point
 

@@ -9,51 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from .predictor import Draws, Float, Ints, Predictor
-from .rotation import Rotation
+from .predictor import Bools, Draws, Float, Ints, Predictor
+from .rotation import LinearModel, Rotation
 from .softmax import Axes, Softmax, principal_axes
-
-
-@dataclass(frozen=True)
-class MultinomialLogisticModel:
-    """A fitted multinomial logistic regression; see `Model`."""
-
-    rotation: Rotation
-    weights: Float
-    chosen: Float
-
-    def predict(self, features: Float) -> Float:
-        """Predict the (m, k) probabilities of the classes; 0 of one without training samples."""
-        scores = self.rotation.apply(features) @ self.weights[1:] + self.weights[0]
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 @dataclass(frozen=True)
 class MultinomialLogistic(Predictor):
     """Scikit-learn's ``Pipeline(StandardScaler, LogisticRegression)`` with L2; targets are classes.
 
-    Attributes
-    ----------
-    c : float
-        The sum of losses is multiplied by it.
-    axes : Axes, optional
-        Of the features, where several repeats share it (`prepared`).
+    The axes of the features are given where several repeats share them (`prepared`).
     """
 
     c: float
     axes: Axes | None = None
 
-    def fit(self, features: Float, truth: Float, draws: Draws) -> MultinomialLogisticModel:
-        """Fit all classes; see `Predictor.fit`."""
+    def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
+        """Fit all classes; see `Predictor.fit`. One without training samples is predicted as 0."""
         rotation = Rotation.of(features)
         used = np.ones((len(truth), 1), dtype=bool)
         problem = Softmax(rotation.train, used, truth, self.c, Axes(None, rotation.power))
         _, weights = problem.solve()
         weights[0, 0] += problem.absent[0]
-        return MultinomialLogisticModel(rotation, weights[0], np.full(truth.shape[1], self.c))
+        return LinearModel(rotation, weights[0], np.full(truth.shape[1], self.c), _softmax)
 
     def prepared(self, features: Float) -> MultinomialLogistic:
         """Return the predictor with the principal axes of the features, where these are used."""
@@ -78,7 +57,7 @@ class MultinomialLogistic(Predictor):
             predictions[test] = self._rotated(features, truth, test)
         return predictions, chosen
 
-    def _rotated(self, features: Float, truth: Float, test: npt.NDArray[np.bool_]) -> Float:
+    def _rotated(self, features: Float, truth: Float, test: Bools) -> Float:
         """Fit one training fold in its own coordinates and return its test fold's probabilities."""
         rotation = Rotation.of(features[~test])
         samples = np.vstack([rotation.train, rotation.apply(features[test])])
@@ -86,6 +65,11 @@ class MultinomialLogistic(Predictor):
         ordered = np.vstack([truth[~test], truth[test]])
         problem = Softmax(samples, used, ordered, self.c, Axes(None, rotation.power))
         return problem.solve()[0][len(rotation.train) :, 0]
+
+
+def _softmax(scores: Float) -> Float:
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def _wide(features: Float) -> bool:

@@ -15,19 +15,13 @@ INNER_FOLDS = 5
 
 Float = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Single = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Draws:
-    """The random draws of one training fold.
-
-    Attributes
-    ----------
-    seed : int
-        The config's.
-    repeat, fold : int
-        Which training fold: the one without this test fold.
-    """
+    """The random draws of one training fold: that of a repeat without this test fold."""
 
     seed: int
     repeat: int
@@ -72,16 +66,10 @@ class Predictor(ABC):
 
     @abstractmethod
     def fit(self, features: Float, truth: Float, draws: Draws) -> Model:
-        """Fit all targets.
+        """Fit all targets of a training fold.
 
-        Parameters
-        ----------
-        features : (n, d) float64
-            Not standardised.
-        truth : (n, t) float64
-            One column per target: values, 0 and 1, or the classes one-hot.
-        draws : Draws
-            Of the training fold.
+        Features (n, d) are not standardised; truth (n, t) has one column per target: values, 0 and
+        1, or the classes one-hot.
         """
 
     def prepared(self, features: Float) -> Self:
@@ -93,21 +81,8 @@ class Predictor(ABC):
     ) -> tuple[Float, Float]:
         """Predict each sample by the model of the training fold without it.
 
-        Parameters
-        ----------
-        features, truth : (n, d) and (n, t) float64
-            Of all samples.
-        fold_of : (n,) int
-            The fold in which each sample is tested.
-        folds : int
-            Their number.
-        seed, repeat : int
-            Of the draws.
-
-        Returns
-        -------
-        predictions : (n, t) float64
-        chosen : (folds, t) float64
+        `fold_of` (n,) is the fold in which each sample is tested; seed and repeat are of the draws.
+        Returns (n, t) predictions, and (folds, t) what was chosen.
         """
         predictions = np.full(truth.shape, np.nan)
         chosen = np.full((folds, truth.shape[1]), np.nan)

@@ -8,21 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .predictor import Draws, Float, Predictor
-from .rotation import Rotation
-
-
-@dataclass(frozen=True)
-class RidgeModel:
-    """A fitted ridge regression; see `Model`."""
-
-    rotation: Rotation
-    mean: Float
-    weights: Float
-    chosen: Float
-
-    def predict(self, features: Float) -> Float:
-        """Predict (m, t) values."""
-        return self.mean + self.rotation.apply(features) @ self.weights
+from .rotation import LinearModel, Rotation
 
 
 @dataclass(frozen=True)
@@ -31,17 +17,13 @@ class Ridge(Predictor):
 
     Leaving one sample out has a closed form: its error is the residual divided by one minus its
     leverage (Allen 1974; Golub, Heath & Wahba 1979), the intercept being refitted but, as in
-    scikit-learn's RidgeCV, not the standardisation.
-
-    Attributes
-    ----------
-    alphas : sequence of float
-        Penalties to choose from, all above 0; the first wins a tie.
+    scikit-learn's RidgeCV, not the standardisation. Of the alphas, all above 0, the first wins a
+    tie.
     """
 
     alphas: Sequence[float]
 
-    def fit(self, features: Float, truth: Float, draws: Draws) -> RidgeModel:
+    def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
         rotation = Rotation.of(features)
         mean = truth.mean(axis=0)
@@ -55,5 +37,5 @@ class Ridge(Predictor):
             residuals = centred - rotation.train @ (moments * shrunk[:, None])
             errors[row] = np.mean((residuals / (1 - leverage)[:, None]) ** 2, axis=0)
         chosen = np.asarray(self.alphas, dtype=np.float64)[errors.argmin(axis=0)]
-        weights = moments / (rotation.power[:, None] + chosen)
-        return RidgeModel(rotation, mean, weights, chosen)
+        weights = np.vstack([mean, moments / (rotation.power[:, None] + chosen)])
+        return LinearModel(rotation, weights, chosen, lambda scores: scores)

@@ -7,19 +7,16 @@ folds share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float = npt.NDArray[np.float64]
+from .predictor import Float
 
 
 def centre_and_scale(features: Float) -> tuple[Float, Float]:
-    """Return each feature's mean and standard deviation, infinite for a constant one.
-
-    Constant is what scikit-learn calls so, by its rule for rounding errors.
-    """
+    """Return each feature's mean and deviation, infinite where scikit-learn calls it constant."""
     n = len(features)
     mean, variance = features.mean(axis=0), features.var(axis=0)
     eps = np.finfo(np.float64).eps
@@ -31,13 +28,8 @@ def centre_and_scale(features: Float) -> tuple[Float, Float]:
 class Rotation:
     """The way from features to the principal coordinates of the training samples.
 
-    Attributes
-    ----------
-    train : (n, r) float64
-        Coordinates of the training samples: centred, the columns orthogonal to each other, at most
-        min(n - 1, d) of them.
-    power : (r,) float64
-        Squared length of each column of `train`, descending.
+    `train` are the (n, r) coordinates of the training samples: centred, columns orthogonal, r at
+    most min(n - 1, d); `power` (r,) is the squared length of each column, descending.
     """
 
     train: Float
@@ -69,6 +61,27 @@ class Rotation:
         if self._span is None:
             return np.asarray(standard @ self._axes)
         return np.asarray((standard @ self._span.T) @ self._axes)
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A fitted linear model; see `Model`. Weights are (1 + r, t), intercept first."""
+
+    rotation: Rotation
+    weights: Float
+    chosen: Float
+    link: Callable[[Float], Float]
+
+    def predict(self, features: Float) -> Float:
+        """Predict (m, t) targets."""
+        return self.link(affine(self.rotation.apply(features), self.weights))
+
+
+def affine(samples: Float, weights: Float) -> Float:
+    """Return the (n, t) scores of (n, r) samples under (1 + r, t) weights, intercept first."""
+    scores: Float = samples @ weights[1:]
+    scores += weights[0]
+    return scores
 
 
 def _standardised(features: Float, mean: Float, scale: Float) -> Float:

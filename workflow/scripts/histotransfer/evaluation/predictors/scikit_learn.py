@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from .predictor import Draws, Float, Predictor
 
+TUNED_BY = {"value": "neg_mean_squared_error", "binary": "neg_brier_score", "classes": "accuracy"}
+"""What inner cross-validation maximises: proper scores, since these are what is predicted."""
+
 
 @dataclass(frozen=True)
 class _OneByOne:
@@ -22,10 +25,10 @@ class _OneByOne:
 
     def predict(self, features: Float) -> Float:
         """Predict (m, t) values, or probabilities to be positive."""
-        if self.values:
-            columns = [np.ravel(pipeline.predict(features)) for pipeline in self.pipelines]
-        else:
-            columns = [pipeline.predict_proba(features)[:, -1] for pipeline in self.pipelines]
+        columns = [
+            np.ravel(one.predict(features)) if self.values else one.predict_proba(features)[:, -1]
+            for one in self.pipelines
+        ]
         return np.column_stack(columns).astype(np.float64)
 
 
@@ -59,13 +62,6 @@ class ScikitLearn(Predictor):
     name: str
     grid: Mapping[str, Sequence[Any]]
     target: str
-
-    #: What inner cross-validation maximises: proper scores, since these are what is predicted.
-    TUNED_BY = {  # noqa: RUF012
-        "value": "neg_mean_squared_error",
-        "binary": "neg_brier_score",
-        "classes": "accuracy",
-    }
 
     @property
     def settings(self) -> list[dict[str, Any]]:
@@ -105,7 +101,7 @@ class ScikitLearn(Predictor):
             search = GridSearchCV(
                 pipeline,
                 [{key: [value] for key, value in choice.items()} for choice in choices],
-                scoring=self.TUNED_BY[self.target],
+                scoring=TUNED_BY[self.target],
                 cv=PredefinedSplit(draws.inner_folds(strata)),
                 refit=False,
                 error_score="raise",

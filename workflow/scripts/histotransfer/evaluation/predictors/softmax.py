@@ -8,10 +8,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from .predictor import Bools, Float, Ints, Single
 from .rotation import centre_and_scale
 
-Float = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
 Real = TypeVar("Real", Float, Single)
 
 
@@ -19,17 +18,11 @@ Real = TypeVar("Real", Float, Single)
 class Axes:
     """Directions in which features vary, and how much: only the speed of a fit depends on them.
 
-    Attributes
-    ----------
-    directions : (d, r) float32 or None
-        Orthonormal, in columns; None if they are the coordinates' own.
-    power : (r,) float64
-        Sum of squares of the samples along each.
-    rest : float
-        Mean sum of squares along the other d - r directions.
+    Directions are (d, r), orthonormal columns, or None for the coordinates' own; power is (r,) the
+    sum of squares of the samples along each, and rest its mean along the other d - r directions.
     """
 
-    directions: npt.NDArray[np.float32] | None
+    directions: Single | None
     power: Float
     rest: float = 0.0
 
@@ -53,27 +46,22 @@ def standardise_whole(features: Float) -> Float:
 class Softmax:
     """The problem and its solution.
 
-    Newton's method with conjugate gradients. Gradients are in float64 and say where the minimum is;
-    the products with the Hessian, which only propose steps, are in float32 and read the features
-    once for all training sets. A training set is done when further steps would move no
-    probability by more than `CLOSE`, or the gradient has vanished.
+    Newton's method with conjugate gradients (Nocedal & Wright 2006, algorithm 7.1). Gradients are
+    in float64 and say where the minimum is; the products with the Hessian, which only propose
+    steps, are in float32 and read the features once for all training sets. A training set is done
+    when further steps would move no probability by more than `CLOSE`, or the gradient has vanished.
 
     Parameters
     ----------
     samples : (n, d) float64
-        Features.
     used : (n, s) bool
         Which samples each of s training sets has, which standardises the features by them.
     truth : (n, k) float64
         One-hot classes.
     c : float
-        Inverse penalty.
+        The sum of losses is multiplied by it.
     axes : Axes
         Of the samples, to precondition.
-
-    References
-    ----------
-    Nocedal & Wright, Numerical Optimization (2006), algorithm 7.1.
     """
 
     TOLERANCE = 1e-11
@@ -81,9 +69,7 @@ class Softmax:
     KEPT = 0.99
     MAX_NEWTON, MAX_CONJUGATE = 100, 500
 
-    def __init__(
-        self, samples: Float, used: npt.NDArray[np.bool_], truth: Float, c: float, axes: Axes
-    ) -> None:
+    def __init__(self, samples: Float, used: Bools, truth: Float, c: float, axes: Axes) -> None:
         rotated = axes.directions is None
         self.samples = samples if rotated else standardise_whole(samples)
         self.single = self.samples.astype(np.float32)
@@ -219,12 +205,10 @@ class Softmax:
             search = preconditioned + turn.astype(np.float32)[:, None, None] * search
         return step.astype(np.float64) * size
 
-    def _undecided(self, probabilities: Float) -> tuple[npt.NDArray[np.int64], Single]:
-        """Return the rows that carry most of the Hessian, and their weights (rows, s, 1).
-
-        Where most samples are decided, few bend the loss; their weights then stand for the others'
-        too. Where these would be many, none is left out.
-        """
+    def _undecided(self, probabilities: Float) -> tuple[Ints, Single]:
+        """Return the rows that carry most of the Hessian, and their weights (rows, s, 1)."""
+        # Where most samples are decided, few bend the loss; their weights then stand for the
+        # others' too. Where these would be many, none is left out.
         weights = self.used[:, :, 0] * (probabilities * (1 - probabilities)).sum(axis=2)
         weights /= np.maximum(weights.sum(axis=0), np.finfo(np.float64).tiny)
         order = np.argsort(-weights.max(axis=1), kind="stable")
