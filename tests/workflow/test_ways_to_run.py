@@ -106,8 +106,8 @@ RERUNS: dict[str, dict[str, int]] = {
     "the level of significance": ANSWER,
     "slides per job": {},
     "a comment, a docstring, the layout of a script or module": {},
-    "a module of the library (`linear.py`)": {
-        "cross_validate": 4, "score_predictions": 4, "embed_patches": 1, **ANSWER
+    "a module of the library (`ridge.py`)": {
+        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, "embed_patches": 1, **ANSWER
     },
     "an environment file (`envs/stats.yaml`), with conda": {
         "pool_external": 1, **COHORT, **TASKS, "embed_patches": 1, **ANSWER
@@ -205,7 +205,7 @@ def edited(
 
 
 SCRIPT = "workflow/scripts/extract_patches.py"
-MODULE = "workflow/scripts/histotransfer/linear.py"
+MODULE = "workflow/scripts/histotransfer/evaluation/predictors/ridge.py"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ MODULE = "workflow/scripts/histotransfer/linear.py"
         (MODULE, lambda text: text.replace('"""', '"""Truly: ', 1),
          "a comment, a docstring, the layout of a script or module"),
         (MODULE, lambda text: f"{text}\nEPSILON = 1e-9\n",
-         "a module of the library (`linear.py`)"),
+         "a module of the library (`ridge.py`)"),
         ("envs/stats.yaml", lambda text: text.replace("scipy >=1.15", "scipy >=1.16"),
          "an environment file (`envs/stats.yaml`), with conda"),
     ],
