@@ -180,8 +180,8 @@ class StudyPlan:
     def slide_made_by_a_rule(self, name: str) -> str | list[str]:
         """Return a slide's path if a rule makes it, else an empty list.
 
-        A slide of the user's is no input: if it vanished in the run, Snakemake would end the whole
-        run, instead of one job that lists the slide and goes on. `slide_state` stands in for it.
+        The user's own slides are not inputs: if one vanished during the run, Snakemake would end
+        the whole run, instead of one job that lists it and goes on. `slide_state` watches them.
         """
         made = self.is_simulated or name in self.fetched_slides
         return self.slide(name).path if made else []
