@@ -89,6 +89,9 @@ RERUNS: dict[str, dict[str, int]] = {
     "a QC threshold": {"judge_patches": 4, **COHORT, **TASKS, **ANSWER},
     "the stain choice": {**CUT, **COHORT, **TASKS, **ANSWER},
     "one gene more": {"read_labels": 1, "draw_splits": 1, **ONE_TASK, **FLOW, **ANSWER},
+    "the number of folds": {
+        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **ANSWER
+    },
     "more repeats": {
         "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **ANSWER
     },
@@ -118,6 +121,7 @@ IN_CONFIG: dict[str, dict[str, Any]] = {
     "the stain choice": {"stain.method": "none"},
     "one gene more": {"tasks.expression.targets": GENES},
     "more repeats": {"crossval.repeats": 6},
+    "the number of folds": {"crossval.folds": 3},
     "another predictor or its grid": {"tasks.mutation.C": [0.1]},
     "a new extractor that is a network": {"extractors.FTX-2048": {"source": "finetuned"}},
     "a new table of features": {"extractors.GENES": {"source": {"table": "data/expression.tsv"}}},

@@ -38,9 +38,6 @@ rule cross_validate:
     input:
         features=lambda w: PLAN.features_of(w.task, w.extractor),
         labels="<results>/labels/{task}.tsv",
-        # Labels, seed, folds and grouping determine a repeat's split. They are inputs and parameters
-        # here, so the splits can be `ancient`: more repeats leave finished blocks alone.
-        splits=ancient("<results>/splits/{task}.tsv"),
     output:
         predictions="<results>/cv/{task}/{extractor}/{block}.h5",
     log:
@@ -58,7 +55,7 @@ rule cross_validate:
         folds=PLAN.splits.folds,
         group_by=PLAN.splits.group_by,
         seed=PLAN.splits.seed,
-        code=[code("cross_validate.py"), code("draw_splits.py")],
+        code=code("cross_validate.py"),
     script:
         "../scripts/cross_validate.py"
 

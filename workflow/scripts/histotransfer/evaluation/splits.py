@@ -26,8 +26,9 @@ def write_splits(
     task: str,
     kind: str,
     parameters: SplitParameters,
+    repeats: Sequence[int] | None = None,
 ) -> None:
-    """Draw the folds of every repeat of a task's cross-validation.
+    """Draw the folds of every repeat (or of some `repeats`) of a task's cross-validation.
 
     All genes of a task share their folds: a training fold is then decomposed once for all, one file
     tells who was tested when, and the balance of a single gene is hardly worse, since rare genes
@@ -62,7 +63,7 @@ def write_splits(
     np.add.at(counts, codes, strata)
     sizes = np.bincount(codes)
     tables = []
-    for repeat in range(parameters.repeats):
+    for repeat in range(parameters.repeats) if repeats is None else repeats:
         rng = stream(parameters.seed, f"folds of {kind}", repeat)
         fold = stratified_folds(counts, sizes, folds, rng)[codes]
         tables.append(pd.DataFrame({"repeat": repeat, "sample": labels.samples, "fold": fold}))
