@@ -308,7 +308,7 @@ class StudyPlan:
 
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
-        names = ("claims", "comparison", "improved", "cohort", "qc", "excluded_slides")
+        names = ("claims", "comparison", "cohort", "qc", "excluded_slides")
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),
