@@ -29,11 +29,17 @@ from support.tasks import (
 
 def flow_of(folder):
     table = read_table(folder / "flow.tsv", FLOW).fillna({"code": ""})
+    table = table[table["code"] != "id_column"]
     return table.set_index(["step", "what", "code"])["n"].to_dict()
 
 
+def id_column_of(folder):
+    table = read_table(folder / "flow.tsv", FLOW).set_index("code")
+    return table.at["id_column", "detail"]
+
+
 def labels_of(folder, task, cohort=None, **inputs):
-    """Return the labels as a table, and item, what and code of those left out."""
+    """Return the labels as a table, and item, what and code of what is listed beside the ids."""
     out, excluded = folder / "labels.tsv", folder / "labels.excluded.tsv"
     write_labels(
         LabelParameters.of(task), out, excluded, folder / "flow.tsv",
@@ -43,6 +49,7 @@ def labels_of(folder, task, cohort=None, **inputs):
     if cohort is not None:
         assert labels.group.tolist() == labels.samples
     left_out = read_table(excluded, EXCLUDED)[["item", "what", "code"]]
+    left_out = left_out[left_out["code"] != "id_column"]
     return labels.values.copy().reset_index(), list(left_out.itertuples(index=False, name=None))
 
 
@@ -179,7 +186,8 @@ def test_our_panel_in_real_star_counts(realdata):
     panel = wanted_targets(str(ROOT / "config/panels/immune.tsv"))
     folder, excluded = realdata / "tables", Excluded()
     files = pd.Series({"p": "gdc_star_counts_one_LUAD_sample.tsv"})
-    tpm = columns_of(panel, star_tpm(folder, files, symbols(panel), excluded), excluded)
+    tpm = star_tpm(folder, files, symbols(panel), excluded)
+    tpm = columns_of(panel, tpm, folder, excluded)
     listed = pd.DataFrame(excluded).set_index("item")
     absent = listed.index[listed["code"] == "not_in_labels"]
     # Genes of other haplotypes than the reference's, and one without an approved symbol.
@@ -437,7 +445,9 @@ def real_labels(name, realdata, tmp_path, cohort):
 def test_real_tables_give_the_documented_counts(name, realdata, tmp_path, tcga):
     """Every step of docs/labels.md, and nothing else."""
     _, _, flow = real_labels(name, realdata, tmp_path, tcga)
-    assert flow == documented()[name]
+    expected, id_column = documented()[name]
+    assert flow == expected
+    assert id_column_of(tmp_path) == id_column
 
 
 def documented():
@@ -446,9 +456,14 @@ def documented():
     for line in (ROOT / "docs/labels.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("### "):
             name = line.removeprefix("### ").split(":")[0].strip("`")
-            counts[name] = {}
-        elif found := re.fullmatch(r"\| (\w+) \| (\w+) \| (\w*) ?\| ([\d,]+) \|", line):
-            counts[name][found.group(1, 2, 3)] = int(found[4].replace(",", ""))
+            counts[name] = ({}, "")
+        elif found := re.fullmatch(
+            r"\| (\w+) \| (\w+) \| (\w*) ?\| ([\d,]+) \|(?: `(.+)`)? ?\|", line
+        ):
+            if found[3] == "id_column":
+                counts[name] = (counts[name][0], found[5])
+            else:
+                counts[name][0][found.group(1, 2, 3)] = int(found[4].replace(",", ""))
     return counts
 
 

@@ -114,6 +114,7 @@ rule pool_external:
     params:
         **PLAN.pooling.as_params(),
         kind=lambda w: PLAN.extractors[w.extractor].kind,
+        id_column=lambda w: PLAN.extractors[w.extractor].id_column,
         patients=PLAN.patients,
         verdicts=lambda w: f"{PLAN.results}/qc",
         code=code("pool_external.py"),

@@ -12,6 +12,7 @@ with job_log(snakemake.log[0]):
             snakemake.output.pooled,
             snakemake.output.used,
             extractor=snakemake.wildcards.extractor,
+            id_column=snakemake.params.id_column,
         )
     else:
         pool_folder(

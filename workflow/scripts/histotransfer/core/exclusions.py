@@ -41,12 +41,23 @@ CODES: Mapping[str, str] = {
     "no_label_file": "has no file in the labels folder",
     "no_label_value": "has no value for any target",
     # a row, column or variant of a labels table
-    "normal_sample": "is a normal sample",
+    "normal_sample": "is a normal or control sample",
     "not_in_cohort": "belongs to no patient of the cohort",
     "further_row": "is a further row of its patient",
     "repeated_column": "repeats the name of another column",
     "other_sample": "belongs to a sample that is not used",
     "class_not_counted": "has a variant class that does not count",
+    "class_not_given": "has no variant class",
+    "class_unknown": "is neither in the MAF format nor in the config, and does not count",
+    # a row, column or table that is kept, and what was decided
+    "id_column": "holds the ids",
+    "id_respelled": "is spelled in another way in the slide sheet",
+    "class_absent": "is a class that no variant has",
+    "other_separator": "has another separator than expected",
+    "other_encoding": "is not in UTF-8",
+    "empty_rows": "has empty rows, which are skipped",
+    "short_rows": "has rows without their last cells, which count as empty",
+    "literal_quotes": "has rows with single quotation marks, which belong to their cells",
     # a target
     "no_name": "has no name",
     "not_in_labels": "is not in the labels table",
@@ -56,6 +67,7 @@ CODES: Mapping[str, str] = {
     "earlier_symbol": "is listed under an earlier symbol",
     "rows_summed": "has several rows, which are summed",
     "values_clipped": "has values beyond the limit, which are clipped",
+    "decimal_commas": "has decimal commas",
     # external features
     "no_feature_file": "has no feature file",
     "no_feature_row": "has no row in the feature table",
@@ -69,7 +81,11 @@ CODES: Mapping[str, str] = {
 }
 """What each code says of the item that it stands beside."""
 
-KEPT = frozenset({"earlier_symbol", "rows_summed", "values_clipped"})
+KEPT = frozenset(
+    {"earlier_symbol", "rows_summed", "values_clipped", "decimal_commas"}
+    | {"id_column", "id_respelled", "class_absent", "other_separator", "other_encoding"}
+    | {"empty_rows", "short_rows", "literal_quotes"}
+)
 """Codes of items that are not left out: they say what was done to them."""
 
 COLUMNS = ("code", "detail", "remedy")

@@ -21,7 +21,11 @@ from fastparquet.util import ParquetException
 from ..core import hdf5
 from ..core.errors import HistotransferError, one_line
 from ..core.exclusions import NOT_EXCLUDED, Reason
+from ..core.id_columns import find_ids, is_of_patients
+from ..core.patient_ids import PatientIds
 from ..core.tables import UNREADABLE, TableSchema, write_table
+from ..core.user_numbers import NumbersInText, without_missing
+from ..core.user_tables import Note, read_user_table
 from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
 
@@ -195,12 +199,13 @@ def pool_table(
     used_path: str | Path,
     *,
     extractor: str,
+    id_column: str = "",
 ) -> None:
     """Take features per patient from an external table; `used_path` has a row per patient (`USED`).
 
-    The table is CSV, TSV or Parquet: patients in rows, their ids in the first column (or, in
-    Parquet, the index), a feature in each further column. Of the ``pooled/1`` file n_slides and
-    n_patches are 0, since nobody knows them.
+    The table is CSV, TSV or Parquet: patients in rows, and a feature in each column but that of the
+    ids, which `find_ids` tells unless `id_column` names it; in Parquet it may be the index. Of the
+    ``pooled/1`` file n_slides and n_patches are 0, since nobody knows them.
 
     Raises
     ------
@@ -208,32 +213,35 @@ def pool_table(
         If the table cannot be read, lists a patient twice, holds text for a number, or has no row
         of any patient of the sheet.
     """
-    table = _read_table(Path(path))
-    known = sorted(set(patients.values()))
-    if table.index.has_duplicates:
+    path = Path(path)
+    table, notes = _read_table(path)
+    known = PatientIds(patients.values())
+    texts = table.select_dtypes(exclude="float")
+    found = find_ids(texts, known, path, named=id_column, key=f"extractors.{extractor}.source.id")
+    if not found.columns:
         raise HistotransferError(
-            path,
-            f"has two rows of {table.index[table.index.duplicated()][0]}",
-            "Keep one row per patient",
+            path, "has patients in its header", "Write patients in rows, features in columns"
         )
-    found = table.index.intersection(known, sort=True)
-    if found.empty or not table.shape[1]:
+    row_of = found.owners.dropna()
+    if row_of.duplicated().any():
         raise HistotransferError(
-            path,
-            f"has no row of features for any of the {len(known)} patients, such as {known[0]}",
-            "Write the sheet's patient ids in the first column, features in the others",
+            path, f"has two rows of {row_of[row_of.duplicated()].iloc[0]}", "Keep one of them"
         )
-    try:
-        features = table.loc[found].apply(pd.to_numeric).astype(np.float32)
-    except (ValueError, TypeError) as error:
+    cells = table.drop(columns=list(found.columns)).loc[row_of.index]
+    cells = cells.set_axis(pd.Index(row_of, dtype=object)).sort_index()
+    cells = cells.drop(columns=[name for name in cells if name == "" or is_of_patients(str(name))])
+    if not cells.shape[1]:
         raise HistotransferError(
-            path, f"holds something that is not a number ({error})", "Correct the cell, or empty it"
-        ) from error
-    finite = np.isfinite(features).all(axis=1)
+            path, "has no column of features", "Write patients in rows, features in columns"
+        )
+    features, with_commas = _numbers(cells, path)
+    finite = pd.Series(np.isfinite(features.to_numpy()).all(axis=1), features.index)
     absent = Reason("no_feature_row", remedy="Add the patient to the table")
     holed = Reason("features_not_finite", remedy="Fill the patient's empty cells")
     reasons = (
-        dict.fromkeys(known, absent) | dict.fromkeys(found) | dict.fromkeys(found[~finite], holed)
+        dict.fromkeys(sorted(known.patients), absent)
+        | dict.fromkeys(features.index)
+        | dict.fromkeys(features.index[(~finite).to_numpy()], holed)
     )
     usable = features[finite]
     if usable.empty:
@@ -248,28 +256,55 @@ def pool_table(
         n_patches=[0] * len(usable),
         attrs={"extractor": extractor, **PoolingParameters("", "", apply_qc=False).as_params()},
     )
+    notes += [Note(name, "column", Reason("id_column")) for name in found.columns]
+    notes += [Note(name, "column", Reason("decimal_commas")) for name in with_commas]
+    notes += [
+        Note(text, "row", Reason("id_respelled", f"read as {patient}"))
+        for text, patient in zip(found.ids[row_of.index], row_of, strict=True)
+        if known.is_respelled(text)
+    ]
     rows = [_row(patient, "patient", reason) for patient, reason in reasons.items()]
+    rows += [_row(note.item, note.what, note.reason) for note in notes]
     write_table(pd.DataFrame(rows), used_path, USED)
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read a table with the patients as index."""
+def _read_table(path: Path) -> tuple[pd.DataFrame, list[Note]]:
+    """Read a table: numbers of Parquet, text of any other."""
+    remedy = "Give CSV, TSV or Parquet with a row per patient"
+    if path.suffix != ".parquet":
+        table = read_user_table(path, remedy)
+        return table.cells, table.notes
     try:
-        if path.suffix == ".parquet":
-            table: pd.DataFrame = ParquetFile(str(path)).to_pandas()
-            if table.index.name is None:
-                table = table.set_index(table.columns[0])
-        else:
-            separator = "," if path.suffix == ".csv" else "\t"
-            first = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns[0]
-            table = pd.read_csv(
-                path, sep=separator, dtype={first: str}, index_col=0, encoding="utf-8-sig"
-            )
+        frame: pd.DataFrame = ParquetFile(str(path)).to_pandas()
     except (*UNREADABLE, IndexError, ParquetException) as error:
-        raise HistotransferError(
-            path,
-            f"cannot be read as a table ({error})",
-            "Give CSV, TSV or Parquet with a row per patient",
-        ) from error
-    table.index = table.index.astype(str).str.strip()
-    return table
+        raise HistotransferError(path, f"cannot be read as a table ({error})", remedy) from error
+    if frame.index.name is not None or not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.rename_axis(str(frame.index.name or "")).reset_index()
+    columns = {
+        str(name): column
+        if pd.api.types.is_float_dtype(column) and not is_of_patients(str(name))
+        else column.astype(str).str.strip()
+        for name, column in frame.items()
+    }
+    return pd.DataFrame(columns), []
+
+
+def _numbers(cells: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read numbers as float32, NaN where one is missing; return the columns with decimal commas."""
+    texts = cells.select_dtypes(exclude="float")
+    numbers, columns = NumbersInText(texts, path), {}
+    for name in cells:
+        if name not in texts:
+            columns[name] = cells[name]
+            continue
+        text = without_missing(texts[name])
+        columns[name] = numbers.read(text)
+        stray = text.notna() & columns[name].isna()
+        if stray.any():
+            raise HistotransferError(
+                path,
+                f"column {name!r} holds {text[stray].iloc[0]!r} for {stray.idxmax()}, which is not "
+                "a number",
+                "Correct the cell, empty it, or take the column out",
+            )
+    return pd.DataFrame(columns, index=cells.index).astype(np.float32), numbers.with_commas

@@ -1,134 +1,206 @@
-"""Tables of labels: read as text, turned where genes are in rows, one row per patient."""
+"""Tables of labels: read as text, turned where genes are in rows, their rows given to patients."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ..core.errors import HistotransferError
 from ..core.exclusions import Reason
-from ..core.tables import UNREADABLE
+from ..core.id_columns import Ids, find_ids, is_of_genes, is_of_patients
+from ..core.patient_ids import PatientIds, barcode, is_normal, near
+from ..core.user_tables import read_user_table
 from .exclusions import Excluded
 
-PATIENT = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}")
-PATIENT_LENGTH = 12
-SAMPLE_TYPE, NORMAL_TYPES = slice(13, 15), range(10, 20)
-"""Where a TCGA barcode names the type of its sample, and the types of normal tissue or blood."""
-NO_TARGET = "\0"
-"""Starts the name of a column that is not a target."""
+_SAMPLE_TYPE = re.compile(r"(sample|tissue)[ ._]?type([ ._]?name)?", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*[,;|]\s*")
+"""Between the samples that share a cell, as in the GDC's sheet of pairs."""
+_MOST_COMPARED = 1_000_000
+"""Pairs of ids among which typos are looked for; in larger tables near matches mean nothing."""
 
 
-def read_matrix(path: Path, excluded: Excluded, suffix: str = "") -> pd.DataFrame:
-    """Read a CSV or TSV table as text, so that an id such as ``007`` or a gene ``NA`` survives.
+@dataclass(frozen=True)
+class PatientRows:
+    """Rows of a table that belong to patients.
 
-    `suffix` is what the names of the targets' columns end in, such as ``_rnaseq``; it is cut off.
-    Of columns of the same name the first is used.
+    Attributes
+    ----------
+    values : pandas.DataFrame of str
+        A row per patient, indexed by patient; without the columns of ids.
+    ids : pandas.Series of str
+        The id of each patient's row, indexed by patient.
+    further : pandas.DataFrame of str
+        Further rows of patients, indexed likewise, whose ids do not say which row comes first.
+    places : pandas.Series of int
+        Where the patient's row is in the table, from 0, indexed by patient.
+    id_columns : tuple of str
+        The columns that hold the ids.
+    count : int
+        Of the table's rows.
     """
-    separator = "," if ".csv" in path.suffixes else "\t"
-    try:
-        cells = pd.read_csv(
-            path, sep=separator, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
-    except UNREADABLE as error:
-        raise HistotransferError(
-            path,
-            f"cannot be read as a table ({error})",
-            "Give a CSV or TSV file with a row per patient as the task's `labels`",
-        ) from error
-    header = pd.Index(cells.iloc[0].str.strip(), dtype=str)
-    if suffix:
-        if not header.str.endswith(suffix).any():
-            raise HistotransferError(
-                path,
-                f"has no column that ends in {suffix!r}",
-                "Correct `suffix` of the task's labels",
-            )
-        names = [
-            name.removesuffix(suffix) if name.endswith(suffix) else f"{NO_TARGET}{name}"
-            for name in header
-        ]
-        header = pd.Index(names, dtype=str)
-    table = _first_of_a_name(cells.iloc[1:].set_axis(header, axis=1), excluded)
-    return pd.DataFrame({name: table[name].str.strip() for name in table.columns})
+
+    values: pd.DataFrame
+    ids: pd.Series[str]
+    further: pd.DataFrame
+    places: pd.Series[int]
+    id_columns: tuple[str, ...]
+    count: int
 
 
-def patients_in_rows(
-    table: pd.DataFrame, patients: Sequence[str], excluded: Excluded
-) -> pd.DataFrame:
-    """Turn a matrix whose header names more of the patients than any of its columns does.
+def read_matrix(path: Path, excluded: Excluded) -> pd.DataFrame:
+    """Read a table as text, so that an id such as ``007`` or a gene ``NA`` survives.
 
-    The first column of such a matrix names the genes.
+    Of columns of the same name the first is used. Samples that share a cell, as in the GDC's sheet
+    of tumours and their normals, get a row each.
     """
-    in_header = set(patients).intersection(_patients_of(table.columns, patients))
-    if len(in_header) <= _id_column(table, patients)[0]:
-        return table
-    turned = table.set_index(table.columns[0]).T
-    return _first_of_a_name(turned, excluded).rename_axis("id").reset_index()
+    remedy = "Give a CSV or TSV file with a row per patient as the task's `labels`"
+    table = read_user_table(path, remedy)
+    excluded.note(table.notes)
+    return _a_row_per_sample(_first_of_a_name(table.cells, excluded))
 
 
-def one_row_per_patient(
-    table: pd.DataFrame, patients: Sequence[str], path: Path, excluded: Excluded
-) -> tuple[pd.DataFrame, pd.Series[str]]:
-    """Find the column of ids and index the table by patient, in the order of the ids.
+def rows_of_patients(
+    cells: pd.DataFrame,
+    patients: Sequence[str],
+    path: Path,
+    excluded: Excluded,
+    *,
+    id_column: str = "",
+) -> PatientRows:
+    """Find each patient's row.
 
-    Returns the table without that column, and the id of each patient's row. In a cohort of TCGA
-    patients, barcodes are cut to the patient and normal samples are left out. Of several samples of
-    a patient the first by barcode is used: the primary tumour (01) where there is one.
+    `find_ids` tells where the ids are, and what it used is listed; if the header has them, the
+    table is turned. Normal samples are left out: by their TCGA barcode, or by a column of sample
+    types. Of several samples of a patient the first by id is used: of TCGA's the primary tumour
+    (01) where there is one.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame of str
+        As `read_matrix` returns it.
+    patients : sequence of str
+        Those of the cohort.
+    path : Path
+        The table, for errors.
+    excluded : Excluded
+        Gets what is left out.
+    id_column : str
+        The column of ids, if the config names one.
+
+    Raises
+    ------
+    HistotransferError
+        As `find_ids`.
     """
-    known = set(patients)
-    found, id_column = _id_column(table, patients)
-    if not found:
-        raise HistotransferError(
-            path,
-            "names no patient of the cohort in any column"
-            + (f" (the cohort has {patients[0]}, …)" if patients else ""),
-            "Use the slide sheet's patient ids in one column of the labels table",
-        )
-    ids = table[id_column]
-    table = table.drop(columns=id_column)
-    if _is_tcga(patients):
-        normal = pd.to_numeric(ids.str[SAMPLE_TYPE], errors="coerce").isin(NORMAL_TYPES)
-        excluded.add(ids[normal], "row", Reason("normal_sample"))
-        ids = ids[~normal]
-    stranger = ~pd.Series(_patients_of(ids, patients), ids.index).isin(known)
-    excluded.add(ids[stranger], "row", Reason("not_in_cohort"))
+    known = PatientIds(patients)
+    found = find_ids(cells, known, path, named=id_column, key="labels.id")
+    used = " and ".join(found.columns) or "header"
+    excluded.add([used], "column", Reason("id_column"))
+    types = next((name for name in cells.columns if _SAMPLE_TYPE.fullmatch(name)), None)
+    if found.columns:
+        cells = cells.drop(columns=list(found.columns))
+    else:
+        cells, found = _turned(cells, found, excluded)
+    normal = found.ids.map(is_normal)
+    if types in cells:
+        unmarked = found.ids.map(lambda text: len(barcode(text)) < 15)
+        normal |= unmarked & cells[types].str.contains("normal", case=False)
+    excluded.add(found.ids[normal], "row", Reason("normal_sample"))
+    ids, owners = found.ids[~normal], found.owners[~normal]
+    stranger = owners.isna()
+    missing = sorted(known.patients - set(owners[~stranger]))
+    absent = _list_strangers(list(ids[stranger]), missing, excluded)
     ids = ids[~stranger].sort_values(kind="stable")
-    owner = pd.Series(_patients_of(ids, patients), ids.index)
+    owner = owners[ids.index]
+    for text, patient in zip(ids, owner, strict=True):
+        if known.is_respelled(text):
+            excluded.add([text], "row", Reason("id_respelled", f"read as {patient}"))
     again = owner.duplicated()
     excluded.add(ids[again], "row", Reason("further_row", "the first by id is used"))
-    owner = owner[~again]
-    excluded.add(sorted(known - set(owner)), "patient", Reason("no_label_row"))
-    patient = pd.Index(owner)
-    return table.loc[owner.index].set_axis(patient), ids[~again].set_axis(patient)
+    for patient, reason in absent.items():
+        excluded.add([patient], "patient", reason)
+    first = owner[~again]
+    of_first = pd.Series(ids[~again].to_numpy(), first.to_numpy())
+    ordered = ids.map(barcode).ne("") & ids.ne(owner.map(of_first))
+    further = owner[again & ~ordered]
+    index = pd.Index(first, dtype=object)
+    return PatientRows(
+        cells.loc[first.index].set_axis(index),
+        ids[~again].set_axis(index),
+        cells.loc[further.index].set_axis(pd.Index(further, dtype=object)),
+        pd.Series(first.index, index),
+        found.columns,
+        len(cells),
+    )
 
 
-def _is_tcga(patients: Iterable[str]) -> bool:
-    """Tell whether all patients are named as TCGA names them."""
-    return all(PATIENT.fullmatch(patient) for patient in patients)
+def _turned(cells: pd.DataFrame, found: Ids, excluded: Excluded) -> tuple[pd.DataFrame, Ids]:
+    """Turn a table with genes in rows; further columns about genes are dropped.
 
-
-def _patients_of(ids: Iterable[str], patients: Sequence[str]) -> list[str]:
-    """Cut ids to the patient where the cohort is one of TCGA."""
-    return [name[:PATIENT_LENGTH] for name in ids] if _is_tcga(patients) else list(ids)
-
-
-def _id_column(table: pd.DataFrame, patients: Sequence[str]) -> tuple[int, str]:
-    """Return how many patients the best column of ids names, and its name.
-
-    Among equals it is the one with the longest ids, because an aliquot's barcode says more than its
-    patient's.
+    The genes' names are in a column of symbols, else in the first.
     """
-    known, length = set(patients), PATIENT_LENGTH if _is_tcga(patients) else None
-    best = (0, 0, "")
-    for name in table.columns:
-        ids = table[name].tolist()
-        found = len(known.intersection(text[:length] for text in ids))
-        if found:
-            best = max(best, (found, sum(map(len, ids)), name), key=lambda entry: entry[:2])
-    return best[0], best[2]
+    of_genes = [name for name in cells.columns if is_of_genes(name)]
+    symbols = [name for name in of_genes if re.search("symbol|hugo|name", name, re.IGNORECASE)]
+    genes = (symbols + of_genes + list(cells.columns))[0]
+    samples = [name for name in cells.columns if name != genes and name not in of_genes]
+    turned = cells.set_index(genes)[samples].T
+    turned = _first_of_a_name(turned, excluded).reset_index(drop=True)
+    ids, owners = (part[samples].reset_index(drop=True) for part in (found.ids, found.owners))
+    return turned, Ids((), ids, owners)
+
+
+def _list_strangers(
+    strangers: Sequence[str], missing: Sequence[str], excluded: Excluded
+) -> dict[str, Reason]:
+    """List rows of nobody; return why patients have no row. Both name what may be a typo."""
+    unknown = sorted(set(strangers)) if len(strangers) * len(missing) <= _MOST_COMPARED else []
+    meant = {text: near(_patient_in(text), missing) for text in unknown}
+    of_patient = {patient: text for text, patient in reversed(meant.items()) if patient}
+    for text in strangers:
+        patient = meant.get(text)
+        detail = f"perhaps {patient}" if patient else ""
+        excluded.add([text], "row", Reason("not_in_cohort", detail))
+    remedy = "Correct the id in the table or in the slide sheet"
+    return {
+        patient: Reason("no_label_row", f"perhaps {of_patient[patient]}", remedy)
+        if patient in of_patient
+        else Reason("no_label_row")
+        for patient in missing
+    }
+
+
+def _patient_in(text: str) -> str:
+    """Cut a TCGA barcode to its patient."""
+    return barcode(text)[:12] or text
+
+
+def _a_row_per_sample(cells: pd.DataFrame) -> pd.DataFrame:
+    """Split cells of several samples into rows, with those other cells that list as many."""
+    columns = list(cells.columns)
+    of_samples = [place for place, name in enumerate(columns) if is_of_patients(name)]
+    if not any(cells.iloc[:, place].str.contains(_BETWEEN).any() for place in of_samples):
+        return cells
+    rows = []
+    for row in cells.to_numpy(dtype=object).tolist():
+        count = max(len(_samples_of(row[place])) for place in of_samples)
+        parts = [_BETWEEN.split(text) for text in row]
+        rows += [
+            [
+                part[i] if len(part) == count else whole
+                for part, whole in zip(parts, row, strict=True)
+            ]
+            for i in range(count)
+        ]
+    return pd.DataFrame(rows, columns=cells.columns)
+
+
+def _samples_of(cell: str) -> list[str]:
+    """Return the ids that share a cell; each of them has a digit."""
+    parts = _BETWEEN.split(cell)
+    return parts if all(re.search(r"\d", part) for part in parts) else [cell]
 
 
 def _first_of_a_name(table: pd.DataFrame, excluded: Excluded) -> pd.DataFrame:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pandas as pd
 
 from ..core.errors import HistotransferError
-from ..core.exclusions import Reason
+from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
 from ..study.tasks import LabelParameters
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import TISSUE, TaskLabels, write_labels_file
-from .matrix import one_row_per_patient, patients_in_rows, read_matrix
+from .matrix import PatientRows, read_matrix, rows_of_patients
 from .molecular import FILE, maf_rows, maf_rows_by_sample, maf_status, star_tpm
-from .targets import columns_of, mutation_status, numbers_of, symbols, transformed, wanted_targets
+from .samples import SequencedSamples, sequenced_samples
+from .targets import columns_of, symbols, wanted_targets
+from .values import mutation_status, numbers_of, statuses_of, transformed
 
 
 def write_labels(
@@ -114,38 +118,101 @@ def patient_labels(
     """Return the targets' values of the patients that the labels table knows, and its rows' number.
 
     The values are float64 (expression) or Int64 (mutation); each patient is its own group.
+
+    Raises
+    ------
+    HistotransferError
+        If a table cannot be read, matches no patient, or admits several readings.
     """
     source = parameters.labels
     place = source.get("table") or source.get("star_counts") or source["maf"]
     path = Path(place if isinstance(place, str) else place[0])  # that errors name
     rows_of = Path(source.get("samples", path))
     panel = wanted_targets(parameters.targets)
-    matrix = read_matrix(rows_of, excluded, source.get("suffix", ""))
-    if "table" in source:
-        matrix = patients_in_rows(matrix, patients, excluded)
-    table, ids = one_row_per_patient(matrix, patients, rows_of, excluded)
-    if "star_counts" in source:
-        if FILE not in table:
-            raise HistotransferError(
-                rows_of, f"has no column {FILE!r}", "Give the sample sheet of the GDC's portal"
-            )
-        table = star_tpm(path, table[FILE], symbols(panel), excluded)
-    elif "maf" in source:
-        if path.is_dir() and FILE in table:
-            rows, ids = maf_rows_by_sample(path, table[FILE], ids, excluded)
-        else:
-            rows = maf_rows(place)
-        table = maf_status(rows, ids, source["variant_classes"], symbols(panel), excluded)
-    values = numbers_of(columns_of(panel, table, excluded), path, excluded, parameters.kind)
-    if parameters.kind == "mutation":
-        values = mutation_status(values, path)
+    cells = read_matrix(rows_of, excluded)
+    if "maf" in source:
+        samples = sequenced_samples(
+            cells, patients, rows_of, excluded, id_column=source.get("id", "")
+        )
+        rows, table = samples.rows, _maf_table(source, samples, symbols(panel), excluded)
     else:
-        values = transformed(values, parameters.transform, path, excluded)
+        rows = rows_of_patients(cells, patients, rows_of, excluded, id_column=source.get("id", ""))
+        table = rows.values
+        if "star_counts" in source:
+            table = star_tpm(path, _files(table, rows_of), symbols(panel), excluded)
+    table = columns_of(panel, table, path, excluded, source.get("suffix", ""))
+    if "table" in source:
+        _refuse_contradictions(rows, table, path)
+    if parameters.kind == "mutation":
+        if "table" in source:
+            table = statuses_of(table, path, excluded)
+        values = mutation_status(table, path)
+    else:
+        numbers = numbers_of(table, path, excluded) if "table" in source else table
+        values = transformed(numbers, parameters.transform, path, excluded)
     if values.shape[1] == 0:
         raise HistotransferError(
-            path, "has no usable target", "Correct `targets` of the task in the config"
+            path,
+            f"has no usable target{_why(excluded, 'target')}",
+            "Correct `targets` of the task in the config",
         )
     empty = values.isna().all(axis=1)
     excluded.add(values.index[empty], "patient", Reason("no_label_value"))
     values = values[~empty].rename_axis("sample")
-    return TaskLabels(values.index.to_series(name="group"), values), len(matrix)
+    if values.empty:
+        raise HistotransferError(
+            path,
+            f"has a label for no patient of the cohort{_why(excluded, 'patient', 'row')}",
+            "Compare its ids and cells with docs/labels.md",
+        )
+    return TaskLabels(values.index.to_series(name="group"), values), rows.count
+
+
+def _maf_table(
+    source: Mapping[str, Any],
+    samples: SequencedSamples,
+    wanted: Sequence[str] | None,
+    excluded: Excluded,
+) -> pd.DataFrame:
+    """Read who is mutated from one MAF of all samples, or from one of each."""
+    place, table = source["maf"], samples.rows.values
+    path = Path(place if isinstance(place, str) else place[0])
+    if path.is_dir() and FILE in table:
+        rows, patients = maf_rows_by_sample(path, table[FILE], samples, excluded)
+        samples = samples.only(patients)
+    else:
+        rows = maf_rows(place, excluded)
+    return maf_status(rows, samples, source["variant_classes"], wanted, path, excluded)
+
+
+def _files(table: pd.DataFrame, path: Path) -> pd.Series[str]:
+    if FILE not in table:
+        raise HistotransferError(
+            path, f"has no column {FILE!r}", "Give the sample sheet of the GDC's portal"
+        )
+    return table[FILE]
+
+
+def _refuse_contradictions(rows: PatientRows, table: pd.DataFrame, path: Path) -> None:
+    """Raise an error if a patient has rows of different values that no id puts in order."""
+    for patient, row in rows.further.iterrows():
+        for target in table.columns:
+            own, other = table.at[patient, target], row.get(target, "")
+            if target in row and own != other:
+                raise HistotransferError(
+                    path,
+                    f"has two rows of {patient}, with {own!r} and {other!r} in column {target!r}",
+                    "Keep the row that counts",
+                )
+
+
+def _why(excluded: Excluded, *what: str) -> str:
+    """Tell of each reason for which items were left out how many, and of whom it is true."""
+    rows = [row for row in excluded if row["what"] in what and row["code"] not in KEPT]
+    codes = Counter(row["code"] for row in rows)
+    said = []
+    for code, n in codes.most_common(3):
+        row = next(row for row in rows if row["code"] == code)
+        reason = Reason(code, row["detail"])
+        said.append(f"; {row['item']}{f' and {n - 1} more: it' if n > 1 else ''} {reason.cause}")
+    return "".join(said)

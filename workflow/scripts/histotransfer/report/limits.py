@@ -46,7 +46,9 @@ def limits(
         *taken_on_trust(tables["qc"]),
         *_not_compared(tables["comparison"]),
         *_without_label(tables["excluded_labels"]),
+        *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
+        *_decided(tables["external"], "extractor"),
         *_of_the_design(config),
     ):
         yield "", text
@@ -88,9 +90,19 @@ def _without_label(excluded: pd.DataFrame) -> Iterator[str]:
         yield f"{task}: {items} left out of the labels ({_reasons(rows)})."
 
 
+def _decided(rows: pd.DataFrame, whose: str) -> Iterator[str]:
+    """Yield which ids were used of a user's table, and what else was decided in reading it."""
+    for name, kept in rows[rows["code"].isin(KEPT)].groupby(whose, sort=False):
+        of_ids = kept["code"] == "id_column"
+        said = [f"the ids are in “{item}”" for item in kept.loc[of_ids, "item"]]
+        if not (others := kept[~of_ids]).empty:
+            said.append(f"noted: {_reasons(others)}")
+        yield f"{name}: {'; '.join(said)}."
+
+
 def _external(used: pd.DataFrame) -> Iterator[str]:
     for (extractor, what), rows in used.groupby(["extractor", "what"], sort=False):
-        if len(out := rows[rows["code"].notna()]):
+        if len(out := rows[rows["code"].notna() & ~rows["code"].isin(KEPT)]):
             items = share(len(out), len(rows), str(what), "is", "are")
             yield (
                 f"{extractor}: {items} left out ({_reasons(out)}). Expression and mutation are "

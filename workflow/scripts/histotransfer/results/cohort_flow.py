@@ -80,7 +80,8 @@ def _patches(qc: pd.DataFrame, apply_qc: bool) -> Iterator[Row]:
 def _samples(flow: pd.DataFrame) -> Iterator[Row]:
     """Yield a task's samples, its first unit with labels; rows of its labels table are not told."""
     unit = flow.loc[flow["step"] == LABELLED, "what"].iloc[0]
-    for step, what, code, n in flow[list(FLOW.columns)].itertuples(index=False, name=None):
+    columns = flow[["step", "what", "code", "n"]]
+    for step, what, code, n in columns.itertuples(index=False, name=None):
         if step == CAME_IN and what == unit:
             yield SHEET, "", what, int(n), IN
         elif step == LEFT_OUT and what == unit:

@@ -23,11 +23,14 @@ class Extractor:
         Of the external file or folder; empty for the study's own.
     seed : int or None
         Of a fine-tuned network.
+    id_column : str
+        Of a table, the column of patient ids; empty if the config does not name it.
     """
 
     kind: str
     path: str = ""
     seed: int | None = None
+    id_column: str = ""
 
     @property
     def is_network(self) -> bool:
@@ -54,8 +57,8 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     for name, entry in config["extractors"].items():
         source = entry["source"]
         if isinstance(source, Mapping):
-            ((kind, path),) = source.items()
-            found[name] = Extractor(kind, path)
+            kind = "table" if "table" in source else "features"
+            found[name] = Extractor(kind, source[kind], id_column=source.get("id", ""))
         elif source == "imagenet":
             found[name] = Extractor(source)
         elif source == "finetuned":

@@ -24,7 +24,7 @@ class LabelParameters(Parameters):
     kind : {"tissue", "expression", "mutation"}
     labels : mapping
         ``table`` (and ``suffix``), or ``star_counts`` and ``samples``, or ``maf``, ``samples`` and
-        ``variant_classes``; empty for tissue.
+        ``variant_classes``; each may have ``id``, the column of ids. Empty for tissue.
     targets : str or list of str
         ``all``, a file of targets, or a list.
     transform : str or mapping
