@@ -168,10 +168,34 @@ def test_a_table_of_patients_is_read_and_what_it_lacks_is_listed(tmp_path):
     text = "id\ta\tb\nP2\t1\t2.5\nP9\t0\t0\nP1\t3\t\n"
     assert table(tmp_path, text) == (["P2"], [[1, 2.5]])
     used = read_table(tmp_path / "u.tsv", USED).set_index("item")["code"]
-    assert used.dropna().to_dict() == {"P1": "features_not_finite"}
-    assert used.index.tolist() == ["P1", "P2"]
+    assert used.dropna().to_dict() == {"P1": "features_not_finite", "id": "id_column"}
+    assert used.index.tolist() == ["P1", "P2", "id"]
     text = "id,a,b\nP2,1,2.5\nP1,3,4\n"
     assert table(tmp_path, text, "t.csv") == (["P1", "P2"], [[3, 4], [1, 2.5]])
+
+
+def test_patients_of_a_table_are_found_by_their_column_not_by_their_number(tmp_path):
+    """R's row names come first, and are numbers as the patients are."""
+    numbers = [3, 1, 2, 5, 4]
+    rows = [f'"{row}",{n},{10 * n}' for row, n in enumerate(numbers, 1)]
+    (tmp_path / "t.csv").write_text("\n".join(['"","patient","f1"', *rows, ",,", ",,"]))
+    patients = {f"s{n}": str(n) for n in range(1, 6)}
+    out = tmp_path / "p.h5"
+    external.pool_table(tmp_path / "t.csv", patients, out, tmp_path / "u.tsv", extractor="E")
+    with open_store(out, "pooled/1") as store:
+        assert store["patient"].asstr()[:].tolist() == ["1", "2", "3", "4", "5"]
+        assert store["features"][:].tolist() == [[10], [20], [30], [40], [50]]
+    used = read_table(tmp_path / "u.tsv", USED).set_index("item")["code"]
+    assert used["patient"] == "id_column"
+    assert used["t.csv"] == "empty_rows"
+    (tmp_path / "t.csv").write_text("nr;code;f\n1;2;0,5\n2;1;1,25\n")
+    with pytest.raises(HistotransferError, match=r"'nr', 'code'.*`extractors\.E\.source\.id`"):
+        external.pool_table(tmp_path / "t.csv", patients, out, tmp_path / "u.tsv", extractor="E")
+    external.pool_table(
+        tmp_path / "t.csv", patients, out, tmp_path / "u.tsv", extractor="E", id_column="code"
+    )
+    with open_store(out, "pooled/1") as store:
+        assert store["features"][:].tolist() == [[2, 1.25], [1, 0.5]]
 
 
 @pytest.mark.parametrize("indexed", [True, False])
@@ -199,11 +223,11 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path, contents):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("id\ta\nX\t1\n", "no row of features for any of the 2 patients, such as P1"),
+        ("id\ta\nX\t1\n", r"names no patient of the cohort .*the cohort has P1, …; 'id' has X"),
         ("id\ta\nP1\t1\nP1\t2\n", "two rows of P1"),
         ("id\ta\nP1\thigh\n", "not a number"),
         ("id\ta\nP1\t\n", "no patient whose features are all finite numbers"),
-        ("id\nP1\n", "no row of features"),
+        ("id\nP1\n", "has no column of features"),
         ("", "cannot be read"),
     ],
 )

@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from .errors import HistotransferError
-from .patient_ids import PatientIds, barcode, is_normal
+from .patient_ids import PatientIds, says_sample
 
-_PERSONS = frozenset(
-    {"patient", "case", "subject", "participant", "donor", "individual", "submitter"}
-    | {"sample", "specimen", "aliquot", "barcode", "tumor", "tumour"}
-)
+_SAMPLES = frozenset({"sample", "specimen", "aliquot", "barcode", "tumor", "tumour"})
+_PERSONS = _SAMPLES | {
+    *("patient", "case", "subject", "participant", "donor", "individual", "submitter")
+}
 _BESIDE = frozenset(
     {"id", "ids", "identifier", "code", "number", "no", "nr", "name", "names", "key", "uuid"}
     | {"bcr", "tcga", "gdc", "icgc", "cptac"}
@@ -52,6 +52,11 @@ def is_of_patients(name: str) -> bool:
     """Tell whether a column is named like ids of patients or samples: ``case_id``, ``Sample``."""
     words = _words(name)
     return bool(words & {*_PERSONS, "id", "ids"}) and words <= _PERSONS | _BESIDE
+
+
+def is_of_samples(name: str) -> bool:
+    """Tell whether a column of ids is of samples rather than of patients."""
+    return bool(_words(name) & _SAMPLES)
 
 
 def is_of_genes(name: str) -> bool:
@@ -181,7 +186,7 @@ class _Table:
         ids = [
             max(
                 zip(row, of_row, strict=True),
-                key=lambda cell: (cell[1], _says_sample(cell[0]), len(cell[0])),
+                key=lambda cell: (cell[1], says_sample(cell[0]), len(cell[0])),
             )[0]
             for row, of_row in zip(cells.to_numpy(dtype=object), found, strict=True)
         ]
@@ -208,12 +213,6 @@ class _Table:
             f"names no patient of the cohort in any column ({cohort}{examples})",
             "Use the slide sheet's patient ids in one column of the table",
         )
-
-
-def _says_sample(text: str) -> int:
-    """Rank an id: of a tumour's sample, of a normal one, of a patient."""
-    of_sample = len(barcode(text)) >= 15
-    return of_sample + (of_sample and not is_normal(text))
 
 
 def _words(name: str) -> set[str]:

@@ -40,6 +40,12 @@ def is_normal(text: str) -> bool:
     return kind.isdigit() and 10 <= int(kind) <= 29
 
 
+def says_sample(text: str) -> int:
+    """Rank a barcode: 2 of a tumour's sample, 1 of a normal one, 0 of a patient or any other id."""
+    of_sample = len(barcode(text)) >= _LENGTHS[1]
+    return of_sample + (of_sample and not is_normal(text))
+
+
 def spelling(text: str) -> str:
     """Return what an id has in common with its usual other spellings.
 

@@ -24,6 +24,11 @@ def without_missing(text: pd.Series[str]) -> pd.Series[str]:
     return text.mask(text.str.casefold().isin(MISSING), None)
 
 
+def first_of(text: pd.Series[str]) -> tuple[str, str]:
+    """Return the row and the text of a column's first cell."""
+    return str(text.index[0]), str(text.iloc[0])
+
+
 class NumbersInText:
     """Reads the numbers of a table's columns.
 
@@ -58,17 +63,17 @@ class NumbersInText:
         comma = text.str.fullmatch(_DECIMAL_COMMA).eq(True)
         if not comma.any():
             return values
-        column, row = str(text.name), str(comma.idxmax())
+        row, cell = first_of(text[comma])
         points = text[~comma].str.contains(".", regex=False).eq(True) & values[~comma].notna()
         doubt = "which may be a decimal number or thousands" if not self._are_decimal() else ""
         if doubt or points.any():
             raise HistotransferError(
                 self._path,
-                f"column {column!r} holds {text[row]!r} for {row}, "
-                + (doubt or f"and {text[str(points.idxmax())]!r} for {points.idxmax()}"),
+                f"column {text.name!r} holds {cell!r} for {row}, "
+                + (doubt or "and {1!r} for {0}".format(*first_of(text[~comma][points]))),
                 "Write decimal points, and nothing between thousands",
             )
-        self.with_commas.append(column)
+        self.with_commas.append(str(text.name))
         return values.where(~comma, pd.to_numeric(text.str.replace(",", "."), errors="coerce"))
 
     def _are_decimal(self) -> bool:

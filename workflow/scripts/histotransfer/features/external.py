@@ -24,7 +24,7 @@ from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.id_columns import find_ids, is_of_patients
 from ..core.patient_ids import PatientIds
 from ..core.tables import UNREADABLE, TableSchema, write_table
-from ..core.user_numbers import NumbersInText, without_missing
+from ..core.user_numbers import NumbersInText, first_of, without_missing
 from ..core.user_tables import Note, read_user_table
 from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
@@ -301,10 +301,10 @@ def _numbers(cells: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
         columns[name] = numbers.read(text)
         stray = text.notna() & columns[name].isna()
         if stray.any():
+            row, cell = first_of(text[stray])
             raise HistotransferError(
                 path,
-                f"column {name!r} holds {text[stray].iloc[0]!r} for {stray.idxmax()}, which is not "
-                "a number",
+                f"column {name!r} holds {cell!r} for {row}, which is not a number",
                 "Correct the cell, empty it, or take the column out",
             )
     return pd.DataFrame(columns, index=cells.index).astype(np.float32), numbers.with_commas

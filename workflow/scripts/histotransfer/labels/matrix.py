@@ -36,8 +36,6 @@ class PatientRows:
         Further rows of patients, indexed likewise, whose ids do not say which row comes first.
     places : pandas.Series of int
         Where the patient's row is in the table, from 0, indexed by patient.
-    id_columns : tuple of str
-        The columns that hold the ids.
     count : int
         Of the table's rows.
     """
@@ -46,7 +44,6 @@ class PatientRows:
     ids: pd.Series[str]
     further: pd.DataFrame
     places: pd.Series[int]
-    id_columns: tuple[str, ...]
     count: int
 
 
@@ -132,7 +129,6 @@ def rows_of_patients(
         ids[~again].set_axis(index),
         cells.loc[further.index].set_axis(pd.Index(further, dtype=object)),
         pd.Series(first.index, index),
-        found.columns,
         len(cells),
     )
 

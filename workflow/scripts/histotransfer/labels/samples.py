@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..core.errors import HistotransferError
-from ..core.id_columns import is_of_patients
-from ..core.patient_ids import forms, spelling
+from ..core.id_columns import is_of_patients, is_of_samples
+from ..core.patient_ids import forms, says_sample, spelling
 from .exclusions import Excluded
 from .matrix import PatientRows, rows_of_patients
 
@@ -27,7 +27,8 @@ class SequencedSamples:
     rows : PatientRows
         The list's row of each patient of the cohort.
     names : sequence of tuple of str
-        The ids of each row of the list, whether or not it belongs to the cohort, the longest first.
+        The ids of each row of the list, whether or not it belongs to the cohort, that of the sample
+        first.
     """
 
     rows: PatientRows
@@ -130,11 +131,14 @@ def sequenced_samples(
     A list with ids of patients and of samples, as cBioPortal's ``data_clinical_sample.txt`` has
     them, links the two.
     """
-    rows = rows_of_patients(cells, patients, path, excluded, id_column=id_column)
-    columns = [name for name in cells.columns if is_of_patients(name)]
-    columns += [name for name in rows.id_columns if name not in columns]
+    columns = [name for name in cells.columns if is_of_patients(name) or name == id_column]
+    columns = sorted(columns or cells.columns[:1], key=is_of_samples, reverse=True)
     names = [
-        tuple(sorted((text for text in row if text), key=len, reverse=True)) or ("",)
+        tuple(sorted(filter(None, row), key=says_sample, reverse=True)) or ("",)
         for row in cells[columns].to_numpy(dtype=object).tolist()
     ]
-    return SequencedSamples(rows, names)
+    # Where ids of patients are equal, the first sample by name is used.
+    order = sorted(range(len(names)), key=lambda row: names[row][0])
+    cells = cells.iloc[order].reset_index(drop=True)
+    rows = rows_of_patients(cells, patients, path, excluded, id_column=id_column)
+    return SequencedSamples(rows, [names[row] for row in order])

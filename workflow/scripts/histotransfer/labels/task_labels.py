@@ -18,7 +18,7 @@ from ..qc.cohort import COHORT
 from ..study.tasks import LabelParameters
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import TISSUE, TaskLabels, write_labels_file
-from .matrix import PatientRows, read_matrix, rows_of_patients
+from .matrix import read_matrix, rows_of_patients
 from .molecular import FILE, maf_rows, maf_rows_by_sample, maf_status, star_tpm
 from .samples import SequencedSamples, sequenced_samples
 from .targets import columns_of, symbols, wanted_targets
@@ -140,22 +140,25 @@ def patient_labels(
         table = rows.values
         if "star_counts" in source:
             table = star_tpm(path, _files(table, rows_of), symbols(panel), excluded)
-    table = columns_of(panel, table, path, excluded, source.get("suffix", ""))
+    suffix = source.get("suffix", "")
+    table = columns_of(panel, table, path, excluded, suffix)
+    values = table
     if "table" in source:
-        _refuse_contradictions(rows, table, path)
+        read = statuses_of if parameters.kind == "mutation" else numbers_of
+        values = read(table, path, excluded)
     if parameters.kind == "mutation":
-        if "table" in source:
-            table = statuses_of(table, path, excluded)
-        values = mutation_status(table, path)
+        values = mutation_status(values, path)
     else:
-        numbers = numbers_of(table, path, excluded) if "table" in source else table
-        values = transformed(numbers, parameters.transform, path, excluded)
+        values = transformed(values, parameters.transform, path, excluded)
     if values.shape[1] == 0:
         raise HistotransferError(
             path,
             f"has no usable target{_why(excluded, 'target')}",
             "Correct `targets` of the task in the config",
         )
+    if "table" in source:
+        further = columns_of(panel, rows.further, path, Excluded(), suffix)
+        _refuse_contradictions(table[values.columns], further[values.columns], path)
     empty = values.isna().all(axis=1)
     excluded.add(values.index[empty], "patient", Reason("no_label_value"))
     values = values[~empty].rename_axis("sample")
@@ -193,17 +196,21 @@ def _files(table: pd.DataFrame, path: Path) -> pd.Series[str]:
     return table[FILE]
 
 
-def _refuse_contradictions(rows: PatientRows, table: pd.DataFrame, path: Path) -> None:
-    """Raise an error if a patient has rows of different values that no id puts in order."""
-    for patient, row in rows.further.iterrows():
-        for target in table.columns:
-            own, other = table.at[patient, target], row.get(target, "")
-            if target in row and own != other:
-                raise HistotransferError(
-                    path,
-                    f"has two rows of {patient}, with {own!r} and {other!r} in column {target!r}",
-                    "Keep the row that counts",
-                )
+def _refuse_contradictions(table: pd.DataFrame, further: pd.DataFrame, path: Path) -> None:
+    """Raise an error if a patient has further rows of other values, which no id puts in order.
+
+    `table` has a row per patient, `further` any number; both are the text of the targets.
+    """
+    differs = further.ne(table.loc[further.index])
+    for patient in further.index[differs.any(axis=1).to_numpy()]:
+        own, row = table.loc[patient], further.loc[[patient]].iloc[-1]
+        target = (row != own).idxmax()
+        raise HistotransferError(
+            path,
+            f"has two rows of {patient}, with {own[target]!r} and {row[target]!r} in column "
+            f"{target!r}",
+            "Keep the row that counts",
+        )
 
 
 def _why(excluded: Excluded, *what: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..core.errors import HistotransferError
 from ..core.exclusions import Reason
-from ..core.user_numbers import NumbersInText, without_missing
+from ..core.user_numbers import NumbersInText, first_of, without_missing
 from .exclusions import Excluded
 from .variant_classes import NON_SILENT, classes_of
 
@@ -22,7 +22,7 @@ MUTATED = frozenset({"mut", "mutated", "mutant", "mutation", "yes", "true"})
 _AMINO_ACID = r"(?:[A-Z][a-z]{2}|[A-Z*])"
 _PROTEIN_CHANGE = re.compile(
     rf"(?:[A-Za-z0-9_.]+:)?(?:p\.)?\(?(?:{_AMINO_ACID}+)?\d+(?:_{_AMINO_ACID}?\d+)?"
-    rf"(?:{_AMINO_ACID}|[=?]|del|dup|ins|fs|ext|_splice)[A-Za-z0-9*=?_]*\)?"
+    rf"(?:{_AMINO_ACID}|[=?]|del|dup|ins|fs|ext|_splice)[-A-Za-z0-9*=?_]*\)?"
     r"|(?:p\.)?\*?\d+\*|[-*]?\d+[ACGT]>[ACGT]|c\.[-*]?\d\S*",
 )
 """HGVS, with or without ``p.``, in one or three letters; as cBioPortal writes it, ``X125_splice``
@@ -153,14 +153,14 @@ def _columns(
             if values.notna().sum() == 0 or stray.all():
                 detail = "no cell has a value"
                 if stray.any():
-                    row = str(stray.idxmax())
-                    detail = f"{row} has {text[row]!r}, which is not {wanted}"
+                    row, cell = first_of(text[stray])
+                    detail = f"{row} has {cell!r}, which is not {wanted}"
                 excluded.add([target], "target", Reason("no_number", detail))
                 continue
             if stray.any():
-                row = str(stray.idxmax())
+                row, cell = first_of(text[stray])
                 raise HistotransferError(
-                    path, f"column {target!r} holds {text[row]!r} for {row}, which is not {wanted}",
+                    path, f"column {target!r} holds {cell!r} for {row}, which is not {wanted}",
                     _REMEDY,
                 )  # fmt: skip
         columns[target] = values
