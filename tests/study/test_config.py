@@ -13,6 +13,7 @@ import yaml
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.study.config import (
+    ENDINGS,
     RENAMED,
     check_config,
     complete,
@@ -297,6 +298,15 @@ def test_a_name_that_would_give_another_files_name_is_refused(section: str, name
     with pytest.raises(HistotransferError) as caught:
         check_config(config, CONFIG)
     assert_clear(caught.value, f"config: {section}.{name}")
+
+
+def test_every_ending_that_a_rule_appends_to_a_name_is_refused() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    sections = {"task": "tasks", "extractor": "extractors", "dataset": "datasets", "slide": ""}
+    found = set(re.findall(r"/\{(\w+)\}\.(\w+)\.\w+\b", rules))
+    assert ("task", "flow") in found
+    for wildcard, ending in found:
+        assert ending in ENDINGS[sections[wildcard]], f"{wildcard}.{ending}"
 
 
 def test_names_with_dots_are_names() -> None:
