@@ -302,7 +302,7 @@ def test_a_name_that_would_give_another_files_name_is_refused(section: str, name
 
 def test_every_ending_that_a_rule_appends_to_a_name_is_refused() -> None:
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    sections = {"task": "tasks", "extractor": "extractors", "dataset": "datasets", "slide": ""}
+    sections = {"task": "tasks", "name": "tasks", "extractor": "extractors"}
     found = set(re.findall(r"/\{(\w+)\}\.(\w+)\.\w+\b", rules))
     assert ("task", "flow") in found
     for wildcard, ending in found:
