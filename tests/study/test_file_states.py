@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from histotransfer.core.user_files import MAFS
+from histotransfer.core.user_files import MAFS, PATCHES
+from histotransfer.patches.from_folders import IMAGE_SUFFIXES
 from histotransfer.study.file_states import file_state, files_state, state_of
 
 
@@ -54,3 +55,7 @@ def test_the_order_of_a_list_does_not_matter(tmp_path: Path) -> None:
     paths = [put(tmp_path / f"{name}.maf", name) for name in "abc"]
     assert files_state(paths) == files_state(map(str, reversed(paths)))
     assert files_state(paths) != files_state(paths[:2])
+
+
+def test_the_patches_that_are_watched_are_those_that_are_read() -> None:
+    assert {pattern.removeprefix("*") for pattern in PATCHES} == IMAGE_SUFFIXES
