@@ -20,6 +20,7 @@ from histotransfer.study.config import (
     is_fetched,
     label_source,
     missing_data,
+    refuse_misplaced,
 )
 from histotransfer.study.extractors import extractors
 from support.errors import assert_clear
@@ -378,6 +379,43 @@ def test_missing_data_are_named_with_their_source(
         Path(f"config/{name}.tsv").touch()
     assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.tsv"]
     assert missing_data(load("demo.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "named"),
+    [
+        ("datasets.A", {"path": "file"}, "datasets.A.path: file is a file, not a folder"),
+        ("extractors.A", {"source": {"features": "file"}}, "extractors.A.source: file is a file"),
+        ("extractors.A", {"source": {"table": "folder.csv"}}, "folder.csv is a folder, not a file"),
+        (
+            "tasks.expression.labels",
+            "folder.csv",
+            "tasks.expression.labels: folder.csv is a folder",
+        ),
+        (
+            "tasks.expression.labels",
+            {"star_counts": "file", "samples": "file"},
+            "tasks.expression.labels.star_counts: file is a file",
+        ),
+        ("network.weights", "folder.csv", "network.weights: folder.csv is a folder, not a file"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, entry: Any, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("folder.csv").mkdir()
+    config = load("config.yaml")
+    refuse_misplaced(config)
+    *sections, last = key.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    section[last] = entry
+    with pytest.raises(HistotransferError) as caught:
+        refuse_misplaced(config)
+    assert_clear(caught.value, named)
 
 
 def test_a_path_in_the_place_of_a_download_turns_it_off() -> None:

@@ -253,6 +253,29 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def refuse_misplaced(config: Mapping[str, Any]) -> None:
+    """Raise HistotransferError if a config names a file where a folder is read, or vice versa.
+
+    Parameters
+    ----------
+    config : mapping
+        A checked config.
+    """
+    folders = {f"datasets.{name}.path" for name in config["datasets"]}
+    folders |= {
+        f"extractors.{n}.source" for n, e in extractors(config).items() if e.kind == "features"
+    }
+    for key, path, _ in _named_files(config):
+        if key.endswith(".labels.maf") or not Path(path).exists():
+            continue
+        wanted = key in folders or key.endswith(".labels.star_counts")
+        if wanted != Path(path).is_dir():
+            is_there, right = ("file", "folder") if wanted else ("folder", "file")
+            raise HistotransferError(
+                f"config: {key}", f"{path} is a {is_there}, not a {right}", f"Name a {right}"
+            )
+
+
 def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """List the files and folders that a config names: key, path, and where it comes from."""
     by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]

@@ -19,6 +19,7 @@ from .config import (
     label_files,
     label_source,
     missing_data,
+    refuse_misplaced,
     sheet_files,
 )
 from .extractors import extractors
@@ -173,6 +174,7 @@ class StudyPlan:
         if check_files and not plan.is_simulated:
             own = [slide for name, slide in slides.items() if name not in plan.fetched_slides]
             _refuse(missing_slides(own))
+            refuse_misplaced(config)
         return plan
 
     def dataset_folder(self, name: str) -> str:
