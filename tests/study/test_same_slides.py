@@ -58,6 +58,13 @@ def test_a_file_that_is_yet_to_be_fetched_is_known_by_its_path(parts: list[str])
     refuse_shared_files([Slide("A", "P1", one), Slide("B", "P2", f"{path}x")], SHEET)
 
 
+def test_one_file_of_the_gdc_in_two_rows_is_refused() -> None:
+    rows = [Slide(name, f"P{name}", f"{name}.svs", file_id="f-1", md5="0" * 32) for name in "AB"]
+    with pytest.raises(HistotransferError, match="'A' of patient PA and 'B' of patient PB"):
+        refuse_shared_files(rows, SHEET)
+    refuse_shared_files(rows[:1], SHEET)
+
+
 def alike(slides: list[Slide]) -> list[list[str]]:
     return [[slide.slide for slide in group] for group in copies(slides)]
 

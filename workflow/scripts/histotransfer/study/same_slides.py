@@ -22,7 +22,8 @@ SAMPLE_BYTES = 2**16
 def refuse_shared_files(slides: Iterable[Slide], sheet: str | Path) -> None:
     """Raise an error if two rows of the sheet name one file, by whatever path.
 
-    ``./``, ``..``, links of both kinds, and capitals that the file system ignores do not matter.
+    ``./``, ``..``, links of both kinds, and capitals that the file system ignores do not matter;
+    of files to fetch, the GDC's id tells too.
     Two ids of one patient are refused as well: the patches of the slide would count twice.
 
     Raises
@@ -32,10 +33,9 @@ def refuse_shared_files(slides: Iterable[Slide], sheet: str | Path) -> None:
     """
     seen: dict[object, Slide] = {}
     for slide in slides:
-        # A file that is yet to be fetched has a path alone.
-        for identity in (os.path.normpath(Path(slide.path).absolute()), _inode(slide.path)):
-            if identity is None:
-                continue
+        # A file that is yet to be fetched has only its path and its id at the GDC.
+        path = os.path.normpath(Path(slide.path).absolute())
+        for identity in filter(None, (path, _inode(slide.path), slide.file_id)):
             other = seen.setdefault(identity, slide)
             if other is slide:
                 continue
