@@ -231,8 +231,8 @@ SENTENCES = {
     "tasks.expression.predictor": {"lasso": "is 'lasso', but must be one of ridge, pls"},
     "tasks.expression.transform": {"log2": "but must be `log2p1`, `none` or `{clip: bound}`"},
     "tasks.expression.targets": {
-        "NO": "is empty",
-        "switch": "is false, but must be text, so write",
+        "none": "is empty",
+        "NO": "is false, but must be text, so write",
     },
     "tasks.mutation.labels": {
         3: "is 3, but must be the path of a table",
@@ -249,8 +249,7 @@ VALUES = {
     "typo": {"feature": "x"},
     "twice": [2, 1, 1],
     "none": [],
-    "NO": [],
-    "switch": [False, "TP53"],
+    "NO": [False, "TP53"],
     "maf alone": {"maf": "x", "variant_classes": "non-silent"},
     "no classes": {"maf": "x", "samples": "y"},
 }
