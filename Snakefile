@@ -29,6 +29,7 @@ report: "workflow/report/workflow.rst"
 
 onstart:
     write_ledger(PLAN.batches, PLAN.ledger)
+    say_which_slides_are_alike()
 
 
 onsuccess:

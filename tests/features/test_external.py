@@ -66,6 +66,34 @@ def test_the_layouts_of_clam_trident_and_stamp_are_read(tmp_path):
     assert set(used["qc"]) == {"off"}
 
 
+def test_a_file_may_lie_deeper_in_the_folder_and_only_those_meant_count(tmp_path, caplog):
+    ones = np.ones((3, 4), np.float32)
+    write_h5(tmp_path / "h5/s1.h5", ones)
+    for name in ("features_uni_v1/s2.h5", "a/b/s3.h5"):
+        (tmp_path / "h5" / name).parent.mkdir(parents=True)
+        write_h5(tmp_path / "h5" / name, 2 * ones)
+    for name in ("._s1.h5", "logs/s2.h5", ".cache/s3.h5", "s1.h5.parcel", "s1_patches.h5", "s9.h5"):
+        (tmp_path / "h5" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "h5" / name).write_text("no features")
+    caplog.set_level("INFO")
+    pooled, used = pool(tmp_path)
+    assert pooled["P1"].tolist() == [1.5] * 4
+    assert pooled["P2"].tolist() == [2] * 4
+    assert used["code"].isna().all()
+    assert "features_uni_v1" in caplog.text
+
+
+@pytest.mark.parametrize("first", ["s2.h5", "features_uni_v1/s2.h5"])
+def test_two_files_of_a_slide_are_an_error_that_names_both(tmp_path, first):
+    for name in ("s1.h5", first, "features_ctranspath/s2.h5"):
+        (tmp_path / "h5" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_h5(tmp_path / "h5" / name, np.ones((3, 4)))
+    with pytest.raises(HistotransferError, match="two files of slide s2") as caught:
+        pool(tmp_path)
+    for name in (first, "features_ctranspath/s2.h5"):
+        assert str(tmp_path / "h5" / name) in str(caught.value)
+
+
 def test_our_own_features_are_read_by_the_same_reader(tmp_path):
     write_slide(tmp_path, "s1", RANDOM.normal(size=(3, 4)).astype(np.float16), coords=COORDS)
     features, coords = external.read_features(tmp_path / "features/s1.h5")

@@ -278,7 +278,7 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a typo": (lambda c: c.update(crossvall=c.pop("crossval")), "crossval"),
     "a number for a key": (lambda c: c["tasks"].update({1: c["tasks"]["tissue"]}), "1"),
     "NO for a key": (lambda c: c["extractors"].update(yaml.safe_load("NO: {source: x}")), "False"),
-    "NO for a gene": (setting("tasks.expression.targets", yaml.safe_load("[NO, TP53]")), "False"),
+    "NO for a gene": (setting("tasks.expression.targets", yaml.safe_load("[NO, TP53]")), "false"),
     "a task that leaves its folder": (
         lambda c: c["tasks"].update({"../x": c["tasks"]["tissue"]}),
         "../x",
@@ -289,7 +289,7 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "$(x)",
     ),
     "a list": (lambda c: c.update(tiling=[c["tiling"]]), "tiling"),
-    "nothing": (lambda c: c.clear(), "required"),
+    "nothing": (lambda c: c.clear(), "lacks the keys"),
 }  # fmt: skip
 
 

@@ -27,6 +27,8 @@ from histotransfer.results.words import count, joined, listed, share
 from histotransfer.study.catalogue import FIGURES
 from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete
+from histotransfer.study.same_slides import warnings
+from histotransfer.study.slide_sheet import Slide
 from support.results import emptied, rows, write_results, written
 from support.root import ROOT
 
@@ -39,14 +41,23 @@ def config_of(name: str):
     return complete(config, ROOT / "workflow/defaults.yaml")
 
 
-def page_of(config, folder, random_weights=False, **changed) -> str:
+def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
     tables = read_tables({name: paths[name] for name in ("comparison", "improved", "cohort")})
     claims = judge_claims(tables, study=config["study"], random_weights=random_weights)
     write_table(claims, folder / "claims.tsv", CLAIMS)
     inputs = {"claims": folder / "claims.tsv", **{name: paths[name] for name in TABLES}}
-    write_summary(config, inputs, folder / "summary.html", random_weights=random_weights)
+    out = folder / "summary.html"
+    write_summary(config, inputs, out, random_weights=random_weights, copies=copies)
     return (folder / "summary.html").read_text(encoding="utf-8")
+
+
+def test_slides_that_seem_to_be_copies_are_limits(tmp_path):
+    groups = [[Slide("S1", "P1", "a"), Slide("S2", "P2", "b")], [Slide("T", "P", "c")] * 2]
+    page = page_of(config_of("config"), tmp_path, copies=warnings(groups))
+    assert "One slide seems to be listed for several patients." in page
+    assert "S1 (patient P1), S2 (patient P2)" in page
+    assert "Its patches count more than once." in page
 
 
 def test_external_features_that_could_not_be_used_are_limits(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ import yaml
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.study.config import (
+    ENDINGS,
     RENAMED,
     check_config,
     complete,
     is_fetched,
     label_source,
     missing_data,
+    refuse_misplaced,
 )
 from histotransfer.study.extractors import extractors
+from support.errors import assert_clear
 from support.root import ROOT
 
 CONFIG = ROOT / "workflow/schemas/config.schema.yaml"
@@ -199,6 +203,120 @@ def test_a_wrong_config_is_refused_by_name(
     assert "\n" not in str(caught.value)
 
 
+SENTENCES = {
+    "results": {
+        "/scratch/x": "is '/scratch/x', but must be a folder inside the working folder",
+        "../x": "but must be a folder inside the working folder",
+        "my results": "no blanks",
+        None: "is empty, but must be a folder",
+    },
+    "extractors": {
+        "one": "is a section with `A`, but must be a section of two or more extractors",
+        "list": "is ['A', 'B'], but must be a section of two or more extractors",
+    },
+    "extractors.A.source": {
+        "uni": "is 'uni', but must be `imagenet`, `finetuned`, the path of a `.keras` file",
+        "two": "is a section with `features`, `table`, but must be either",
+        "typo": "has an unknown key `feature` (perhaps `features` is meant)",
+    },
+    "crossval.folds": {
+        1: "is 1, but must be at least 2",
+        "5": "is '5', but must be a whole number",
+    },
+    "network.gpu": {"yes": "is 'yes', but must be true or false"},
+    "stain.method": {"vahadane": "is 'vahadane', but must be one of slide, patch, none"},
+    "tiling": {None: "is empty, but must be a section of keys"},
+    "finetune.seeds": {"twice": "lists 1 twice", "none": "is empty", 3: "is 3, but must be a list"},
+    "study": {3: "is 3, but must be text"},
+    "tasks.expression.predictor": {"lasso": "is 'lasso', but must be one of ridge, pls"},
+    "tasks.expression.transform": {"log2": "but must be `log2p1`, `none` or `{clip: bound}`"},
+    "tasks.expression.targets": {
+        "none": "is empty",
+        "NO": "is false, but must be text, so write",
+    },
+    "tasks.mutation.labels": {
+        3: "is 3, but must be the path of a table",
+        "maf alone": "has `maf`, which needs `samples` beside it",
+        "no classes": "lacks the key `variant_classes`",
+    },
+    "datasets.CRC-VAL-HE-7K": {"data/x": "is 'data/x', but must be a section with `path`"},
+}
+"""By key and value, what the error says."""
+VALUES = {
+    "one": {"A": {"source": "imagenet"}},
+    "list": ["A", "B"],
+    "two": {"features": "x", "table": "t.csv"},
+    "typo": {"feature": "x"},
+    "twice": [2, 1, 1],
+    "none": [],
+    "NO": [False, "TP53"],
+    "maf alone": {"maf": "x", "variant_classes": "non-silent"},
+    "no classes": {"maf": "x", "samples": "y"},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, said in SENTENCES.items() for value in said]
+)
+def test_an_error_of_the_config_is_a_sentence_that_says_what_to_write(
+    key: str, value: object
+) -> None:
+    config = load("config.yaml")
+    config["extractors"]["A"] = {"source": "imagenet"}
+    *sections, last = key.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    section[last] = VALUES.get(value, value) if isinstance(value, str) else value
+    with pytest.raises(HistotransferError) as caught:
+        check_config(config, CONFIG)
+    assert_clear(caught.value, f"config: {key}")
+    assert SENTENCES[key][value] in caught.value.cause
+    assert not re.search(r"\^|\(\?|{'|not valid|required property", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        *(("tasks", f"mutation.{ending}") for ending in ("excluded", "flow", "FLOW")),
+        *(("extractors", f"FTX-2048.{e}") for e in ("classifier", "training", "card", "used")),
+        ("extractors", "batches.tsv"),
+        ("datasets", "slides"),
+        ("datasets", "Star_Counts"),
+        ("datasets", "x.zip"),
+        ("tasks", "Mutation"),
+        ("extractors", "ftx-2048"),
+        ("extractors", "ftx-2048-SEED7"),
+        ("datasets", "crc-val-he-7k"),
+    ],
+)
+def test_a_name_that_would_give_another_files_name_is_refused(section: str, name: str) -> None:
+    config = load("config.yaml")
+    config["finetune"]["seeds"] = [1, 7]
+    like = {"tasks": "mutation", "extractors": "IMGNET-2048", "datasets": "CRC-VAL-HE-7K"}
+    config[section][name] = config[section][like[section]]
+    with pytest.raises(HistotransferError) as caught:
+        check_config(config, CONFIG)
+    assert_clear(caught.value, f"config: {section}.{name}")
+
+
+def test_every_ending_that_a_rule_appends_to_a_name_is_refused() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    sections = {"task": "tasks", "name": "tasks", "extractor": "extractors"}
+    found = set(re.findall(r"/\{(\w+)\}\.(\w+)\.\w+\b", rules))
+    assert ("task", "flow") in found
+    for wildcard, ending in found:
+        assert ending in ENDINGS[sections[wildcard]], f"{wildcard}.{ending}"
+
+
+def test_names_with_dots_are_names() -> None:
+    config = load("config.yaml")
+    config["tasks"]["mutation.v2"] = config["tasks"].pop("mutation")
+    config["extractors"]["UNI.v1.5"] = {"source": {"features": "x"}}
+    config["tasks"]["flow"] = config["tasks"].pop("expression")
+    check_config(config, CONFIG)
+
+
 @pytest.mark.parametrize("pattern", RENAMED)
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(pattern: str) -> None:
     config = load("config.yaml")
@@ -260,6 +378,43 @@ def test_missing_data_are_named_with_their_source(
         Path(f"config/{name}.tsv").touch()
     assert [line.split()[0] for line in missing_data(config)] == ["config/panels/immune.tsv"]
     assert missing_data(load("demo.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "named"),
+    [
+        ("datasets.A", {"path": "file"}, "datasets.A.path: file is a file, not a folder"),
+        ("extractors.A", {"source": {"features": "file"}}, "extractors.A.source: file is a file"),
+        ("extractors.A", {"source": {"table": "folder.csv"}}, "folder.csv is a folder, not a file"),
+        (
+            "tasks.expression.labels",
+            "folder.csv",
+            "tasks.expression.labels: folder.csv is a folder",
+        ),
+        (
+            "tasks.expression.labels",
+            {"star_counts": "file", "samples": "file"},
+            "tasks.expression.labels.star_counts: file is a file",
+        ),
+        ("network.weights", "folder.csv", "network.weights: folder.csv is a folder, not a file"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, entry: Any, named: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("folder.csv").mkdir()
+    config = load("config.yaml")
+    refuse_misplaced(config)
+    *sections, last = key.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    section[last] = entry
+    with pytest.raises(HistotransferError) as caught:
+        refuse_misplaced(config)
+    assert_clear(caught.value, named)
 
 
 def test_a_path_in_the_place_of_a_download_turns_it_off() -> None:

@@ -102,6 +102,62 @@ def test_slides_are_fetched_where_the_sheets_put_them_and_the_users_own_are_watc
         plan.slide("C")
 
 
+def test_one_file_of_two_patients_stops_the_plan_and_copies_are_told(folder: Path) -> None:
+    for name in "ab":
+        (folder / f"{name}.svs").write_bytes(b"slide")
+    with pytest.raises(HistotransferError, match="'A' of patient P1 and 'B' of patient P2 are one"):
+        plan_of(config_of(), "A\tP1\ta.svs\t\t\t\nB\tP2\t./a.svs\t\t\t\n")
+    plan = plan_of(config_of(), "A\tP1\ta.svs\t\t\t\nB\tP2\tb.svs\t\t\t\n")
+    assert [headline != "" for headline, _ in plan.warnings_of_copies()] == [True]
+
+
+def test_the_users_files_have_states_and_those_of_rules_have_none(folder: Path) -> None:
+    config = config_of()
+    plan = plan_of(config)
+    assert list(plan.label_states("expression")) == ["samples", "targets"]  # counts are fetched
+    assert list(plan.label_states("mutation")) == ["samples"]
+    assert plan.label_states("tissue") == {}
+    assert plan.dataset_state("CRC-VAL-HE-7K") == plan.weights_state() == ""
+    demo = plan_of(config_of("demo.yaml"))
+    assert demo.label_states("expression") == {}
+    assert demo.dataset_state(demo.evaluated_datasets[0]) == ""
+
+    config["datasets"]["CRC-VAL-HE-7K"] = {"path": "patches"}
+    config["network"]["weights"] = "own.h5"
+    config["tasks"]["expression"]["labels"] = {"star_counts": "star", "samples": "s.tsv"}
+    config["tasks"]["mutation"]["labels"] = {
+        "maf": ["a.maf", "b.maf"], "samples": "s.tsv", "variant_classes": "non-silent"
+    }  # fmt: skip
+    config["extractors"] |= {
+        "UNI": {"source": {"features": "uni"}},
+        "TABLE": {"source": {"table": "t.csv"}},
+        "OWN": {"source": "own.keras"},
+    }
+    sheet = "A\tP1\ta.svs\t\t\t\n"
+    plan = plan_of(config, sheet)
+    states = {
+        "patches/TUM/1.png": lambda: plan.dataset_state("CRC-VAL-HE-7K"),
+        "own.h5": plan.weights_state,
+        "star/1/1.tsv": lambda: plan.label_states("expression"),
+        "s.tsv": lambda: plan.label_states("mutation"),
+        "b.maf": lambda: plan.label_states("mutation"),
+        "uni/deeper/A.h5": lambda: plan.extractor_state("UNI"),
+        "t.csv": lambda: plan.extractor_state("TABLE"),
+        "own.keras": lambda: plan.extractor_state("OWN"),
+    }
+    for name in ("patches", "star", "uni"):
+        (folder / name).mkdir()
+    for name, state in states.items():
+        before = state()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+        assert state() != before, name
+        assert state() == state()
+    before = plan.extractor_state("UNI")
+    (folder / "uni/of another study.h5").touch()
+    assert plan.extractor_state("UNI") == before
+
+
 def test_what_is_missing_stops_the_plan_and_is_listed() -> None:
     with pytest.raises(HistotransferError) as caught:
         plan_of(config_of(), check_files=True)

@@ -47,6 +47,7 @@ def test_a_spreadsheets_byte_order_mark_and_line_ends_do_not_matter(tmp_path: Pa
         ("slide\tpatient\tpath\tmpp\nS\tP\tx\thalf\n", "half"),
         ("slide\tpatient\tpath\tmpp\nS\tP\tx\t50\n", "mpp"),
         ("slide\tpatient\tpath\nCRC\tP\tx\n", "dataset"),
+        ("slide\tpatient\tpath\ncrc\tP\tx\n", "dataset"),
         ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\tf\t\t\n", "line 2"),
         ("slide\tpatient\tpath\tfile_id\tmd5\tsize\nS\tP\tx\t../f\t\t\n", "line 2"),
         ("slide\tpatient\tpath\tfile_id\nS\tP\tx\tf\n", "line 2"),

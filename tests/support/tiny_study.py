@@ -49,11 +49,8 @@ class Tiny(Study):
         patients = [f"P{number:02d}" for number in range(count)]
         rows = ["slide\tpatient\tpath"]
         for number, patient in enumerate(patients):
-            # Few pictures are enough: a slide's file may be another's.
-            path = data / f"slides/{number % 3}.svs"
-            if not path.exists():
-                write_slide(path, tissue(256, 256, number))
-            rows.append(f"S{number:02d}\t{patient}\tdata/slides/{number % 3}.svs")
+            write_slide(data / f"slides/{number}.svs", tissue(256, 256, number))
+            rows.append(f"S{number:02d}\t{patient}\tdata/slides/{number}.svs")
             with h5py.File(data / f"features/S{number:02d}.h5", "w") as file:
                 file["features"] = rng.normal(size=(5, 8)).astype(np.float32)
                 file["coords"] = rng.integers(0, 99, (5, 2))

@@ -104,6 +104,7 @@ def test_stages_can_be_asked_for_by_name(study: Study, target: str) -> None:
     [
         ("slide\tpatient\tpath\n../evil\tP\tx.svs\n", "line 2"),
         ("slide\tpatient\tpath\nS\tP\tx.svs\nS\tP\ty.svs\n", "listed twice"),
+        ("slide\tpatient\tpath\nS\tP\tx.svs\nT\tQ\t./x.svs\n", "are one file"),
     ],
 )
 def test_a_wrong_sheet_stops_before_the_first_job(study: Study, sheet: str, named: str) -> None:

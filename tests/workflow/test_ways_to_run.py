@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import h5py
+import numpy as np
+import pandas as pd
 import pytest
 
 from support.conda_stand_in import install_conda
@@ -80,6 +84,8 @@ COHORT = {"pool_features": 1, "summarise_cohort": 1, "tabulate_slide_costs": 1}
 ONE_SLIDE = {"tile_slide": 1, "extract_patches": 1, "judge_patches": 1, "extract_batch": 1}
 CUT = {"extract_patches": 4, "judge_patches": 4, "extract_batch": 2}
 ONE_TASK = {"cross_validate": 2, "score_predictions": 2}
+LABELS = {"read_labels": 1, "draw_splits": 1, **ONE_TASK, **FLOW, **ANSWER}
+FEATURES = {"pool_external": 1, **TASKS, **ANSWER}
 RERUNS: dict[str, dict[str, int]] = {
     "nothing": {},
     "a slide added, anywhere in the sheet": {
@@ -88,7 +94,22 @@ RERUNS: dict[str, dict[str, int]] = {
     "a slide's file touched": {**ONE_SLIDE, **COHORT, **TASKS, **ANSWER},
     "a QC threshold": {"judge_patches": 4, **COHORT, **TASKS, **ANSWER},
     "the stain choice": {**CUT, **COHORT, **TASKS, **ANSWER},
-    "one gene more": {"read_labels": 1, "draw_splits": 1, **ONE_TASK, **FLOW, **ANSWER},
+    "a table of labels": LABELS,
+    "a MAF or a file of STAR counts, anywhere in its folder": LABELS,
+    "a file of targets, a sheet of samples": LABELS,
+    "a table of external features": FEATURES,
+    "a file in a folder of external features": FEATURES,
+    "a patch in a folder of patches": {
+        "pack_dataset": 1, "fit_stain": 1, **CUT, **COHORT, **TASKS, **ANSWER
+    },
+    "your own network (`.keras`)": {
+        "admit_model": 1, "extract_batch": 2, "pool_features": 1, **ONE_TASK, **ANSWER
+    },
+    "your own initial weights (`network.weights`)": {
+        "fetch_weights": 1, "build_imagenet": 1, "extract_batch": 2, "pool_features": 1,
+        **ONE_TASK, **ANSWER,
+    },
+    "one gene more": LABELS,
     "the number of folds": {
         "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **ANSWER
     },
@@ -158,7 +179,8 @@ def test_every_row_of_the_table_of_reruns_is_tested_and_names_its_rules() -> Non
         named = set(re.findall(r"`(\w+)`", table[change]))
         for words, rules in groups.items():
             named |= set(rules) if words in table[change] else set()
-        assert named == set(jobs) - {"fetch_weights", "build_imagenet"}, change
+        unnamed = {"fetch_weights", "build_imagenet"} if change == "the seed" else set()
+        assert named == set(jobs) - unnamed, change
 
 
 @pytest.mark.parametrize("change", IN_CONFIG)
@@ -168,6 +190,161 @@ def test_a_change_of_the_config_runs_what_the_table_says(local: SmallStudy, chan
 
 def test_nothing_runs_where_nothing_changed(local: SmallStudy) -> None:
     assert plan(local) == RERUNS["nothing"]
+
+
+@contextlib.contextmanager
+def another(path: Path, contents: bytes | None = None) -> Iterator[None]:
+    """Put another file in a file's place, older than it: as ``cp -p`` and ``unzip`` do."""
+    status, before = path.stat(), path.read_bytes()
+    path.write_bytes(before + b"\n" if contents is None else contents)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 10**15))
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("data/expression.tsv", "a table of labels"),
+        ("data/mutations.tsv", "a table of labels"),
+        ("data/clinical.tsv", "a table of external features"),
+        ("data/training/B/3.png", "a patch in a folder of patches"),
+    ],
+)
+def test_a_file_of_the_users_that_an_older_one_replaces_is_noticed(
+    local: SmallStudy, name: str, change: str
+) -> None:
+    with another(local.folder / name):
+        assert plan(local) == RERUNS[change]
+    assert plan(local) == {}
+
+
+def star_counts(genes: pd.Series) -> str:
+    rows = [f"ENSG{i}\t{gene}\t{tpm}" for i, (gene, tpm) in enumerate(genes.items())]
+    return "\n".join(["# gene-model: x", "gene_id\tgene_name\ttpm_unstranded", *rows, ""])
+
+
+@pytest.fixture(scope="module")
+def folders(
+    local: SmallStudy, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SmallStudy, dict[str, Any]]:
+    """Run a copy of the study whose labels, features and networks are files of the user's."""
+    study = local.copy(tmp_path_factory.mktemp("folders") / "study")
+    data = study.folder / "data"
+    (data / "uni").mkdir()
+    rng = np.random.default_rng(1)
+    expression = pd.read_csv(data / "expression.tsv", sep="\t", index_col=0)
+    mutations = pd.read_csv(data / "mutations.tsv", sep="\t", index_col=0)
+    for number, slide in enumerate(SLIDES):
+        patient = f"P-{slide}"
+        star, maf = data / f"star/{number}/{slide}.tsv", data / f"mafs/{number}/{slide}.maf"
+        for path in (star, maf):
+            path.parent.mkdir(parents=True)
+        star.write_text(star_counts(expression.loc[patient]))
+        mutated = mutations.columns[mutations.loc[patient] == 1]
+        rows = [f"{gene}\tNonsense_Mutation\t{patient}" for gene in mutated]
+        head = "Hugo_Symbol\tVariant_Classification\tTumor_Sample_Barcode"
+        maf.write_text("\n".join([head, *rows, ""]))
+        with h5py.File(data / f"uni/{slide}.h5", "w") as file:
+            file["features"] = rng.normal(size=(3, 4)).astype(np.float32)
+    sheet = [f"{slide}.tsv\tP-{slide}" for slide in SLIDES]
+    (data / "sheet.tsv").write_text("\n".join(["File Name\tSample ID", *sheet, ""]))
+    sequenced = [f"P-{slide}" for slide in SLIDES]
+    (data / "sequenced.tsv").write_text("\n".join(["sample", *sequenced, ""]))
+    (data / "genes.txt").write_text("\n".join([*GENES[:3], ""]))
+    shutil.copy(study.folder / "results/models/IMGNET-2048.keras", data / "own.keras")
+    shutil.copy(study.folder / "resources/xception_random.h5", data / "own.h5")
+    config = changed(
+        study.small(),
+        {
+            "network.weights": "data/own.h5",
+            "extractors.UNI": {"source": {"features": "data/uni"}},
+            "extractors.OWN": {"source": "data/own.keras"},
+            "tasks.expression.labels": {"star_counts": "data/star", "samples": "data/sheet.tsv"},
+            "tasks.expression.targets": "data/genes.txt",
+            "tasks.mutation.labels": {
+                "maf": "data/mafs",
+                "samples": "data/sequenced.tsv",
+                "variant_classes": "non-silent",
+            },
+        },
+    )
+    study.run("tables", "--use-conda", *study.arguments(config))
+    return study, config
+
+
+def of_four(jobs: dict[str, int]) -> dict[str, int]:
+    """Return the jobs of four extractors, of which two are networks, where two tell of two."""
+    again = {"cross_validate": 2, "score_predictions": 2}
+    return jobs | {rule: jobs[rule] * times for rule, times in again.items() if rule in jobs}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("data/star/2/S2.tsv", "a MAF or a file of STAR counts, anywhere in its folder"),
+        ("data/mafs/1/S1.maf", "a MAF or a file of STAR counts, anywhere in its folder"),
+        ("data/genes.txt", "a file of targets, a sheet of samples"),
+        ("data/sheet.tsv", "a file of targets, a sheet of samples"),
+        ("data/sequenced.tsv", "a file of targets, a sheet of samples"),
+        ("data/uni/S3.h5", "a file in a folder of external features"),
+    ],
+)
+def test_a_file_that_is_rewritten_inside_a_folder_is_noticed(
+    folders: tuple[SmallStudy, dict[str, Any]], name: str, change: str
+) -> None:
+    study, config = folders
+    with another(study.folder / name):
+        assert plan(study, config) == of_four(RERUNS[change])
+    assert plan(study, config) == {}
+
+
+def test_a_file_that_is_added_deeper_in_a_folder_is_noticed(
+    folders: tuple[SmallStudy, dict[str, Any]],
+) -> None:
+    study, config = folders
+    added = study.folder / "data/mafs/1/again/x.maf.gz"
+    added.parent.mkdir()
+    added.touch()
+    change = "a MAF or a file of STAR counts, anywhere in its folder"
+    try:
+        assert plan(study, config) == of_four(RERUNS[change])
+    finally:
+        shutil.rmtree(added.parent)
+    assert plan(study, config) == {}
+
+
+def test_what_other_programs_leave_in_a_folder_runs_nothing(
+    folders: tuple[SmallStudy, dict[str, Any]],
+) -> None:
+    study, config = folders
+    left = ["mafs/.DS_Store", "mafs/1/logs/S1.maf", "star/._S1.tsv", "star/x.tsv.parcel",
+            "uni/._S1.h5", "uni/S9.h5", "uni/run.log", "training/.DS_Store"]  # fmt: skip
+    for name in left:
+        (study.folder / "data" / name).parent.mkdir(exist_ok=True)
+        (study.folder / "data" / name).touch()
+    assert plan(study, config) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("data/own.keras", "your own network (`.keras`)"),
+        ("data/own.h5", "your own initial weights (`network.weights`)"),
+    ],
+)
+def test_a_network_of_the_users_that_is_replaced_is_noticed(
+    folders: tuple[SmallStudy, dict[str, Any]], name: str, change: str
+) -> None:
+    study, config = folders
+    one_network = {"cross_validate": 2, "score_predictions": 2}  # both tasks
+    with another(study.folder / name):
+        jobs = plan(study, config)
+    assert {rule: jobs[rule] for rule in one_network} == one_network
+    assert jobs == RERUNS[change]
 
 
 def test_a_slide_that_is_added_on_top_moves_no_other(local: SmallStudy) -> None:

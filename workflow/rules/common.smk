@@ -77,6 +77,14 @@ def leaves(files):
     return [path for entry in inner for path in leaves(entry)]
 
 
+def watched(place):
+    """Mark a folder of the user's as ancient: what is in it is watched by a parameter.
+
+    Its own time changes with files that nothing reads, and not with those deeper in it.
+    """
+    return ancient(place) if Path(place).is_dir() else place
+
+
 def table(name):
     """Name a table of the results."""
     return f"<results>/tables/{name}.tsv"
@@ -95,6 +103,12 @@ def reported(path, item, caption):
 def reported_table(name):
     """Show a table in the report."""
     return reported(table(name), TABLES[name], caption=f"{name}_table")
+
+
+def say_which_slides_are_alike():
+    """Warn of slides that seem to be copies of one."""
+    for _, text in PLAN.warnings_of_copies():
+        print(f"WARNING: {text}", file=sys.stderr)
 
 
 def say_where_to_look():

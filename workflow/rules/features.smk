@@ -91,7 +91,7 @@ rule pool_features:
 # External features are used as they are; a table lists what could be used.
 rule pool_external:
     input:
-        source=lambda w: PLAN.extractors[w.extractor].path,
+        source=lambda w: watched(PLAN.extractors[w.extractor].path),
         qc=lambda w: (
             expand("<results>/qc/{slide}.h5", slide=PLAN.slides)
             if PLAN.extractors[w.extractor].kind == "features"
@@ -117,6 +117,7 @@ rule pool_external:
         id_column=lambda w: PLAN.extractors[w.extractor].id_column,
         patients=PLAN.patients,
         verdicts=lambda w: f"{PLAN.results}/qc",
+        state=lambda w: PLAN.extractor_state(w.extractor),
         code=code("pool_external.py"),
     script:
         "../scripts/pool_external.py"

@@ -101,6 +101,7 @@ rule fetch_labels:
     params:
         address=lambda w: config["download"]["gdc"],
         connections=lambda w: config["download"]["connections"],
+        state=lambda w: PLAN.sheet_state(w.files),
         code=code("fetch_labels.py"),
     script:
         "../scripts/fetch_labels.py"

@@ -3,7 +3,12 @@
 
 rule read_labels:
     input:
-        unpack(lambda w: PLAN.label_inputs(w.task)),
+        unpack(
+            lambda w: {
+                name: (list(map(watched, files)) if name == "labels" else files)
+                for name, files in PLAN.label_inputs(w.task).items()
+            }
+        ),
     output:
         labels="<results>/labels/{task}.tsv",
         excluded="<results>/labels/{task}.excluded.tsv",
@@ -20,6 +25,7 @@ rule read_labels:
     params:
         # Only what is predicted, so that a change of the predictor does not read the labels again.
         task=lambda w: PLAN.tasks[w.task].labels.as_params(),
+        states=lambda w: PLAN.label_states(w.task),
         code=code("read_labels.py"),
     script:
         "../scripts/read_labels.py"

@@ -17,6 +17,7 @@ rule fetch_weights:
         source=config["network"]["weights"],
         # ImageNet's weights do not depend on the seed, so another seed must not download them again.
         seed=config["seed"] if PLAN.has_random_weights else 0,
+        state=lambda w: PLAN.weights_state(),
         code=code("fetch_weights.py"),
     script:
         "../scripts/fetch_weights.py"
@@ -96,6 +97,7 @@ rule admit_model:
         **needs(mem_mb=4000, minutes=20),
     params:
         input_px=PLAN.tiling.patch_px,
+        state=lambda w: PLAN.extractor_state(w.extractor),
         code=code("admit_model.py"),
     script:
         "../scripts/admit_model.py"

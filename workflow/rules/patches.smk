@@ -3,7 +3,11 @@
 
 rule pack_dataset:
     input:
-        folder=lambda w: PLAN.dataset_folder(w.dataset),
+        folder=lambda w: (
+            watched(PLAN.dataset_folder(w.dataset))
+            if PLAN.has_own_patches(w.dataset)
+            else PLAN.dataset_folder(w.dataset)
+        ),
     output:
         patches="<results>/patches/{dataset}.h5",
     log:
@@ -18,6 +22,7 @@ rule pack_dataset:
     params:
         **PLAN.encoding.as_params(),
         patch_px=PLAN.tiling.patch_px,
+        state=lambda w: PLAN.dataset_state(w.dataset),
         code=code("pack_dataset.py"),
     script:
         "../scripts/pack_dataset.py"

@@ -42,6 +42,7 @@ rule write_summary:
         config=config,
         tables=PLAN.summary_tables(),
         random_weights=PLAN.has_random_weights,
+        copies=lambda w: PLAN.warnings_of_copies(),
         code=code("write_summary.py"),
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:

@@ -66,6 +66,7 @@ if PLAN.is_simulated:
             **needs(mem_mb=1000, minutes=10),
         params:
             seed=config["seed"],
+            patients=PLAN.patients,
             code=code("simulate_labels.py"),
         script:
             "../scripts/simulate_labels.py"

@@ -9,4 +9,5 @@ with job_log(snakemake.log[0]):
         snakemake.params.tables,
         snakemake.output.summary,
         random_weights=snakemake.params.random_weights,
+        copies=snakemake.params.copies,
     )

@@ -74,3 +74,11 @@ def files_meant(folder: str | Path, patterns: Sequence[str]) -> list[Path]:
                 found.append(Path(entry.path))
         waiting += reversed(folders)
     return sorted(found)
+
+
+def files_by_stem(folder: str | Path, patterns: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the files of `files_meant` by their name without its ending."""
+    found: dict[str, list[Path]] = {}
+    for path in files_meant(folder, patterns):
+        found.setdefault(path.stem, []).append(path)
+    return found

@@ -7,7 +7,8 @@ reason and left out; only a folder or a table without a usable row is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,17 @@ from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.id_columns import find_ids, is_of_patients
 from ..core.patient_ids import PatientIds
 from ..core.tables import UNREADABLE, TableSchema, write_table
+from ..core.user_files import FEATURES, files_by_stem
 from ..core.user_numbers import NumbersInText, first_of, without_missing
 from ..core.user_tables import Note, read_user_table
 from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
 
+log = logging.getLogger(__name__)
+
 DATASETS = ("features", "feats")
+MAX_LISTED = 5
+"""Folders that the log names."""
 USED = TableSchema.of(
     "external", "text: item what", "integer: n_patches n_pooled", "text: qc code detail remedy"
 )
@@ -67,7 +73,8 @@ def pool_folder(
     Parameters
     ----------
     folder : str or Path
-        Holds ``{slide}.h5``; files of other slides are ignored.
+        Holds ``{slide}.h5``, at any depth, such as TRIDENT's ``…/features_uni_v1/{slide}.h5``;
+        files of other slides are ignored, and so is what is not meant (`core.user_files`).
     verdicts_folder, patients, out_path, extractor, parameters
         As in `pooling.pool`.
     used_path : str or Path
@@ -76,14 +83,16 @@ def pool_folder(
     Raises
     ------
     HistotransferError
-        If no slide can be used, or slides have different numbers of features.
+        If no slide can be used, slides have different numbers of features, or a slide has two
+        files.
     """
     listed: list[dict[str, Any]] = []
+    files = _feature_files(folder, patients)
 
     def usable() -> Iterator[tuple[str, Features]]:
         for slide in sorted(patients):
             try:
-                features, coords = read_features(Path(folder, f"{slide}.h5"))
+                features, coords = read_features(files[slide])
             except Unusable as error:
                 listed.append(_row(slide, "slide", error.reason))
                 continue
@@ -108,6 +117,24 @@ def pool_folder(
             "Give the folder that holds {slide}.h5, named as in the slide sheet",
         )
     write_table(table, used_path, USED)
+
+
+def _feature_files(folder: str | Path, slides: Iterable[str]) -> dict[str, Path]:
+    """Find the file of each slide; where there is none, return where it was expected."""
+    found = files_by_stem(folder, FEATURES)
+    files = {}
+    for slide in slides:
+        first, *others = found.get(slide, [Path(folder, f"{slide}.h5")])
+        if others:
+            raise HistotransferError(
+                folder,
+                f"has two files of slide {slide}: {first} and {others[0]}",
+                "Give the folder of one kind of features, or move the other files away",
+            )
+        files[slide] = first
+    if deeper := sorted({str(path.parent) for path in files.values()} - {str(Path(folder))}):
+        log.info("%s: features are read from %s", folder, ", ".join(deeper[:MAX_LISTED]))
+    return files
 
 
 def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = "") -> dict[str, Any]:

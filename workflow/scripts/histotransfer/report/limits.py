@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -25,7 +25,10 @@ STATUS = {
 
 
 def limits(
-    config: Mapping[str, Any], tables: Tables, random_weights: bool
+    config: Mapping[str, Any],
+    tables: Tables,
+    random_weights: bool,
+    copies: Sequence[tuple[str, str]] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yield the limits of a run, the gravest first: a warning that stands out, and a text."""
     study = config["study"]
@@ -41,6 +44,7 @@ def limits(
     if random_weights:
         text = "No comparison with the published study means anything in this run."
         yield "The network started from random weights, not from ImageNet’s.", text
+    yield from copies
     for text in (
         *_left_out(tables["excluded_slides"], tables["cohort"]),
         *taken_on_trust(tables["qc"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,13 +30,19 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_summary(
-    config: Mapping[str, Any], paths: Paths, out_path: str | Path, *, random_weights: bool
+    config: Mapping[str, Any],
+    paths: Paths,
+    out_path: str | Path,
+    *,
+    random_weights: bool,
+    copies: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Write the summary page: HTML that needs no other file.
 
     `config` is complete, and the methods are written from it. `paths` has the tables `claims`,
     `comparison`, `cohort`, `qc`, `excluded_slides`, `excluded_labels` and `external` (see
-    `read_tables`). `random_weights` says that the network did not start from ImageNet.
+    `read_tables`). `random_weights` says that the network did not start from ImageNet; `copies`
+    warn of slides that seem to be copies of one (`study.same_slides.warnings`).
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -51,7 +57,7 @@ def write_summary(
     contents = {
         "study": config["study"],
         "citation": CITATION,
-        "limits": list(limits(config, tables, random_weights)),
+        "limits": list(limits(config, tables, random_weights, copies)),
         "claims": list(_claims(tables["claims"])),
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(tables["comparison"], alpha)),

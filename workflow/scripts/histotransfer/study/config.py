@@ -50,6 +50,24 @@ RENAMED = {
 """Keys of earlier versions, with their new names and what else has changed."""
 
 
+ENDINGS = {
+    "tasks": ("excluded", "flow"),
+    "extractors": ("classifier", "training", "card", "checkpoints", "used"),
+    "datasets": ("zip",),
+}
+"""What the workflow appends to a name for a further file: `expression.flow` would be a task's name
+and another's table. No name ends like this."""
+TAKEN = {
+    "tasks": (),
+    "extractors": ("batches.tsv",),
+    "datasets": (
+        *("slides", "star_counts", "mutations"),
+        *("mutations.tsv", "expression.tsv", "truth.tsv"),
+    ),
+}
+"""Names of files and folders that lie beside those that are named like these."""
+
+
 def complete(config: Mapping[str, Any], defaults_path: str | Path) -> dict[str, Any]:
     """Fill in the keys that a config leaves to the defaults.
 
@@ -97,6 +115,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         raise HistotransferError("config", odd, remedy)
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
+    _refuse_names(config)
     datasets = set(config["datasets"])
     named = {
         "stain.reference": config["stain"]["reference"],
@@ -163,6 +182,32 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         )
 
 
+def _refuse_names(config: Mapping[str, Any]) -> None:
+    """Raise an error if two names of the config would give one file."""
+    names = {section: list(config[section]) for section in ENDINGS}
+    names["extractors"] = list(extractors(config))
+    for section, given in names.items():
+        alike: dict[str, str] = {}
+        for name in given:
+            where, low = f"config: {section}.{name}", name.lower()
+            if ending := next((e for e in ENDINGS[section] if low.endswith(f".{e}")), ""):
+                raise HistotransferError(
+                    where,
+                    f"a name must not end in `.{ending}`, as some result files do",
+                    "Rename it",
+                )
+            if low in TAKEN[section]:
+                raise HistotransferError(
+                    where, "the workflow has a file or folder of this name itself", "Rename it"
+                )
+            if (other := alike.setdefault(low, name)) != name:
+                raise HistotransferError(
+                    where,
+                    f"differs from '{other}' only in capitals, which some file systems ignore",
+                    "Rename one of the two",
+                )
+
+
 def _refuse_renamed(config: Mapping[str, Any]) -> None:
     """Raise an error that names the new name of a key of an earlier version."""
     for pattern, (name, change) in RENAMED.items():
@@ -206,6 +251,29 @@ def missing_data(config: Mapping[str, Any]) -> list[str]:
         for key, path, source in _named_files(config)
         if not Path(path).exists()
     ]
+
+
+def refuse_misplaced(config: Mapping[str, Any]) -> None:
+    """Raise HistotransferError if a config names a file where a folder is read, or vice versa.
+
+    Parameters
+    ----------
+    config : mapping
+        A checked config.
+    """
+    folders = {f"datasets.{name}.path" for name in config["datasets"]}
+    folders |= {
+        f"extractors.{n}.source" for n, e in extractors(config).items() if e.kind == "features"
+    }
+    for key, path, _ in _named_files(config):
+        if key.endswith(".labels.maf") or not Path(path).exists():
+            continue
+        wanted = key in folders or key.endswith(".labels.star_counts")
+        if wanted != Path(path).is_dir():
+            is_there, right = ("file", "folder") if wanted else ("folder", "file")
+            raise HistotransferError(
+                f"config: {key}", f"{path} is a {is_there}, not a {right}", f"Name a {right}"
+            )
 
 
 def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
+from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem
 from .batches import assign_batches
 from .catalogue import FIGURES, TABLES
-from .config import check_config, is_fetched, label_files, label_source, missing_data
+from .config import (
+    check_config,
+    is_fetched,
+    label_files,
+    label_source,
+    missing_data,
+    refuse_misplaced,
+    sheet_files,
+)
 from .extractors import extractors
+from .file_states import file_state, files_state, state_of
 from .parameters import (
     EncodingParameters,
     ExtractionParameters,
@@ -25,6 +35,7 @@ from .parameters import (
     StatisticsParameters,
     TilingParameters,
 )
+from .same_slides import copies, refuse_shared_files, warnings
 from .slide_sheet import Slide, missing_slides, read_slide_sheet
 from .tasks import Task
 
@@ -158,10 +169,12 @@ class StudyPlan:
             slides = read_slide_sheet(
                 config["slides"], schemas / "slides.schema.yaml", reserved=config["datasets"]
             )
+            refuse_shared_files(slides.values(), config["slides"])
         plan = cls(config, slides)
         if check_files and not plan.is_simulated:
             own = [slide for name, slide in slides.items() if name not in plan.fetched_slides]
             _refuse(missing_slides(own))
+            refuse_misplaced(config)
         return plan
 
     def dataset_folder(self, name: str) -> str:
@@ -194,10 +207,60 @@ class StudyPlan:
         slide = self.slide(name)
         if name in self.fetched_slides:
             return slide.md5
-        path = Path(slide.path)
-        if self.is_simulated or not path.exists():
-            return ""
-        return f"{path.stat().st_size} bytes, {path.stat().st_mtime_ns} ns"
+        return "" if self.is_simulated else file_state(slide.path)
+
+    def warnings_of_copies(self) -> list[tuple[str, str]]:
+        """Return headlines and texts about slides that seem to be copies of one."""
+        return [] if self.is_simulated else warnings(copies(self.slides.values()))
+
+    def has_own_patches(self, dataset: str) -> bool:
+        """Whether the user gives a dataset's folder of patches, so that no rule makes it."""
+        entry = self.config["datasets"][dataset]
+        return not (is_fetched(entry) or self._is_result(entry["path"]))
+
+    def dataset_state(self, name: str) -> str:
+        """Return the state of a dataset's patches; empty where a rule makes them."""
+        own = self.has_own_patches(name)
+        return state_of(self.dataset_folder(name), PATCHES) if own else ""
+
+    def extractor_state(self, name: str) -> str:
+        """Return the state of a model or of external features; of a folder, its slides' files."""
+        path = self.extractors[name].path
+        if self.extractors[name].kind == "features":
+            files = files_by_stem(path, FEATURES)
+            return files_state(file for slide in self.slides for file in files.get(slide, []))
+        return "" if self._is_result(path) else state_of(path)
+
+    def weights_state(self) -> str:
+        """Return the state of the network's initial weights where they are the user's."""
+        weights = str(self.config["network"]["weights"])
+        return "" if weights in ("auto", "random") else file_state(weights)
+
+    def label_states(self, task: str) -> dict[str, str]:
+        """Return the states of the user's files that a task's labels are read from, by key."""
+        if task in self.patch_tasks:
+            return {}
+        source, targets = self.tasks[task].labels.labels, self.tasks[task].labels.targets
+        patterns = {"star_counts": STAR_COUNTS, "maf": MAFS}
+        made = set(patterns) if is_fetched(self.config["tasks"][task].get("labels")) else set()
+        states = {}
+        for key in {"table", "star_counts", "maf", "samples"} & source.keys() - made:
+            place = source[key]
+            if not isinstance(place, str):
+                states[key] = files_state(place)
+            elif not self._is_result(place):
+                states[key] = state_of(place, patterns.get(key, ()))
+        if isinstance(targets, str) and targets != "all":
+            states["targets"] = file_state(targets)
+        return dict(sorted(states.items()))
+
+    def sheet_state(self, files: str) -> str:
+        """Return the state of a sheet that `make sheets` wrote."""
+        return file_state(sheet_files(self.config)[files])
+
+    def _is_result(self, path: str) -> bool:
+        """Whether a path is one of this study's results, which Snakemake watches."""
+        return Path(path).is_relative_to(self.results)
 
     def extractors_of(self, *kinds: str) -> list[str]:
         """Return the extractors of these kinds."""

@@ -62,7 +62,7 @@ def read_slide_sheet(
         At the first wrong row, naming its line.
     """
     schema = load_schema(schema_path)
-    reserved = set(reserved)
+    reserved = {name.lower() for name in reserved}
     slides: dict[str, Slide] = {}
     seen_in_lower_case: dict[str, str] = {}
     for line, cells in _rows(path):
@@ -89,7 +89,7 @@ def read_slide_sheet(
                 "file systems ignore",
                 "Rename one of the two",
             )
-        if slide.slide in reserved:
+        if slide.slide.lower() in reserved:
             raise HistotransferError(
                 where, f"slide '{slide.slide}' has the name of a dataset", "Rename one of the two"
             )
