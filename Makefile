@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-soak bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
+.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-soak bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,10 +55,13 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: bench-crossval bench-finetune bench-features bench-tiling  ## run the benches that need no data
+bench: bench-labels bench-crossval bench-finetune bench-features bench-tiling  ## run the benches that need no data
 
 bench-crossval: $(VENV)/dev.stamp  ## compare cross-validation with scikit-learn's pipelines, and time a whole study
 	$(BENCH) bench/crossval.py
+
+bench-labels: $(VENV)/dev.stamp  ## time the reading of labels of 18,000 genes
+	$(BENCH) bench/labels.py
 
 bench-tiling: $(VENV)/dev.stamp  ## compare tiling with other tools (SLIDES="a.svs b.svs:0.25" BENCH_PYTHON=...)
 	$(BENCH) bench/tiling.py $(SLIDES)

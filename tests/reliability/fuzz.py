@@ -39,6 +39,7 @@ with atheris.instrument_imports(include=["histotransfer", "tifffile", "PIL"]):
     from histotransfer.fetch import archives
     from histotransfer.labels import matrix, molecular
     from histotransfer.labels.exclusions import Excluded
+    from histotransfer.labels.samples import sequenced_samples
     from histotransfer.models import keras_files, xception
     from histotransfer.models.backend import keras
     from histotransfer.patches import from_folders, from_tiles
@@ -103,17 +104,20 @@ def read_matrix(folder: Path, content: bytes) -> None:
     for name in ("a.csv", "a.tsv.gz"):
         (folder / name).write_bytes(content)
         excluded = Excluded()
-        table = matrix.read_matrix(folder / name, excluded)
         for patients in (["P1", "P2"], ["G", "H"]):
-            matrix.patients_in_rows(table, patients, excluded)
+            table = matrix.read_matrix(folder / name, excluded)
+            matrix.rows_of_patients(table, patients, folder / name, excluded)
 
 
 def read_maf(folder: Path, content: bytes) -> None:
     """Tell who has which mutation from a MAF."""
     (folder / "a.maf").write_bytes(content)
-    rows = molecular.maf_rows(str(folder / "a.maf"))
-    sequenced = pd.Series({"P": "TCGA-05-4244-01"})
-    molecular.maf_status(rows, sequenced, "non-silent", None, Excluded())
+    excluded = Excluded()
+    rows = molecular.maf_rows(str(folder / "a.maf"), excluded)
+    samples = sequenced_samples(
+        pd.DataFrame({"sample": ["TCGA-05-4244-01"]}), ["TCGA-05-4244"], folder, excluded
+    )
+    molecular.maf_status(rows, samples, "non-silent", None, folder / "a.maf", excluded)
 
 
 def read_star(folder: Path, content: bytes) -> None:

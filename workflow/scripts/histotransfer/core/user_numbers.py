@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from .errors import HistotransferError
@@ -14,23 +19,33 @@ MISSING = frozenset(
     | {"[not available]", "[not applicable]", "[not evaluated]", "[unknown]"}
 )
 """Cells that say that a value is missing, whatever their capitals. NS and NP are cBioPortal's."""
-_DECIMAL_COMMA = r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?"
-_COMMA_OR_THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+_COMMA_OR_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
-def without_missing(text: pd.Series[str]) -> pd.Series[str]:
-    """Replace cells that say that a value is missing by None."""
-    text = text.astype(object)
-    return text.mask(text.str.casefold().isin(MISSING), None)
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers of a table.
+
+    Attributes
+    ----------
+    values : pandas.DataFrame of float64
+        NaN where a value is missing or the cell holds something else.
+    stray : array of bool, of the same shape
+        Where the cell holds something else.
+    with_commas : list of str
+        The columns with decimal commas.
+    """
+
+    values: pd.DataFrame
+    stray: npt.NDArray[np.bool_]
+    with_commas: list[str]
 
 
-def first_of(text: pd.Series[str]) -> tuple[str, str]:
-    """Return the row and the text of a column's first cell."""
-    return str(text.index[0]), str(text.iloc[0])
-
-
-class NumbersInText:
-    """Reads the numbers of a table's columns.
+def read_numbers(
+    table: pd.DataFrame, path: Path, number_of: Callable[[str], float] | None = None
+) -> Numbers:
+    """Read the numbers of a table.
 
     Commas are decimal where a cell of the table shows that they do not separate thousands.
 
@@ -39,51 +54,64 @@ class NumbersInText:
     table : pandas.DataFrame of str
     path : Path
         The table, for errors.
+    number_of : callable, optional
+        What words stand for, NaN for those that stand for nothing; commas are not read then.
 
-    Attributes
-    ----------
-    with_commas : list of str
-        The columns so far whose commas are decimal.
+    Raises
+    ------
+    HistotransferError
+        If commas may separate thousands, or stand beside decimal points.
     """
+    # Each word is read once: tables repeat theirs.
+    codes, found = pd.factorize(table.to_numpy(dtype=object).ravel())
+    codes, words = codes.reshape(table.shape), pd.Series(found, dtype=object)
+    numbers = pd.to_numeric(words, errors="coerce").to_numpy(dtype=float, copy=True)
+    odd = np.flatnonzero(~np.isfinite(numbers))
+    is_missing, has_comma = np.zeros(len(words), bool), np.zeros(len(words), bool)
+    for place in odd:
+        word = str(words[place])
+        numbers[place] = np.nan
+        if word.casefold() in MISSING:
+            is_missing[place] = True
+        elif number_of is not None:
+            numbers[place] = number_of(word)
+        elif _DECIMAL_COMMA.fullmatch(word):
+            has_comma[place] = True
+            numbers[place] = float(word.replace(",", "."))
+    with_commas = []
+    if has_comma.any():
+        _check_commas(table, codes, words, has_comma, path)
+        with_commas = table.columns[np.flatnonzero(has_comma[codes].max(axis=0))].tolist()
+    stray = (np.isnan(numbers) & ~is_missing)[codes]
+    return Numbers(pd.DataFrame(numbers[codes], table.index, table.columns), stray, with_commas)
 
-    def __init__(self, table: pd.DataFrame, path: Path) -> None:
-        self._table, self._path = table, path
-        self._decimal: bool | None = None
-        self.with_commas: list[str] = []
 
-    def read(self, text: pd.Series[str]) -> pd.Series[float]:
-        """Read a column of which missing cells are None; anything but a number becomes NaN.
+def _check_commas(
+    table: pd.DataFrame,
+    codes: npt.NDArray[np.intp],
+    words: pd.Series[str],
+    has_comma: npt.NDArray[np.bool_],
+    path: Path,
+) -> None:
+    """Raise an error if commas may separate thousands, or stand beside decimal points."""
+    decimal = any(not _COMMA_OR_THOUSANDS.fullmatch(word) for word in words[has_comma])
+    has_point = words.str.fullmatch(r"[+-]?\d*\.\d+").to_numpy(dtype=bool)
+    commas, points = has_comma[codes], has_point[codes]
+    both = commas.any(axis=0) & points.any(axis=0)
+    if decimal and not both.any():
+        return
+    column = int(np.argmax(both if both.any() else commas.any(axis=0)))
+    row, cell = first_cell(table, commas, column)
+    doubt = f"column {table.columns[column]!r} holds {cell!r} for {row}, "
+    if both.any():
+        row, cell = first_cell(table, points, column)
+        doubt += f"and {cell!r} for {row}"
+    else:
+        doubt += "which may be a decimal number or thousands"
+    raise HistotransferError(path, doubt, "Write decimal points, and nothing between thousands")
 
-        Raises
-        ------
-        HistotransferError
-            If commas may separate thousands, or stand beside decimal points.
-        """
-        values = pd.to_numeric(text, errors="coerce").astype(float)
-        comma = text.str.fullmatch(_DECIMAL_COMMA).eq(True)
-        if not comma.any():
-            return values
-        row, cell = first_of(text[comma])
-        points = text[~comma].str.contains(".", regex=False).eq(True) & values[~comma].notna()
-        doubt = "which may be a decimal number or thousands" if not self._are_decimal() else ""
-        if doubt or points.any():
-            raise HistotransferError(
-                self._path,
-                f"column {text.name!r} holds {cell!r} for {row}, "
-                + (doubt or "and {1!r} for {0}".format(*first_of(text[~comma][points]))),
-                "Write decimal points, and nothing between thousands",
-            )
-        self.with_commas.append(str(text.name))
-        return values.where(~comma, pd.to_numeric(text.str.replace(",", "."), errors="coerce"))
 
-    def _are_decimal(self) -> bool:
-        """Tell whether any number of the table has a comma that cannot separate thousands."""
-        if self._decimal is None:
-            self._decimal = any(
-                (
-                    column.str.fullmatch(_DECIMAL_COMMA)
-                    & ~column.str.fullmatch(_COMMA_OR_THOUSANDS)
-                ).any()
-                for _, column in self._table.items()
-            )
-        return self._decimal
+def first_cell(table: pd.DataFrame, mask: npt.NDArray[np.bool_], column: int) -> tuple[str, str]:
+    """Return the row and the text of a column's first cell where the mask is true."""
+    row = int(np.argmax(mask[:, column]))
+    return str(table.index[row]), str(table.iat[row, column])

@@ -26,8 +26,11 @@ from .exclusions import Reason
 from .tables import UNREADABLE
 
 SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "vertical bars"}
-_CELL = "\x1f"
-"""Separates cells once the lines have been read; no text table contains it."""
+_CELL = "\x01"
+"""Separates cells once the lines have been read; no text table contains it, and it is no blank."""
+_AT_AN_END = re.compile(rf"[^\S\n](?=[{_CELL}\n]|\Z)|(?<=[{_CELL}\n])[^\S\n]|\A[^\S\n]")
+_BLANKS = re.compile(rf"[^\S\n]*([{_CELL}\n])[^\S\n]*")
+"""Blanks at an end of a cell, and between cells."""
 _SNIFFED_ROWS = 200
 _MAX_LINES_OF_A_CELL = 100
 
@@ -167,12 +170,13 @@ def _parsed(text: str, path: Path, columns: Collection[str] | None) -> UserTable
         wanted = {name: places.get(name.casefold()) for name in columns}
         keep = [place for place in wanted.values() if place is not None]
         header = [name for name, place in wanted.items() if place is not None]
+    body = "\n".join(rows[1:])
+    if _AT_AN_END.search(body):
+        body = _BLANKS.sub(r"\1", body).strip(" ")
     cells = pd.read_csv(
-        io.StringIO("\n".join(rows[1:])), sep=_CELL, header=None, names=range(len(reader)),
-        usecols=sorted(keep), dtype=str, quoting=csv.QUOTE_NONE, keep_default_na=False,
-        skip_blank_lines=False,
+        io.StringIO(body), sep=_CELL, header=None, names=range(len(reader)), usecols=sorted(keep),
+        dtype=object, quoting=csv.QUOTE_NONE, keep_default_na=False, skip_blank_lines=False,
     )[keep]  # fmt: skip
-    cells = pd.DataFrame({place: cells[place].str.strip() for place in cells})
     cells.columns = pd.Index(header, dtype=str)
     if columns is None and "" in header:
         unused = (cells.columns == "") & (cells == "").all().to_numpy()

@@ -26,7 +26,7 @@ from ..core.id_columns import find_ids, is_of_patients
 from ..core.patient_ids import PatientIds
 from ..core.tables import UNREADABLE, TableSchema, write_table
 from ..core.user_files import FEATURES, files_by_stem
-from ..core.user_numbers import NumbersInText, first_of, without_missing
+from ..core.user_numbers import first_cell, read_numbers
 from ..core.user_tables import Note, read_user_table
 from ..study.parameters import PoolingParameters
 from .pooling import kept_tiles, write_patients, write_pooled
@@ -319,19 +319,13 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, list[Note]]:
 def _numbers(cells: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Read numbers as float32, NaN where one is missing; return the columns with decimal commas."""
     texts = cells.select_dtypes(exclude="float")
-    numbers, columns = NumbersInText(texts, path), {}
-    for name in cells:
-        if name not in texts:
-            columns[name] = cells[name]
-            continue
-        text = without_missing(texts[name])
-        columns[name] = numbers.read(text)
-        stray = text.notna() & columns[name].isna()
-        if stray.any():
-            row, cell = first_of(text[stray])
-            raise HistotransferError(
-                path,
-                f"column {name!r} holds {cell!r} for {row}, which is not a number",
-                "Correct the cell, empty it, or take the column out",
-            )
-    return pd.DataFrame(columns, index=cells.index).astype(np.float32), numbers.with_commas
+    numbers = read_numbers(texts, path)
+    for column in np.flatnonzero(numbers.stray.any(axis=0)).tolist():
+        row, cell = first_cell(texts, numbers.stray, column)
+        raise HistotransferError(
+            path,
+            f"column {texts.columns[column]!r} holds {cell!r} for {row}, which is not a number",
+            "Correct the cell, empty it, or take the column out",
+        )
+    read = cells.select_dtypes(include="float").join(numbers.values)[list(cells.columns)]
+    return read.astype(np.float32), numbers.with_commas

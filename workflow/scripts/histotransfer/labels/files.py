@@ -54,18 +54,20 @@ class TaskLabels:
 
 def write_labels_file(labels: TaskLabels, path: str | Path) -> None:
     """Write labels as TSV: `sample`, `group`, then the targets; empty where a label is missing."""
-    table = pd.concat([labels.group.index.to_series(), labels.group, labels.values], axis=1)
     targets = [str(target) for target in labels.values]
     only_tissue = targets == [TISSUE] and is_numeric_dtype(labels.values[TISSUE])
     with (
         written_with_digest(path) as partial,
         Path(partial).open("w", encoding="utf-8", newline="") as file,
     ):
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         if only_tissue:
             file.write(_OF_A_GENE)
         else:
-            csv.writer(file, delimiter="\t", lineterminator="\n").writerow([*IDS, *targets])
-        table.to_csv(file, sep="\t", index=False, header=False, lineterminator="\n")
+            writer.writerow([*IDS, *targets])
+        cells = labels.values.to_numpy(dtype=object, na_value="")
+        ids = zip(labels.group.index, labels.group, strict=True)
+        writer.writerows([*of_row, *row] for of_row, row in zip(ids, cells, strict=True))
 
 
 def read_labels_file(path: str | Path) -> TaskLabels:

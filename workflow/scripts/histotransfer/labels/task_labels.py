@@ -22,7 +22,7 @@ from .matrix import read_matrix, rows_of_patients
 from .molecular import FILE, maf_rows, maf_rows_by_sample, maf_status, star_tpm
 from .samples import SequencedSamples, sequenced_samples
 from .targets import columns_of, symbols, wanted_targets
-from .values import mutation_status, numbers_of, statuses_of, transformed
+from .values import check_statuses, numbers_of, statuses_of, transformed
 
 
 def write_labels(
@@ -140,6 +140,8 @@ def patient_labels(
         table = rows.values
         if "star_counts" in source:
             table = star_tpm(path, _files(table, rows_of), symbols(panel), excluded)
+    if table.empty:
+        raise _no_label(rows_of, excluded)
     suffix = source.get("suffix", "")
     table = columns_of(panel, table, path, excluded, suffix)
     values = table
@@ -147,7 +149,7 @@ def patient_labels(
         read = statuses_of if parameters.kind == "mutation" else numbers_of
         values = read(table, path, excluded)
     if parameters.kind == "mutation":
-        values = mutation_status(values, path)
+        check_statuses(values, path)
     else:
         values = transformed(values, parameters.transform, path, excluded)
     if values.shape[1] == 0:
@@ -162,12 +164,10 @@ def patient_labels(
     empty = values.isna().all(axis=1)
     excluded.add(values.index[empty], "patient", Reason("no_label_value"))
     values = values[~empty].rename_axis("sample")
+    if parameters.kind == "mutation":
+        values = values.astype("Int64")
     if values.empty:
-        raise HistotransferError(
-            path,
-            f"has a label for no patient of the cohort{_why(excluded, 'patient', 'row')}",
-            "Compare its ids and cells with docs/labels.md",
-        )
+        raise _no_label(path, excluded)
     return TaskLabels(values.index.to_series(name="group"), values), rows.count
 
 
@@ -211,6 +211,14 @@ def _refuse_contradictions(table: pd.DataFrame, further: pd.DataFrame, path: Pat
             f"{target!r}",
             "Keep the row that counts",
         )
+
+
+def _no_label(path: Path, excluded: Excluded) -> HistotransferError:
+    return HistotransferError(
+        path,
+        f"has a label for no patient of the cohort{_why(excluded, 'patient', 'row')}",
+        "Compare its ids and cells with docs/labels.md",
+    )
 
 
 def _why(excluded: Excluded, *what: str) -> str:

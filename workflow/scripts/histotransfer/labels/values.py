@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..core.errors import HistotransferError
 from ..core.exclusions import Reason
-from ..core.user_numbers import NumbersInText, first_of, without_missing
+from ..core.user_numbers import Numbers, first_cell, read_numbers
 from .exclusions import Excluded
 from .variant_classes import NON_SILENT, classes_of
 
@@ -27,14 +27,12 @@ _PROTEIN_CHANGE = re.compile(
 )
 """HGVS, with or without ``p.``, in one or three letters; as cBioPortal writes it, ``X125_splice``
 too; and a change of the coding DNA."""
-_REMEDY = "Correct the cell, empty it if it is missing, or leave the column out of `targets`"
 
 
 def numbers_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFrame:
-    """Read columns of numbers.
+    """Read columns of numbers, also with decimal commas (`read_numbers`).
 
-    Decimal commas are read as such where a cell of the table shows that they are no separators of
-    thousands. A target without a number is left out, and why is said.
+    A target without a number is left out, and a cell shows why.
 
     Parameters
     ----------
@@ -55,10 +53,9 @@ def numbers_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFr
     HistotransferError
         If a column of numbers holds other text.
     """
-    numbers = NumbersInText(table, path)
-    values = _columns(table, numbers.read, path, excluded, "a number")
+    numbers = read_numbers(table, path)
     excluded.add(numbers.with_commas, "target", Reason("decimal_commas"))
-    return values
+    return _readable(table, numbers, path, excluded, "a number")
 
 
 def statuses_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFrame:
@@ -67,13 +64,9 @@ def statuses_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataF
     A change that leaves the protein as it is (``L210=``) and a class of variant that does not
     change it are 0. See `numbers_of`; values are 0, 1 and NaN.
     """
-
-    def read(text: pd.Series[str]) -> pd.Series[float]:
-        words = text[text.notna()].unique()
-        statuses = {word: status_of(word) for word in words}
-        return text.map(statuses).astype(float)
-
-    return _columns(table, read, path, excluded, "0, 1, a word for them, or a protein change")
+    wanted = "0, 1, a word for them, or a protein change"
+    numbers = read_numbers(table, path, status_of)
+    return _readable(table, numbers, path, excluded, wanted)
 
 
 def status_of(word: str) -> float:
@@ -98,17 +91,17 @@ def status_of(word: str) -> float:
     return float(not all(change.rstrip(")").endswith("=") for change in changes))
 
 
-def mutation_status(values: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Check that all values are 0, 1 or missing, and return them as Int64."""
-    wrong = ~values.isin([0, 1]) & values.notna()
-    if wrong.any(axis=None):
-        gene = wrong.any().idxmax()
+def check_statuses(values: pd.DataFrame, path: Path) -> None:
+    """Raise an error unless all values are 0, 1 or missing."""
+    numbers = values.to_numpy()
+    wrong = ~np.isin(numbers, [0, 1]) & ~np.isnan(numbers)
+    if wrong.any():
+        column, row = np.argwhere(wrong.T)[0].tolist()
         raise HistotransferError(
             path,
-            f"column {gene!r} holds {values[gene][wrong[gene]].iloc[0]:g}",
+            f"column {values.columns[column]!r} holds {numbers[row, column]:g}",
             "Write 1 (mutated), 0 (wild type) or nothing (not sequenced) in a mutation table",
         )
-    return values.astype("Int64")
 
 
 def transformed(
@@ -123,7 +116,7 @@ def transformed(
                 f"column {negative.idxmax()!r} holds negative values, which are not TPM",
                 "Use `transform: none` for values that are already logarithms or z-scores",
             )
-        values = (values + 1).transform(np.log2)
+        values = pd.DataFrame(np.log2(values.to_numpy() + 1), values.index, values.columns)
     elif not isinstance(transform, str):
         bound = float(transform["clip"])
         beyond = values.abs() > bound
@@ -135,33 +128,23 @@ def transformed(
     return values.loc[:, ~constant]
 
 
-def _columns(
-    table: pd.DataFrame,
-    read: Callable[[pd.Series[str]], pd.Series[float]],
-    path: Path,
-    excluded: Excluded,
-    wanted: str,
+def _readable(
+    table: pd.DataFrame, numbers: Numbers, path: Path, excluded: Excluded, wanted: str
 ) -> pd.DataFrame:
-    """Read each column; `read` returns NaN for what it cannot read."""
-    columns: dict[str, pd.Series[float]] = {}
-    for target in table.columns:
-        values = pd.to_numeric(table[target], errors="coerce").astype(float)
-        if not np.isfinite(values).all():
-            text = without_missing(table[target])
-            values = read(text)
-            stray = text.notna() & ~np.isfinite(values)
-            if values.notna().sum() == 0 or stray.all():
-                detail = "no cell has a value"
-                if stray.any():
-                    row, cell = first_of(text[stray])
-                    detail = f"{row} has {cell!r}, which is not {wanted}"
-                excluded.add([target], "target", Reason("no_number", detail))
-                continue
-            if stray.any():
-                row, cell = first_of(text[stray])
-                raise HistotransferError(
-                    path, f"column {target!r} holds {cell!r} for {row}, which is not {wanted}",
-                    _REMEDY,
-                )  # fmt: skip
-        columns[target] = values
-    return pd.DataFrame(columns, index=table.index)
+    """Return the columns that hold a value, and list the others; text beside values is an error."""
+    has_value = np.isfinite(numbers.values.to_numpy()).max(axis=0, initial=False)
+    has_stray = numbers.stray.max(axis=0, initial=False)
+    for column in np.flatnonzero(has_stray | ~has_value).tolist():
+        target, detail = table.columns[column], "no cell has a value"
+        if has_stray[column]:
+            row, cell = first_cell(table, numbers.stray, column)
+            detail = f"{row} has {cell!r}, which is not {wanted}"
+        if has_value[column]:
+            raise HistotransferError(
+                path,
+                f"column {target!r} holds {cell!r} for {row}, which is not {wanted}",
+                "Correct the cell, empty it if it is missing, or leave the column out of `targets`",
+            )
+        excluded.add([target], "target", Reason("no_number", detail))
+    readable: pd.DataFrame = numbers.values.loc[:, has_value]
+    return readable
