@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-soak bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
+.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,7 +55,7 @@ format: $(VENV)/dev.stamp  ## format the code
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: bench-labels bench-crossval bench-finetune bench-features bench-tiling  ## run the benches that need no data
+bench: bench-labels bench-splits bench-crossval bench-finetune bench-features bench-tiling  ## run the benches that need no data
 
 bench-crossval: $(VENV)/dev.stamp  ## compare cross-validation with scikit-learn's pipelines, and time a whole study
 	$(BENCH) bench/crossval.py
@@ -74,6 +74,9 @@ bench-features: $(VENV)/dev.stamp  ## compare feature extraction with the networ
 
 bench-finetune: $(VENV)/dev.stamp  ## time the first step of fine-tuning on cached features
 	PYTHONPATH=workflow/scripts python bench/finetune.py
+
+bench-splits: $(VENV)/dev.stamp  ## time drawing the folds of 2,000 and 18,000 genes
+	$(BENCH) bench/splits.py
 
 rehearsal: $(VENV)/dev.stamp  ## run cross-validation, tables and figures on random features at the published size
 	$(BENCH) bench/rehearsal.py

@@ -107,6 +107,7 @@ def test_the_planted_difference_is_found(tables):
     assert overall["delta"] > 0.1
     assert overall["q_bh"] < 0.05
     assert overall["prob_better"] > 0.95
+    assert (table.loc[(CLEAN, "genes"), "n_folds"] == 20).all()
     assert 0 < overall["ci_low"] < overall["delta"] < overall["ci_high"]
     assert 0 < overall["boot_low"] < overall["delta"] < overall["boot_high"]
     genes = table.loc[CLEAN, "genes"]
@@ -131,6 +132,7 @@ def test_rare_mutations_are_listed_as_not_estimable(tables):
     rare = tables["comparison"].query("target == 'RARE'")
     assert (rare["status"] == "not estimable").all()
     assert (rare["n"] == N).all()
+    assert (rare["n_folds"] == 0).all()
     mutation = tables["mutation"].set_index(["target", "extractor"])
     assert (mutation.loc["RARE", "status"] == "not estimable").all()
     assert (mutation.loc["RARE", "n_positive"] == 3).all()
@@ -225,6 +227,28 @@ def test_a_study_without_some_kind_of_task_has_empty_tables(study, tmp_path):
     assert alone["comparison"].empty
     assert alone["improved"].empty
     assert len(alone["related_genes"]) == 12
+
+
+def test_folds_that_enter_are_counted(study, tmp_path):
+    """A fold enters where both extractors have a score in it."""
+    folder, files, _ = study
+    of_task = {key: dict(value) for key, value in files["genes"].items() if key == "scores"}
+    empty = 0
+    for name, path in files["genes"]["scores"].items():
+        scores = read_table(path, SCORES)
+        rows = (scores["target"] == "NOISE0") & (scores["metric"] == "pearson")
+        gone = rows & (scores["fold"] == (3 if name == CLEAN else 1))
+        empty += int(gone.sum())
+        of_task["scores"][name] = tmp_path / f"{name}.tsv"
+        write_table(
+            scores.assign(value=scores["value"].mask(gone)), tmp_path / f"{name}.tsv", SCORES
+        )
+    assert empty == 3 * 4
+    changed = (folder, {**files, "genes": {**files["genes"], **of_task}}, {"genes": "expression"})
+    table = write(changed, tmp_path)["comparison"].set_index(["extractor", "target"])
+    assert table.loc[(CLEAN, "NOISE0"), "n_folds"] == 12  # of 20: neither fold 1 nor fold 3
+    assert table.loc[(COPY, "NOISE0"), "n_folds"] == 16
+    assert (table.drop(index="NOISE0", level="target")["n_folds"] == 20).all()
 
 
 def test_scores_of_another_extractor_are_refused(study, tmp_path):

@@ -53,6 +53,28 @@ def test_pearson_is_scipys_on_what_is_known():
     assert np.isnan(r[[3, 4]]).all()
 
 
+@given(
+    st.sampled_from([metrics.pearson, metrics.spearman, metrics.r2]),
+    st.integers(0, 6),
+    st.integers(0, 10**6),
+)
+def test_a_correlation_over_fewer_than_three_samples_is_undefined(score, known, seed):
+    rng = np.random.default_rng(seed)
+    truth, predicted = rng.standard_normal((2, 6, 4))
+    truth[known:, 0] = np.nan
+    predicted[rng.permutation(6)[known:], 1] = np.nan
+    truth[known:, 2], predicted[6 - known :, 2] = np.nan, np.nan
+    shared = np.isfinite(truth + predicted).sum(axis=0)
+    np.testing.assert_array_equal(np.isfinite(score(truth, predicted)), shared >= 3)
+
+
+def test_a_ranking_score_of_one_class_is_undefined():
+    values = np.array([0.1, 0.4, 0.3])
+    for score in (metrics.auroc, metrics.average_precision):
+        for positive in (np.ones(3, dtype=bool), np.zeros(3, dtype=bool)):
+            assert np.isnan(score(positive, values))
+
+
 def test_spearman_and_r2_are_scipys_and_scikit_learns_on_what_is_known():
     rng = np.random.default_rng(1)
     truth = rng.normal(5, 1, (40, 5)).round(1)  # ties

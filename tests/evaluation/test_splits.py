@@ -107,6 +107,58 @@ def test_large_groups_do_not_crowd_one_fold():
     assert load.max() - load.min() <= sizes.max()
 
 
+def stratified_one_by_one(counts, sizes, folds, rng):
+    """Stratify iteratively in so many words: count what is left anew for each stratum."""
+    order, ties = rng.permutation(len(counts)), rng.random((len(counts), folds))
+    fold = np.full(len(counts), -1)
+
+    def assign(group, stratum):
+        def lacking(f):
+            there = fold == f
+            room = sizes.sum() / folds - sizes[there].sum()
+            wanted = room
+            if stratum is not None:
+                wanted = counts[:, stratum].sum() / folds - counts[there, stratum].sum()
+            return wanted, room, ties[group, f]
+
+        fold[group] = max(range(folds), key=lacking)
+
+    for _ in range(counts.shape[1]):
+        left = counts[fold < 0].sum(axis=0)
+        if not left.any():
+            break
+        stratum = int(np.where(left > 0, left, left.max() + 1).argmin())
+        for group in order:
+            if fold[group] < 0 and counts[group, stratum]:
+                assign(group, stratum)
+    for group in order:
+        if fold[group] < 0:
+            assign(group, None)
+    return fold
+
+
+@given(st.integers(0, 10**6), st.integers(5, 25), st.integers(0, 12), st.integers(2, 5))
+@settings(max_examples=60)
+def test_counting_along_gives_the_folds_of_counting_anew(seed, groups, strata, folds):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 4, groups)
+    counts = np.minimum(rng.poisson(rng.uniform(0, 1, strata), (groups, strata)), sizes[:, None])
+    draw = [np.random.default_rng(seed) for _ in range(2)]
+    expected = stratified_one_by_one(counts, sizes, folds, draw[0])
+    np.testing.assert_array_equal(stratified_folds(counts, sizes, folds, draw[1]), expected)
+
+
+def test_genes_too_rare_for_the_folds_change_none(tmp_path):
+    labels = labels_of("mutation", 60, np.random.default_rng(1))
+    first = splits_of(tmp_path, labels, kind="mutation")
+    rare = {f"A{j}": (np.arange(60) % 20 == j).astype(int) for j in range(20)}  # 3 of 60
+    assert splits_of(tmp_path, labels.assign(**rare), kind="mutation").equals(first)
+    enough = {"A0": (np.arange(60) % 12 == 0).astype(int)}  # 5 of 60
+    table = splits_of(tmp_path, labels.assign(**enough, **{"A1": rare["A1"]}), kind="mutation")
+    carriers = table[table["sample"].isin(labels["sample"][::12])]
+    assert (carriers.groupby(["repeat", "fold"]).size() == 1).all()
+
+
 def test_fewer_groups_than_folds_is_an_error_that_says_so(tmp_path):
     labels = labels_of("expression", 20, np.random.default_rng(4)).iloc[:4]
     with pytest.raises(

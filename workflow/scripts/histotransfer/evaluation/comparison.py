@@ -20,7 +20,7 @@ from .task_results import TaskResults, read_results
 COMPARISON = TableSchema.of(
     "comparison",
     "text: task target metric",
-    "integer: n",
+    "integer: n n_folds",
     "text: baseline extractor",
     "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh p_wilcoxon",
     "number: prob_better prob_equivalent prob_worse",
@@ -66,9 +66,11 @@ def write_comparison(
 def compare(results: TaskResults) -> pd.DataFrame:
     """Return one row per target and compared extractor.
 
-    `baseline_mean`, `extractor_mean` and `delta` are means over the folds of all repeats in which
-    both have a score; `boot_low` and `boot_high` bound the difference of the scores of pooled
-    out-of-fold predictions. `q_bh` is of `p_corrected`, over the targets of a task and extractor.
+    `baseline_mean`, `extractor_mean` and `delta` are means over the `n_folds` folds of all repeats
+    in which both have a score. These are fewer than repeats times folds where a score is undefined
+    in some: an AUROC in a fold of one class, a correlation over fewer than three samples.
+    `boot_low` and `boot_high` bound the difference of the scores of pooled out-of-fold predictions.
+    `q_bh` is of `p_corrected`, over the targets of a task and extractor.
     """
     metric, (baseline, *compared) = results.kind.metric, results.scores
     by_fold = {
@@ -92,6 +94,7 @@ def compare(results: TaskResults) -> pd.DataFrame:
                 {
                     "target": target,
                     "n": n[target],
+                    "n_folds": int(d.notna().sum()),
                     "baseline_mean": a[d.notna()].mean(),
                     "extractor_mean": b[d.notna()].mean(),
                     "p_wilcoxon": st.wilcoxon(d.groupby(level="repeat").mean()),

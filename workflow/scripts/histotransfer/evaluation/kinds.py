@@ -64,7 +64,7 @@ class TaskKind(ABC):
         """Return (n, t) labels, NaN where one is missing."""
         return labels.values.loc[list(samples), list(targets)].to_numpy(dtype=np.float64)
 
-    def strata(self, labels: TaskLabels) -> Ints:
+    def strata(self, labels: TaskLabels, folds: int) -> Ints:
         """Return what folds are stratified by: (n, s) zeros and ones, in the order of names."""
         return np.zeros((len(labels.values), 0), dtype=np.int64)
 
@@ -98,7 +98,7 @@ class Tissue(TaskKind):
         tissue = labels.values.loc[list(samples), TISSUE].to_numpy(dtype=str)
         return np.asarray(tissue[:, None] == np.array(targets), dtype=np.float64)
 
-    def strata(self, labels: TaskLabels) -> Ints:
+    def strata(self, labels: TaskLabels, folds: int) -> Ints:
         """Return the classes, one-hot."""
         return pd.get_dummies(labels.values[TISSUE]).to_numpy(dtype=np.int64)
 
@@ -166,9 +166,14 @@ class Mutation(TaskKind):
         # Two, so that every inner training set has one of each.
         return ByPattern(one, lambda truth: self.estimable(truth, 2))
 
-    def strata(self, labels: TaskLabels) -> Ints:
-        """Return the carriers of each gene; who was not sequenced for it counts as none."""
-        return labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
+    def strata(self, labels: TaskLabels, folds: int) -> Ints:
+        """Return the carriers of each gene that has enough of them for the folds.
+
+        Rarer genes are not compared. They would come first all the same, and a patient whose fold
+        they decide is lost for the balance of the others. Who was not sequenced counts as none.
+        """
+        carriers = labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
+        return np.asarray(carriers[:, carriers.sum(axis=0) >= folds])
 
     def estimable(self, truth: Float, folds: int) -> Bools:
         """Tell of each gene whether each of its two classes has a sample for every fold."""

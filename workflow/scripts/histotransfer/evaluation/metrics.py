@@ -7,6 +7,9 @@ from scipy.stats import rankdata
 
 from .predictors.predictor import Bools, Float, Single
 
+FEWEST = 3
+"""Samples from which a correlation or an R² says something: over two it is 1 or -1 by itself."""
+
 
 def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
     """Return, of the samples that were predicted, whether rightly, and (n, classes) the truth."""
@@ -30,7 +33,10 @@ def mean_hits(truth: Float, values: Single) -> Float:
 
 
 def spearman(truth: Float, predicted: Float) -> Float:
-    """Return the rank correlation of each column over the rows where both are known; else NaN."""
+    """Return the rank correlation of each column over the rows where both are known.
+
+    NaN as for `pearson`.
+    """
     unknown = ~(np.isfinite(truth) & np.isfinite(predicted))
     if not unknown.any():
         return pearson(rankdata(truth, axis=0), rankdata(predicted, axis=0))
@@ -44,8 +50,8 @@ def spearman(truth: Float, predicted: Float) -> Float:
 def r2(truth: Float, predicted: Float) -> Float:
     """Return the share of each column's variance that is predicted, over the rows both are known.
 
-    Below zero where the mean would have been the better prediction. NaN as for `pearson` of the
-    truth: fewer than two rows, or no variance.
+    Below zero where the mean would have been the better prediction. NaN where it is undefined:
+    fewer than `FEWEST` rows, or no variance of the truth.
     """
     known = np.isfinite(truth) & np.isfinite(predicted)
     n = known.sum(axis=0)
@@ -54,14 +60,14 @@ def r2(truth: Float, predicted: Float) -> Float:
         spread = np.where(known, (truth - mean) ** 2, 0).sum(axis=0)
         missed = np.where(known, (truth - predicted) ** 2, 0).sum(axis=0)
         size = np.where(known, truth**2, 0).sum(axis=0)
-        defined = (n >= 2) & (spread > 1e-24 * size)
+        defined = (n >= FEWEST) & (spread > 1e-24 * size)
         return np.where(defined, 1 - missed / spread, np.nan)
 
 
 def pearson(truth: Float, predicted: Float) -> Float:
     """Return the correlation of each column over the rows where both are known.
 
-    NaN where it is undefined: fewer than two rows, or no variance on one side.
+    NaN where it is undefined: fewer than `FEWEST` rows, or no variance on one side.
     """
     known = np.isfinite(truth) & np.isfinite(predicted)
     n = known.sum(axis=0)
@@ -71,7 +77,7 @@ def pearson(truth: Float, predicted: Float) -> Float:
         spread = np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
         # Constant values leave rounding errors of this size after centring.
         size = np.abs(np.where(known, truth * predicted, 0)).sum(axis=0)
-        defined = (n >= 2) & (spread > 1e-12 * size)
+        defined = (n >= FEWEST) & (spread > 1e-12 * size)
         return np.where(defined, (a * b).sum(axis=0) / spread, np.nan)
 
 
@@ -85,8 +91,11 @@ def auroc(positive: Bools, values: Float) -> float:
 
 
 def average_precision(positive: Bools, values: Float) -> float:
-    """Return the mean, over the positives, of the precision at their value; NaN without any."""
-    if not positive.any():
+    """Return the mean, over the positives, of the precision at their value.
+
+    NaN where a class is absent: without negatives, every precision is 1 by itself.
+    """
+    if positive.all() or not positive.any():
         return float("nan")
     above = rankdata(-values, method="max")[positive]
     positives_above = rankdata(-values[positive], method="max")

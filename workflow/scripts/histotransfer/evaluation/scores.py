@@ -47,13 +47,24 @@ def write_scores(
     truth = task_kind.truth(read_labels_file(labels_path), predictions.samples, predictions.targets)
     splits = read_table(splits_path, SPLITS, task=task)
     tables = []
+    names: dict[str, pd.CategoricalDtype] = {}
     for predicted, repeat in zip(predictions.values, predictions.repeats, strict=True):
         fold_of = fold_of_samples(splits, repeat, predictions.samples, splits_path)
         for fold in (POOLED, *np.unique(fold_of)):
             rows = (fold_of == fold) | (fold == POOLED)
             values = predicted[rows].astype(np.float64)
             table = task_kind.scores(truth[rows], values, predictions.targets)
-            tables.append(table.assign(repeat=repeat, fold=fold))
-    scores = pd.concat(tables).assign(task=task, extractor=extractor)
-    scores = scores.sort_values(["target", "metric", "repeat", "fold"])
+            # Of all genes there are millions of rows: their names are kept as numbers.
+            names = names or {key: _sorted_names(table[key]) for key in ("target", "metric")}
+            tables.append(table.astype(names).assign(repeat=repeat, fold=fold))
+    scores = pd.concat(tables).sort_values(["target", "metric", "repeat", "fold"])
+    whose = {"task": task, "extractor": extractor}
+    scores = scores.assign(
+        **{key: pd.Categorical([name]).repeat(len(scores)) for key, name in whose.items()}
+    )
     write_table(scores, out_path, SCORES)
+
+
+def _sorted_names(column: pd.Series) -> pd.CategoricalDtype:
+    """Return the type of a column of these names, which sorts like text."""
+    return pd.CategoricalDtype(sorted(set(column)), ordered=True)

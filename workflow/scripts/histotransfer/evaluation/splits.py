@@ -58,7 +58,7 @@ def write_splits(
             f"has {len(groups)} groups of samples for {folds} folds",
             "Lower `crossval: folds` in the config, label more samples, or set `group_by: patient`",
         )
-    strata = KINDS[kind].strata(labels)
+    strata = KINDS[kind].strata(labels, folds)
     counts = np.zeros((len(groups), strata.shape[1]), dtype=np.int64)
     np.add.at(counts, codes, strata)
     sizes = np.bincount(codes)
@@ -106,12 +106,13 @@ def stratified_folds(counts: Ints, sizes: Ints, folds: int, rng: np.random.Gener
     lacks samples most, among equals at random. Groups of no stratum fill the folds up.
 
     Groups hold (groups, strata) counts of samples of each stratum, and (groups,) sizes; `rng` draws
-    their order and the ties. Returns (groups,) the fold of each.
+    their order and the ties. Returns (groups,) the fold of each. The time is linear in the strata.
     """
-    n_groups, n_strata = counts.shape
+    n_groups = len(counts)
     order = rng.permutation(n_groups)
     ties = rng.random((n_groups, folds)).tolist()
-    wanted = np.repeat(counts.sum(axis=0)[:, None] / folds, folds, axis=1).tolist()
+    left = counts.sum(axis=0)
+    wanted = np.repeat(left[None, :] / folds, folds, axis=0)
     room = [sizes.sum() / folds] * folds
     assigned = np.full(n_groups, -1, dtype=np.int64)
 
@@ -120,16 +121,15 @@ def stratified_folds(counts: Ints, sizes: Ints, folds: int, rng: np.random.Gener
         fold = max(range(folds), key=lambda f: (lacking[f], room[f], tie[f]))
         assigned[group] = fold
         room[fold] -= int(sizes[group])
-        for stratum in np.flatnonzero(counts[group]):
-            wanted[stratum][fold] -= int(counts[group, stratum])
+        wanted[fold] -= counts[group]
+        np.subtract(left, counts[group], out=left)
 
-    open_strata = set(range(n_strata))
-    while open_strata:
-        left = counts[assigned < 0].sum(axis=0)
-        stratum = min(open_strata, key=lambda s: (left[s], s))
-        open_strata.remove(stratum)
+    done = left.max(initial=0) + 1
+    # Each round assigns a group at least, so there are no more rounds than groups.
+    while (nearest := np.where(left > 0, left, done)).min(initial=done) < done:
+        stratum = int(nearest.argmin())
         for group in order[(assigned[order] < 0) & (counts[order, stratum] > 0)]:
-            assign(group, wanted[stratum])
+            assign(group, wanted[:, stratum].tolist())
     for group in order[assigned[order] < 0]:
         assign(group, room)
     return assigned

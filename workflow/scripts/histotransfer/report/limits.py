@@ -49,6 +49,7 @@ def limits(
         *_left_out(tables["excluded_slides"], tables["cohort"]),
         *taken_on_trust(tables["qc"]),
         *_not_compared(tables["comparison"]),
+        *_of_fewer_folds(tables["comparison"], config["crossval"]),
         *_without_label(tables["excluded_labels"]),
         *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
@@ -85,6 +86,17 @@ def _not_compared(comparison: pd.DataFrame) -> Iterator[str]:
         names = rows["target"].drop_duplicates().tolist()
         verbs = (f" {verb}" for verb in STATUS[str(status)])
         yield f"{task}: {count(len(names), 'target', *verbs)} ({listed(names)})."
+
+
+def _of_fewer_folds(comparison: pd.DataFrame, crossval: Mapping[str, int]) -> Iterator[str]:
+    every = crossval["folds"] * crossval["repeats"]
+    some = comparison[comparison["n_folds"].between(1, every - 1)]
+    for task, rows in some.groupby("task", sort=False):
+        names = rows["target"].drop_duplicates().tolist()
+        yield (
+            f"{task}: {count(len(names), 'target', ' has', ' have')} no score in some of the "
+            f"{every:,} folds, which are left out ({listed(names)})."
+        )
 
 
 def _without_label(excluded: pd.DataFrame) -> Iterator[str]:

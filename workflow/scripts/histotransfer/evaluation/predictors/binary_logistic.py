@@ -11,6 +11,9 @@ from .lbfgs import dot, minimise
 from .predictor import Bools, Draws, Float, Predictor
 from .rotation import LinearModel, Rotation, affine
 
+AT_ONCE = 250
+"""Targets that are solved together: many keep the products large, more only take memory."""
+
 
 @dataclass(frozen=True)
 class BinaryLogistic(Predictor):
@@ -24,6 +27,15 @@ class BinaryLogistic(Predictor):
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
         rotation = Rotation.of(features)
+        weights, chosen = [], []
+        for start in range(0, truth.shape[1], AT_ONCE):
+            some = self._fit(rotation, truth[:, start : start + AT_ONCE], draws)
+            weights.append(some[0])
+            chosen.append(some[1])
+        return LinearModel(rotation, np.hstack(weights), np.concatenate(chosen), _sigmoid)
+
+    def _fit(self, rotation: Rotation, truth: Float, draws: Draws) -> tuple[Float, Float]:
+        """Return the (1 + r, t) weights, intercept first, and the (t,) C of some targets."""
         inner = np.column_stack([draws.inner_folds(labels) for labels in truth.T])
         n, t = truth.shape
         k = int(inner.max()) + 1
@@ -43,8 +55,7 @@ class BinaryLogistic(Predictor):
                 losses[row] = (loss.sum(axis=0) / held_out.sum(axis=0)).reshape(k, t).mean(axis=0)
         chosen = ladder[losses.argmin(axis=0)]
         used, start = np.ones((n, t), dtype=bool), np.zeros((len(rotation.power) + 1, t))
-        weights = _fit_binary(rotation, truth, used, chosen, start, tolerance=1e-9)
-        return LinearModel(rotation, weights, chosen, _sigmoid)
+        return _fit_binary(rotation, truth, used, chosen, start, tolerance=1e-9), chosen
 
 
 def _fit_binary(

@@ -31,11 +31,14 @@ class ByPattern(Predictor):
         """Fit the targets; see `Predictor.fit`."""
         usable = np.flatnonzero(self.fittable(truth))
         # Such targets share one decomposition of the features; most tables have a single pattern.
-        patterns, member = np.unique(np.isfinite(truth[:, usable]), axis=1, return_inverse=True)
+        known = np.isfinite(truth)
+        members: dict[bytes, list[int]] = {}
+        for target in usable.tolist():
+            members.setdefault(known[:, target].tobytes(), []).append(target)
         parts = []
         chosen = np.full(truth.shape[1], np.nan)
-        for number, rows in enumerate(patterns.T):
-            targets = usable[member == number]
+        for of_pattern in members.values():
+            targets, rows = np.array(of_pattern), known[:, of_pattern[0]]
             model = self.predictor.fit(features[rows], truth[np.ix_(rows, targets)], draws)
             chosen[targets] = model.chosen
             parts.append((targets, model))
