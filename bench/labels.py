@@ -85,7 +85,8 @@ def _compare(
         raise AssertionError(f"{name}: the two programs differ")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(
-        f"{name}: {found.shape[0]} patients, {found.shape[1]} targets, at most {memory} MB so far"
+        f"{name}: {found.shape[0]} patients, {found.shape[1]} targets, at most {memory} MB so far",
+        flush=True,
     )
     report(f"labels {name}: naive pandas / ours", plain / ours, 0.2)
     report(f"labels {name}: a minute / ours", LIMIT_S / ours, 1)
@@ -94,9 +95,12 @@ def _compare(
 def _naive_maf(folder: Path) -> pd.DataFrame:
     maf = pd.read_csv(folder / "x.maf", sep="\t", usecols=COLUMNS, quoting=3)
     patients = pd.read_csv(folder / "samples.tsv")["Barcode"]
-    counted = maf[maf[COLUMNS[1]].isin(NON_SILENT)]
-    hits = pd.crosstab(counted[COLUMNS[2]].str[:12], counted[COLUMNS[0]]).gt(0)
-    return hits.reindex(index=patients, columns=maf[COLUMNS[0]].unique(), fill_value=False) * 1.0
+    hits = maf[maf[COLUMNS[1]].isin(NON_SILENT)]
+    hits = hits.assign(patient=hits[COLUMNS[2]].str[:12], hit=1.0)
+    hits = hits.drop_duplicates([COLUMNS[0], "patient"]).pivot(
+        index="patient", columns=COLUMNS[0], values="hit"
+    )
+    return hits.reindex(index=patients, columns=maf[COLUMNS[0]].unique()).fillna(0)
 
 
 def _naive_tpm(folder: Path) -> pd.DataFrame:
