@@ -64,7 +64,7 @@ def test_scale_that_is_absent_or_implausible_is_refused(sheet, properties, code)
 )
 def test_level_is_within_tolerance_or_the_coarsest_that_is_finer(steps, needed, tolerance):
     downsamples = np.cumprod([1.0, *steps]).tolist()
-    level = choose_level(downsamples, needed, tolerance)
+    level = choose_level(dict(enumerate(downsamples)), needed, tolerance)
     near = [d for d in downsamples if abs(d / needed - 1) <= tolerance]
     finer = [d for d in downsamples if d <= needed]
     if near:

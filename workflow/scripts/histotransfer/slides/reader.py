@@ -21,6 +21,7 @@ from PIL import Image
 from ..core.errors import SlideError
 from ..core.exclusions import Reason
 from ..imaging.resampling import area_mean
+from . import levels
 from .resolution import Scale, choose_level, resolve_mpp
 from .tiff import VENDORS, TiffTiles, Undecodable
 
@@ -33,6 +34,9 @@ memory."""
 
 MAX_THUMBNAIL_PX = 2**27
 """At 8 µm/px a whole glass slide has a tenth of this; a file that claims more is damaged."""
+
+PLACES_MPP = 8.0
+"""Scale of the thumbnail on which places are chosen where none has been rendered yet, in µm/px."""
 
 CHECK_PX = 256
 MAX_DIFFERENCE = 1
@@ -71,6 +75,9 @@ class SlideReader:
     bounds : tuple of int
         x, y, width and height of the part that was scanned, in level-0 px; all of level 0 in most
         formats.
+    passed_over : dict of int to str
+        Levels that are not used because they do not agree with level 0 (`levels`), and why; grows
+        when a level is first wanted.
     pixel_source : {"", "tiff tiles", "openslide"}
         What decodes the patches; known once the first has been read.
 
@@ -101,6 +108,13 @@ class SlideReader:
         self.objective_power = self.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
         self.pixel_source = ""
         self._tiles: TiffTiles | None = None
+        self.passed_over = {
+            level: f"{self.width / size[0]:.4g} by {self.height / size[1]:.4g} times smaller"
+            for level, size in enumerate(self._level_dimensions)
+            if not levels.sizes_agree((self.width, self.height), size)
+        }
+        self._agreeing = {0}
+        self._thumbnails: dict[float, tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = {}
 
     def _open(self) -> openslide.OpenSlide:
         if not self.path.is_file():
@@ -143,7 +157,9 @@ class SlideReader:
         A slide coarser than the target raises SlideError: missing detail is not invented.
         """
         needed = target_mpp / self.mpp
-        level = choose_level(self.downsamples, needed, tolerance)
+        level = self._choose_level(needed, tolerance)
+        while level is not None and not self._agrees(level):
+            level = self._choose_level(needed, tolerance)
         if level is None:
             detail = f"{self.mpp:g} µm/px, target {target_mpp:g}"
             remedy = "Raise `tiling: target_mpp` or take the slide out of the slide sheet"
@@ -158,6 +174,65 @@ class SlideReader:
             patch_size_level0=round(read_px * downsample),
             effective_mpp=self.mpp * downsample * read_px / patch_px,
         )
+
+    def _choose_level(self, needed: float, tolerance: float) -> int | None:
+        usable = {
+            level: downsample
+            for level, downsample in enumerate(self.downsamples)
+            if level not in self.passed_over
+        }
+        return choose_level(usable, needed, tolerance)
+
+    def _agrees(self, level: int) -> bool:
+        """Compare a level with level 0 when it is first wanted, and pass over one that differs."""
+        if level in self._agreeing:
+            return True
+        thumbnail, _ = self.thumbnail(PLACES_MPP)  # which may decide about this very level
+        if level not in self._agreeing | self.passed_over.keys():
+            self._compare(level, thumbnail, self.thumbnail_downsample(PLACES_MPP))
+        return level in self._agreeing
+
+    def _compare(self, level: int, thumbnail: npt.NDArray[np.uint8], downsample: float) -> None:
+        """Compare a level with level 0 where a thumbnail shows most."""
+        left, top = self.bounds[:2]
+        places = [
+            (left + round((x + 0.5) * downsample), top + round((y + 0.5) * downsample))
+            for x, y in levels.places(thumbnail).tolist()
+        ]
+        if levels.pictures_agree(self._match(level, *place) for place in places):
+            self._agreeing.add(level)
+        else:
+            self.passed_over[level] = "shows another picture than level 0"
+
+    def passed_over_in_words(self) -> str:
+        """Return a line about the levels that are not used, "" if there are none."""
+        return "; ".join(
+            f"level {level} ({' × '.join(map(str, self._level_dimensions[level]))} px): {why}"
+            for level, why in sorted(self.passed_over.items())
+        )
+
+    def _match(self, level: int, x: int, y: int) -> bool | None:
+        """Compare the level with level 0 around a place (level-0 px); None if that cannot be."""
+        downsample = self.downsamples[level]
+        size, margin = levels.window_px(downsample), levels.SEARCH_PX
+        # On a pixel of the level, and inside it: beyond its edges all levels are white.
+        left, top = (
+            round(min(max(place / downsample - size / 2, 0), max(whole - size, 0)))
+            for place, whole in zip((x, y), self._level_dimensions[level], strict=True)
+        )
+
+        def at(column: int, row: int) -> tuple[int, int]:
+            return round(column * downsample), round(row * downsample)
+
+        side = max(size, round(size * downsample))
+        try:
+            level0 = np.asarray(self.read(*at(left, top), 0, side, side))
+            around = self.read(
+                *at(left - margin, top - margin), level, size + 2 * margin, size + 2 * margin
+            )
+        except SlideError:
+            return None
+        return levels.matches(area_mean(level0, (size, size)), np.asarray(around))
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> Image.Image:
         """Read an RGB rectangle of a level; what is outside the slide or was not scanned is white.
@@ -223,6 +298,9 @@ class SlideReader:
     def thumbnail(self, mpp: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Render the scanned part at `mpp` µm/px (the slide's own if coarser), block by block.
 
+        The level that is read is first compared with level 0 in the places where this picture shows
+        most; a level that differs is passed over.
+
         Returns
         -------
         thumbnail : ndarray, (h, w, 3), uint8
@@ -236,14 +314,28 @@ class SlideReader:
             If no block can be read.
         """
         downsample = self.thumbnail_downsample(mpp)
-        left, top, width, height = self.bounds
+        width, height = self.bounds[2:]
         out_width, out_height = (max(1, int(size / downsample)) for size in (width, height))
         if out_width * out_height > MAX_THUMBNAIL_PX:
             detail = f"{width} × {height} px at {self.mpp:g} µm/px"
             scale = "Correct the scale in the slide sheet's column `mpp`"
             reason = Reason("too_large", detail, f"{scale}, or raise `tiling: thumbnail_mpp`")
             raise SlideError(self.path, reason)
-        level = choose_level(self.downsamples, downsample, 0.0) or 0
+        while mpp not in self._thumbnails:
+            level = self._choose_level(downsample, 0.0) or 0
+            thumbnail, readable = self._render(level, downsample, (out_width, out_height))
+            if level not in self._agreeing:
+                self._compare(level, thumbnail, downsample)
+            if level in self._agreeing:
+                self._thumbnails[mpp] = thumbnail, readable
+        return self._thumbnails[mpp]
+
+    def _render(
+        self, level: int, downsample: float, size_px: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Reduce the scanned part of a level, `downsample` level-0 px to one (see `thumbnail`)."""
+        left, top = self.bounds[:2]
+        out_width, out_height = size_px
         factor = downsample / self.downsamples[level]
         block = max(1, int(THUMBNAIL_BLOCK_PX / factor))
         thumbnail = np.full((out_height, out_width, 3), 255, np.uint8)

@@ -6,7 +6,7 @@ Scale is continuous: it is always micrometres per pixel (`mpp`), never a magnifi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -118,14 +118,14 @@ def resolve_mpp(
     return (x + y) / 2, source
 
 
-def choose_level(downsamples: Sequence[float], needed: float, tolerance: float) -> int | None:
-    """Choose the pyramid level to read, given its levels' downsamples and the one `needed`.
+def choose_level(downsamples: Mapping[int, float], needed: float, tolerance: float) -> int | None:
+    """Choose the pyramid level to read, given the downsamples of the levels and the one `needed`.
 
     It is the nearest within the tolerance (relative), else the coarsest one finer than needed, else
     None.
     """
-    nearest = min(range(len(downsamples)), key=lambda level: abs(downsamples[level] / needed - 1))
+    nearest = min(downsamples, key=lambda level: abs(downsamples[level] / needed - 1))
     if abs(downsamples[nearest] / needed - 1) <= tolerance:
         return nearest
-    finer = [level for level, downsample in enumerate(downsamples) if downsample <= needed]
+    finer = [level for level, downsample in downsamples.items() if downsample <= needed]
     return max(finer, key=lambda level: downsamples[level]) if finer else None

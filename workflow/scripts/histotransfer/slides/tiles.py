@@ -79,6 +79,7 @@ def tile_slide(
         The signal by which reading the slide ended a process: it is not opened again.
     """
     attrs = {"slide": slide, **NOT_EXCLUDED, **parameters.as_params(), "tissue_method": METHOD}
+    attrs |= {"levels_passed_over": "", "other_pictures": ""}
     coords = np.empty((0, 2), np.int32)
     conventions: dict[str, object] = {"name": slide}
     fractions = np.empty(0, np.float32)
@@ -105,6 +106,7 @@ def tile_slide(
             attrs |= asdict(scale)
             conventions |= clam_and_trident(reader, scale, parameters.stride_px)
             thumbnail, readable = reader.thumbnail(parameters.thumbnail_mpp)
+            attrs["levels_passed_over"] = reader.passed_over_in_words()
             downsample = reader.thumbnail_downsample(parameters.thumbnail_mpp)
             mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
             attrs |= {
