@@ -38,6 +38,25 @@ def test_scale_comes_from_sheet_then_header_then_tags(sheet, properties, expecte
     assert (pytest.approx(mpp), source) == expected
 
 
+def test_pixels_that_are_not_square_are_not_mended_by_one_scale():
+    for properties in (
+        HEADER | {"openslide.mpp-y": "0.27"},
+        HEADER | {"openslide.mpp-x": "0.5"},
+        TAGS | {"tiff.YResolution": "10000"},
+    ):
+        for sheet in (None, 0.25):
+            with pytest.raises(SlideError, match="vips resize a") as caught:
+                resolve_mpp("there/a.svs", sheet, properties)
+            assert caught.value.reason.code == "pixels_not_square"
+            assert "`mpp`" not in caught.value.remedy
+    # What is no scale at all does not speak against the sheet.
+    for properties in (
+        TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "96"},
+        HEADER | {"openslide.mpp-x": "a quarter"},
+    ):
+        assert resolve_mpp("a.svs", 0.25, properties) == (0.25, "sheet")
+
+
 @pytest.mark.parametrize(
     ("sheet", "properties", "code"),
     [
@@ -47,7 +66,6 @@ def test_scale_comes_from_sheet_then_header_then_tags(sheet, properties, expecte
         (None, TAGS | {"tiff.XResolution": "0"}, "mpp_implausible"),
         (0.01, HEADER, "mpp_implausible"),
         (None, HEADER | {"openslide.mpp-x": "nan"}, "mpp_implausible"),
-        (None, HEADER | {"openslide.mpp-y": "0.27"}, "pixels_not_square"),
         (None, HEADER | {"openslide.mpp-x": "a quarter"}, "mpp_implausible"),
     ],
 )

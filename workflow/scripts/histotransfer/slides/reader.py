@@ -8,10 +8,11 @@ process.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,10 @@ from ..core.errors import SlideError
 from ..core.exclusions import Reason
 from ..imaging.resampling import area_mean
 from . import levels
+from .pictures import TILED, misread, other_pictures, tiff_pictures
 from .resolution import Scale, choose_level, resolve_mpp
 from .tiff import VENDORS, TiffTiles, Undecodable
+from .unsupported import COPY_AGAIN, why_unreadable, why_unsupported
 
 CACHE_BYTES = 128 * 2**20
 """Decoded slide tiles that OpenSlide keeps, so that a row of patches shares them."""
@@ -35,6 +38,9 @@ memory."""
 MAX_THUMBNAIL_PX = 2**27
 """At 8 µm/px a whole glass slide has a tenth of this; a file that claims more is damaged."""
 
+UNSCANNED = 255
+"""The grey level of what lies outside the slide or was not scanned."""
+
 PLACES_MPP = 8.0
 """Scale of the thumbnail on which places are chosen where none has been rendered yet, in µm/px."""
 
@@ -42,8 +48,6 @@ CHECK_PX = 256
 MAX_DIFFERENCE = 1
 """Before a slide's tiles are decoded directly, a square of this width must equal OpenSlide's to
 within this many grey levels, by which two decoders of JPEG 2000 may differ."""
-
-COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
 
 def crashed(path: str | Path, crash: str) -> SlideError:
@@ -60,6 +64,13 @@ def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
     return found
 
 
+def _associated_sizes(properties: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+    """Yield width and height of the label, macro and thumbnail pictures."""
+    for name in properties:
+        if name.startswith("openslide.associated.") and name.endswith(".width"):
+            yield int(properties[name]), int(properties[f"{name.removesuffix('width')}height"])
+
+
 class SlideReader:
     """An open slide, in any format that OpenSlide reads.
 
@@ -72,6 +83,12 @@ class SlideReader:
     ----------
     mpp, mpp_source : float, str
         Scale of level 0 and where it comes from (`resolve_mpp`).
+    pictures : list of TiffPicture
+        Those of a TIFF, whether OpenSlide uses them or not.
+    used_pictures : list of TiffPicture
+        Those with the size of level 0: the first is it.
+    other_pictures : str
+        Those that OpenSlide ignores although they are comparable to the slide; empty in most.
     bounds : tuple of int
         x, y, width and height of the part that was scanned, in level-0 px; all of level 0 in most
         formats.
@@ -92,14 +109,28 @@ class SlideReader:
         slide = self._open()
         self._slide: openslide.OpenSlide | None = slide
         self.properties: Mapping[str, str] = _properties(slide)
+        self.width, self.height = slide.dimensions
+        self.downsamples: tuple[float, ...] = slide.level_downsamples
+        self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
+        self.pictures = tiff_pictures(self.path)
+        self.used_pictures = [
+            picture
+            for picture in self.pictures
+            if (picture.width, picture.height) == slide.dimensions
+        ]
+        self.other_pictures = ", ".join(
+            picture.words
+            for picture in other_pictures(
+                self.pictures, self._level_dimensions, _associated_sizes(self.properties)
+            )
+        )
         try:
+            if reason := misread(self.path, self.pictures, slide.dimensions):
+                raise SlideError(path, reason)
             self.mpp, self.mpp_source = resolve_mpp(path, sheet_mpp, self.properties)
         except SlideError:
             self._close()
             raise
-        self.width, self.height = slide.dimensions
-        self.downsamples: tuple[float, ...] = slide.level_downsamples
-        self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
         self.bounds = tuple(
             int(self.properties.get(f"openslide.bounds-{name}", whole))
             for name, whole in (("x", 0), ("y", 0), ("width", self.width), ("height", self.height))
@@ -113,6 +144,7 @@ class SlideReader:
             for level, size in enumerate(self._level_dimensions)
             if not levels.sizes_agree((self.width, self.height), size)
         }
+        self._shows_something = False
         self._agreeing = {0}
         self._thumbnails: dict[float, tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = {}
 
@@ -129,8 +161,7 @@ class SlideReader:
         try:
             slide = openslide.OpenSlide(self.path)
         except openslide.OpenSlideError as error:
-            reason = Reason("slide_unreadable", str(error), COPY_AGAIN)
-            raise SlideError(self.path, reason) from error
+            raise SlideError(self.path, why_unreadable(self.path, str(error))) from error
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         return slide
 
@@ -251,9 +282,11 @@ class SlideReader:
             reason = Reason("slide_region_unreadable", detail, COPY_AGAIN)
             raise SlideError(self.path, reason) from error
         alpha = region.getchannel("A")
-        if alpha.getextrema() == (255, 255):
+        least, most = cast("tuple[int, int]", alpha.getextrema())
+        self._shows_something |= most > 0
+        if least == 255:
             return region.convert("RGB")
-        white = Image.new("RGB", region.size, (255, 255, 255))
+        white = Image.new("RGB", region.size, (UNSCANNED,) * 3)
         white.paste(region, mask=alpha)
         return white
 
@@ -366,7 +399,15 @@ class SlideReader:
                 box = (x0 - first_x, y0 - first_y, x1 - first_x, y1 - first_y)
                 thumbnail[here] = area_mean(np.asarray(region), (columns, rows), box)
         if failure is not None and not readable.any():
+            if reason := why_unsupported(self.path, failure.reason.detail):
+                raise SlideError(self.path, reason) from failure
             raise failure
+        if failure is None and not self._shows_something:
+            detail = "none of it was scanned, or its alpha is 0"
+            out = f"`vips extract_band {shlex.quote(self.path.name)} '{TILED}' 0 --n 3`"
+            raise SlideError(
+                self.path, Reason("slide_transparent", detail, f"Drop its transparency: {out}")
+            )
         return thumbnail, readable
 
     def thumbnail_downsample(self, mpp: float) -> float:

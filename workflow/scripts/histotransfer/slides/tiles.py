@@ -13,7 +13,8 @@ from ..core.errors import SlideError
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
 from ..study.parameters import TilingParameters
-from .reader import SlideReader, crashed
+from .appearance import dark, grey
+from .reader import UNSCANNED, SlideReader, crashed
 from .resolution import Scale
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
 
@@ -96,6 +97,7 @@ def tile_slide(
                 "level0_height": reader.height,
                 "bounds": reader.bounds,
                 "objective_power": reader.objective_power,
+                "other_pictures": reader.other_pictures,
                 "vendor": reader.vendor,
             }
             scale = reader.scale(
@@ -115,6 +117,9 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
+            seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
+            if reason := dark(seen, reader.path, reader.used_pictures):
+                raise SlideError(slide_path, reason)
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
             candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
@@ -122,6 +127,8 @@ def tile_slide(
             enough = covered >= parameters.min_tissue_fraction
             coords, fractions = candidates[enough], covered[enough]
             if not len(coords):
+                if reason := grey(seen, reader.path, reader.used_pictures):
+                    raise SlideError(slide_path, reason)
                 needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
                 detail = f"{needed:.0%} needed; {found:g} mm² on the slide"
                 remedy = (
