@@ -117,6 +117,15 @@ def test_every_ignored_picture_is_named(tmp_path: Path):
     assert attrs["other_pictures"] == ", ".join(pages)
 
 
+def test_layers_that_openslide_takes_for_levels_are_named(tmp_path: Path):
+    header = {"description": "Aperio Image Library v0|AppMag = 20|MPP = 0.5"}
+    focus = [header | {"data": np.roll(SLIDE, shift, 0)} for shift in range(3)]
+    slide = write_pages(tmp_path / "a.svs", *focus, header | {"data": block_means(SLIDE, 4)})
+    _, attrs = reason_of(slide)
+    assert attrs["vendor"] == "aperio"
+    assert attrs["other_pictures"] == "page 2 (512 × 512 px), page 3 (512 × 512 px)"
+
+
 def test_levels_labels_and_scanned_areas_are_no_other_pictures(tmp_path: Path, realdata: Path):
     areas = {(0, 0): tissue(512, 512), (512, 0): tissue(512, 512, seed=1)}
     slides = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,16 +71,14 @@ class TiffPicture:
 def tiff_pictures(path: Path) -> list[TiffPicture]:
     """List the pictures of a TIFF file; none where it is of another format, or damaged."""
     found: list[TiffPicture] = []
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            for index, page in enumerate(tiff.pages):
-                if not isinstance(page, tifffile.TiffPage) or len(found) >= MAX_PICTURES:
-                    break
-                parts = [part for part in page.pages or () if isinstance(part, tifffile.TiffPage)]
-                found += [_picture(part, index + 1, sub) for sub, part in enumerate([page, *parts])]
-    except Exception:  # of a damaged file, tifffile raises errors of any kind
-        return found
-    return found
+    # Of a damaged file, tifffile raises errors of any kind.
+    with suppress(Exception), tifffile.TiffFile(path) as tiff:
+        for index, page in enumerate(tiff.pages):
+            if not isinstance(page, tifffile.TiffPage) or len(found) >= MAX_PICTURES:
+                break
+            parts = [part for part in page.pages or () if isinstance(part, tifffile.TiffPage)]
+            found += [_picture(part, index + 1, sub) for sub, part in enumerate([page, *parts])]
+    return [picture for picture in found if picture.area and picture.end]
 
 
 def _picture(page: tifffile.TiffPage, number: int, sub: int) -> TiffPicture:
@@ -139,7 +138,7 @@ def other_pictures(
     level_sizes: Sequence[tuple[int, int]],
     associated_sizes: Iterable[tuple[int, int]],
 ) -> list[TiffPicture]:
-    """List what OpenSlide ignores although it is no smaller copy, and comparable in size.
+    """List what is not used of a file although it is no smaller copy, and comparable in size.
 
     Parameters
     ----------
@@ -148,7 +147,8 @@ def other_pictures(
         Widths and heights of OpenSlide's levels and of its label, macro and thumbnail pictures.
     """
     rest = list(pictures)
-    for size in (*level_sizes, *associated_sizes):
+    # Of levels of one size, such as the layers of a stack, only the first is used.
+    for size in (*dict.fromkeys(level_sizes), *associated_sizes):
         same = [picture for picture in rest if (picture.width, picture.height) == size]
         if same:
             rest.remove(same[0])
