@@ -106,7 +106,11 @@ def write_large(path: Path) -> None:
             ) -> Iterator[bytes]:  # fmt: skip
                 for y in range(rows):
                     for x in range(columns):
-                        u, v = 2 * (x + 0.5) / columns - 1, 2 * (y + 0.5) / rows - 1
+                        # By whole blocks, so that all levels show the same.
+                        u, v = (
+                            (2 * (tile // across) + 1) * BLOCK_PX / px - 1
+                            for tile, px in zip((x, y), LARGE_PX, strict=True)
+                        )
                         inside = u * u + v * v < 0.75
                         yield tiles[(y % across) * across + x % across] if inside else empty
 

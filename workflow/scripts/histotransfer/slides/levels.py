@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import ndimage
 
 SECTORS = 4
 """A level is compared in one place of each of this many rows and columns of sectors."""
@@ -20,13 +19,13 @@ SECTORS = 4
 SECTORS_OF_A_BLANK = 10
 """The same for a level that shows nothing."""
 
-STRUCTURE_PX = 7
+STRUCTURE_PX = 8
 """Width of the squares among which a place is chosen, in px of the thumbnail."""
 
 WINDOW_PX = (12, 48)
 """Limits of the width of the squares that are compared, in px of the level."""
 
-MAX_WINDOW_LEVEL0_PX = 1024
+MAX_WINDOW_LEVEL0_PX = 512
 
 SEARCH_PX = 6
 ROUNDING_PX = 1
@@ -68,24 +67,29 @@ def places(thumbnail: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
     ndarray, (n, 2), intp
         x and y in px of the thumbnail. Of one that shows nothing, the centres of smaller sectors.
     """
-    grey = thumbnail.mean(axis=2, dtype=np.float32)
-    mean = ndimage.uniform_filter(grey, STRUCTURE_PX, mode="nearest")
-    variance = ndimage.uniform_filter(grey * grey, STRUCTURE_PX, mode="nearest") - mean * mean
-    blank = variance.max() < FLAT_SD**2
-    rows, columns = (
-        np.array_split(np.arange(size), min(size, SECTORS_OF_A_BLANK if blank else SECTORS))
-        for size in grey.shape
-    )
+    size = STRUCTURE_PX
+    green = thumbnail[..., 1]  # in which both stains show
+    green = np.pad(green, [(0, -side % size) for side in green.shape], mode="edge")
+    squares = green.reshape(green.shape[0] // size, size, -1, size)
+    spread = squares.std(axis=(1, 3), dtype=np.float32)
+    sectors = SECTORS_OF_A_BLANK if spread.max() < FLAT_SD else SECTORS
+    rows, columns = (np.array_split(np.arange(n), min(n, sectors)) for n in spread.shape)
     chosen = []
     for y in rows:
         for x in columns:
-            sector = variance[y[0] : y[-1] + 1, x[0] : x[-1] + 1]
-            row, column = (
-                (len(y) // 2, len(x) // 2)
-                if sector.max() < FLAT_SD**2
-                else np.unravel_index(int(sector.argmax()), sector.shape)
+            sector = spread[np.ix_(y, x)]
+            if sector.max() < FLAT_SD:
+                chosen.append((x[len(x) // 2] * size, y[len(y) // 2] * size))
+                continue
+            row, column = np.unravel_index(int(sector.argmax()), sector.shape)
+            # Around that square, the place from which an edge passes through the middle.
+            top, left = (max(0, (part - 1) * size) for part in (y[row], x[column]))
+            near = sliding_window_view(
+                green[top : top + 3 * size, left : left + 3 * size], (size, size)
             )
-            chosen.append((x[column], y[row]))
+            spreads = near.std(axis=(2, 3), dtype=np.float32)
+            down, across = np.unravel_index(int(spreads.argmax()), spreads.shape)
+            chosen.append((left + across + size // 2, top + down + size // 2))
     return np.array(chosen)
 
 
