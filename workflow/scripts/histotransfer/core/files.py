@@ -174,3 +174,24 @@ def file_digest(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def state_of(path: Path) -> str:
+    """Describe a file, or a folder by all its files, so that any change of them is seen.
+
+    Sizes and times of change decide; contents are not read. The folder of a MIRAX slide, which has
+    its name, counts too.
+    """
+    parts = [path, path.with_suffix("")] if path.suffix.lower() == ".mrxs" else [path]
+    files = [
+        file
+        for part in parts
+        for file in (sorted(part.iterdir()) if part.is_dir() else [part])
+        if file.is_file()
+    ]
+    states = [f"{file.stat().st_size} bytes, {file.stat().st_mtime_ns} ns" for file in files]
+    if files == [path]:
+        return states[0]
+    lines = [f"{file.name}: {state}" for file, state in zip(files, states, strict=True)]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return f"{len(files)} files, sha256 of their sizes and times {digest}"

@@ -22,7 +22,7 @@ from PIL import Image
 from ..core.errors import SlideError
 from ..core.exclusions import Reason
 from ..imaging.resampling import area_mean
-from . import levels
+from . import dicom, levels
 from .pictures import TILED, misread, other_pictures, tiff_pictures
 from .resolution import Scale, choose_level, resolve_mpp
 from .tiff import VENDORS, TiffTiles, Undecodable
@@ -76,6 +76,8 @@ class SlideReader:
 
     Parameters
     ----------
+    path : str or Path
+        A file, or the folder of a slide in DICOM.
     sheet_mpp : float, optional
         µm per level-0 px where the user gives it; it takes precedence over the file.
 
@@ -105,14 +107,14 @@ class SlideReader:
     """
 
     def __init__(self, path: str | Path, sheet_mpp: float | None = None) -> None:
-        self.path = Path(path)
+        self.path = self._file = Path(path)
         slide = self._open()
         self._slide: openslide.OpenSlide | None = slide
         self.properties: Mapping[str, str] = _properties(slide)
         self.width, self.height = slide.dimensions
         self.downsamples: tuple[float, ...] = slide.level_downsamples
         self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
-        self.pictures = tiff_pictures(self.path)
+        self.pictures = tiff_pictures(self._file)
         self.used_pictures = [
             picture
             for picture in self.pictures
@@ -125,7 +127,7 @@ class SlideReader:
             )
         )
         try:
-            if reason := misread(self.path, self.pictures, slide.dimensions):
+            if reason := misread(self._file, self.pictures, slide.dimensions):
                 raise SlideError(path, reason)
             self.mpp, self.mpp_source = resolve_mpp(path, sheet_mpp, self.properties)
         except SlideError:
@@ -149,19 +151,21 @@ class SlideReader:
         self._thumbnails: dict[float, tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = {}
 
     def _open(self) -> openslide.OpenSlide:
-        if not self.path.is_file():
+        if self.path.is_dir():
+            self._file = dicom.file_of(self.path) or self.path
+        if not self._file.is_file():
             code = "slide_not_a_file" if self.path.exists() else "slide_missing"
             remedy = (
                 "Put it there or correct its path in the slide sheet, delete its file in `tiles` "
                 "and run again"
             )
             raise SlideError(self.path, Reason(code, remedy=remedy))
-        if self.path.stat().st_size == 0:
+        if self._file.stat().st_size == 0:
             raise SlideError(self.path, Reason("slide_empty", remedy=COPY_AGAIN))
         try:
-            slide = openslide.OpenSlide(self.path)
+            slide = openslide.OpenSlide(self._file)
         except openslide.OpenSlideError as error:
-            raise SlideError(self.path, why_unreadable(self.path, str(error))) from error
+            raise SlideError(self.path, why_unreadable(self._file, str(error))) from error
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         return slide
 
@@ -320,7 +324,7 @@ class SlideReader:
             except SlideError:
                 return  # likewise
             with suppress(Undecodable):
-                self._tiles = TiffTiles(self.path, self._level_dimensions)
+                self._tiles = TiffTiles(self._file, self._level_dimensions)
                 difference = np.abs(self._tiles.read(x, y, 0, *size) - expected)
                 if difference.max() <= MAX_DIFFERENCE:
                     self.pixel_source = "tiff tiles"
@@ -399,7 +403,7 @@ class SlideReader:
                 box = (x0 - first_x, y0 - first_y, x1 - first_x, y1 - first_y)
                 thumbnail[here] = area_mean(np.asarray(region), (columns, rows), box)
         if failure is not None and not readable.any():
-            if reason := why_unsupported(self.path, failure.reason.detail):
+            if reason := why_unsupported(self._file, failure.reason.detail):
                 raise SlideError(self.path, reason) from failure
             raise failure
         if failure is None and not self._shows_something:

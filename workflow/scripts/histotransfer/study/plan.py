@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
+from ..core.files import state_of
 from .batches import assign_batches
 from .catalogue import FIGURES, TABLES
 from .config import check_config, is_fetched, label_files, label_source, missing_data
@@ -187,7 +188,7 @@ class StudyPlan:
         return self.slide(name).path if made else []
 
     def slide_state(self, name: str) -> str:
-        """Return a slide's size and time of change, so that another file there is noticed.
+        """Return a slide's state (`state_of`), so that another file there is noticed.
 
         Of a fetched slide it is the digest, because the file comes and goes.
         """
@@ -197,7 +198,7 @@ class StudyPlan:
         path = Path(slide.path)
         if self.is_simulated or not path.exists():
             return ""
-        return f"{path.stat().st_size} bytes, {path.stat().st_mtime_ns} ns"
+        return state_of(path)
 
     def extractors_of(self, *kinds: str) -> list[str]:
         """Return the extractors of these kinds."""
