@@ -71,8 +71,8 @@ PATCHES = PatchParameters(
 )  # fmt: skip
 
 
-def write_large(path: Path) -> None:
-    """Write a slide whose tissue, an ellipse, repeats one painted block; JPEG, levels 1, 4, 16."""
+def write_large(path: Path, factors: tuple[int, ...] = (1, 4, 16)) -> None:
+    """Write a slide whose tissue, an ellipse, repeats one painted block, as JPEG."""
     rng = stream(0, "simulation", "bench")
     colours = draw_stain(rng)
     half = BLOCK_PX // 2
@@ -88,7 +88,7 @@ def write_large(path: Path) -> None:
     block = Image.fromarray(np.concatenate([row, row[::-1]]))
     glass = develop(np.zeros((2, TILE_PX, TILE_PX), np.float32), colours, rng)
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
-        for factor in (1, 4, 16):
+        for factor in factors:
             size = tuple(px // factor for px in LARGE_PX)
             pixels = np.asarray(block.reduce(factor))
             across = pixels.shape[0] // TILE_PX

@@ -25,7 +25,7 @@ from ..imaging.resampling import area_mean
 from . import dicom, levels
 from .pictures import TILED, misread, other_pictures, tiff_pictures
 from .resolution import Scale, choose_level, resolve_mpp
-from .tiff import VENDORS, TiffTiles, Undecodable
+from .tiff import EIGHTH, VENDORS, TiffTiles, Undecodable
 from .unsupported import COPY_AGAIN, why_unreadable, why_unsupported
 
 CACHE_BYTES = 128 * 2**20
@@ -48,6 +48,10 @@ CHECK_PX = 256
 MAX_DIFFERENCE = 1
 """Before a slide's tiles are decoded directly, a square of this width must equal OpenSlide's to
 within this many grey levels, by which two decoders of JPEG 2000 may differ."""
+
+MAX_DIFFERENCE_OF_AN_EIGHTH = 8
+"""The same for a level that is decoded at an eighth of its width, on average over squares of four
+of its pixels. Wrong colours differ by more."""
 
 
 def crashed(path: str | Path, crash: str) -> SlideError:
@@ -367,13 +371,48 @@ class SlideReader:
                 self._thumbnails[mpp] = thumbnail, readable
         return self._thumbnails[mpp]
 
+    def _eighths(self, level: int) -> TiffTiles | None:
+        """Return tiles whose level can be read at an eighth, if they show what OpenSlide shows."""
+        if self.vendor not in VENDORS:
+            return None
+        with suppress(Undecodable, SlideError):
+            tiles = TiffTiles(self._file, self._level_dimensions)
+            width, height = (side // EIGHTH for side in self._level_dimensions[level])
+            side = min(CHECK_PX // EIGHTH, width, height)
+            if tiles.is_reducible(level) and side >= 4:
+                x, y = (width - side) // 2, (height - side) // 2
+                left, top = (round(EIGHTH * place * self.downsamples[level]) for place in (x, y))
+                whole = self.read(left, top, level, EIGHTH * side, EIGHTH * side)
+                found = tiles.read(x, y, level, side, side, EIGHTH)
+                coarse = side // 4, side // 4
+                difference = area_mean(np.asarray(whole), coarse).astype(np.float32)
+                difference -= area_mean(found, coarse)
+                if np.abs(difference).mean(axis=(0, 1)).max() <= MAX_DIFFERENCE_OF_AN_EIGHTH:
+                    return tiles
+            tiles.close()
+        return None
+
     def _render(
         self, level: int, downsample: float, size_px: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reduce the scanned part of a level, `downsample` level-0 px to one (see `thumbnail`)."""
+        """Reduce the scanned part of a level, `downsample` level-0 px to one (see `thumbnail`).
+
+        Of a level that is much larger than the thumbnail, no more than an eighth of the width is
+        decoded where that is possible.
+        """
+        if downsample >= EIGHTH * self.downsamples[level] and (tiles := self._eighths(level)):
+            self._shows_something = True
+            with suppress(Undecodable):
+                return self._render_from(level, downsample, size_px, tiles)
+        return self._render_from(level, downsample, size_px, None)
+
+    def _render_from(
+        self, level: int, downsample: float, size_px: tuple[int, int], eighths: TiffTiles | None
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         left, top = self.bounds[:2]
         out_width, out_height = size_px
-        factor = downsample / self.downsamples[level]
+        factor = downsample / self.downsamples[level] / (EIGHTH if eighths else 1)
+        offset = eighths.offset(level) if eighths else 0.0
         block = max(1, int(THUMBNAIL_BLOCK_PX / factor))
         thumbnail = np.full((out_height, out_width, 3), 255, np.uint8)
         readable = np.ones((out_height, out_width), bool)
@@ -384,17 +423,22 @@ class SlideReader:
                 columns = min(block, out_width - column)
                 # The block's edges fall between pixels of the level: read outwards, resample the
                 # exact box.
-                x0, y0 = column * factor, row * factor
+                x0, y0 = column * factor + offset, row * factor + offset
                 x1, y1 = x0 + columns * factor, y0 + rows * factor
                 first_x, first_y = int(x0), int(y0)
                 here = slice(row, row + rows), slice(column, column + columns)
+                wide, high = math.ceil(x1) - first_x, math.ceil(y1) - first_y
                 try:
-                    region = self.read(
-                        left + round(first_x * self.downsamples[level]),
-                        top + round(first_y * self.downsamples[level]),
-                        level,
-                        math.ceil(x1) - first_x,
-                        math.ceil(y1) - first_y,
+                    region = (
+                        eighths.read(first_x, first_y, level, wide, high, EIGHTH)
+                        if eighths
+                        else self.read(
+                            left + round(first_x * self.downsamples[level]),
+                            top + round(first_y * self.downsamples[level]),
+                            level,
+                            wide,
+                            high,
+                        )
                     )
                 except SlideError as error:
                     failure = error
