@@ -45,6 +45,7 @@ from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiles import tile_slide
+from histotransfer.slides.tissue import find_tissue
 from histotransfer.study.parameters import (
     EncodingParameters,
     PatchParameters,
@@ -56,7 +57,9 @@ from ratios import report
 PATCH_PX, TARGET_MPP = 224, 0.5
 LARGE_PX = (100_000, 80_000)
 TILE_PX, BLOCK_PX = 256, 4096
+ONE_LEVEL_PX = (20_480, 16_384)
 TARGETS = {"read": {"openslide": 3.0, "others": 2.0}, "rule": {"others": 1.0}}
+THUMBNAIL_TARGET = 3.0
 MEMORY_LIMIT_MB = 1000
 QUALITY = 95
 
@@ -71,7 +74,9 @@ PATCHES = PatchParameters(
 )  # fmt: skip
 
 
-def write_large(path: Path, factors: tuple[int, ...] = (1, 4, 16)) -> None:
+def write_large(
+    path: Path, size_px: tuple[int, int] = LARGE_PX, factors: tuple[int, ...] = (1, 4, 16)
+) -> None:
     """Write a slide whose tissue, an ellipse, repeats one painted block, as JPEG."""
     rng = stream(0, "simulation", "bench")
     colours = draw_stain(rng)
@@ -89,7 +94,7 @@ def write_large(path: Path, factors: tuple[int, ...] = (1, 4, 16)) -> None:
     glass = develop(np.zeros((2, TILE_PX, TILE_PX), np.float32), colours, rng)
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
         for factor in factors:
-            size = tuple(px // factor for px in LARGE_PX)
+            size = tuple(px // factor for px in size_px)
             pixels = np.asarray(block.reduce(factor))
             across = pixels.shape[0] // TILE_PX
             tiles = [
@@ -109,7 +114,7 @@ def write_large(path: Path, factors: tuple[int, ...] = (1, 4, 16)) -> None:
                         # By whole blocks, so that all levels show the same.
                         u, v = (
                             (2 * (tile // across) + 1) * BLOCK_PX / px - 1
-                            for tile, px in zip((x, y), LARGE_PX, strict=True)
+                            for tile, px in zip((x, y), size_px, strict=True)
                         )
                         inside = u * u + v * v < 0.75
                         yield tiles[(y % across) * across + x % across] if inside else empty
@@ -242,6 +247,36 @@ def measure_slide(path: Path, mpp: float | None, options: argparse.Namespace) ->
         compare("rule", slide, count, in_turn(rules, options.rounds))
 
 
+def measure_thumbnail(path: Path, rounds: int) -> None:
+    """Compare the thumbnail of a slide of one level with the reading of every pixel, and masks."""
+    masks = {}
+    with SlideReader(path) as reader:
+        downsample = reader.thumbnail_downsample(TILING.thumbnail_mpp)
+        size = int(reader.width / downsample), int(reader.height / downsample)
+
+    def thumbnail(whole: bool) -> float:
+        with SlideReader(path) as reader:
+            started = time.perf_counter()
+            picture, _ = (
+                reader._render_from(0, downsample, size, None)
+                if whole
+                else reader.thumbnail(TILING.thumbnail_mpp)
+            )
+            seconds = time.perf_counter() - started
+            masks[whole] = find_tissue(picture, downsample * reader.mpp).mask
+        return seconds
+
+    seconds = in_turn(
+        {"every pixel": lambda: thumbnail(True), "ours": lambda: thumbnail(False)}, rounds
+    )
+    ratio = statistics.median(
+        a / b for a, b in zip(seconds["every pixel"], seconds["ours"], strict=True)
+    )
+    agreement = (masks[True] & masks[False]).sum() / (masks[True] | masks[False]).sum()
+    print(f"\nThumbnail of one level: {100 * agreement:.2f} % of the tissue masks agree")
+    report(f"tiling-thumbnail/{size[0]}x{size[1]}px/every-pixel", ratio, THUMBNAIL_TARGET)
+
+
 def pixels_equal(wanted: Wanted) -> None:
     """Print the greatest difference of 100 patches from OpenSlide's, reduced by the same means.
 
@@ -330,6 +365,9 @@ def main() -> None:
         write_large(large)
         measure_slide(large, None, options)
         measure_memory(large, options)
+        one_level = folder / "one-level.svs"
+        write_large(one_level, ONE_LEVEL_PX, (1,))
+        measure_thumbnail(one_level, options.rounds)
 
 
 if __name__ == "__main__":
