@@ -197,6 +197,10 @@ def test_what_is_cut_short_is_not_called_intact(tmp_path: Path, options: dict[st
         ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG", "vips copy"),
         ("a.png", b"\x89PNG\r\n\x1a\n", "PNG", "vips copy"),
         ("a.czi", b"ZISRAWFILE\0\0", "CZI", "bfconvert"),
+        ("a.nd2", b"\xda\xce\xbe\x0a", "ND2", "bfconvert"),
+        ("a.lif", b"\x70\0\0\0", "LIF", "bfconvert"),
+        ("a.ets", b"SIS\0", "ETS", "bfconvert"),
+        ("a.vsi", b"II*\0", "VSI", "bfconvert"),
         ("a.zvi", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ZVI", "bfconvert"),
         ("a.isyntax", b'<DataObject ObjectType="DPUfsImport">', "iSyntax", "libisyntax"),
         ("a.isyntax", b'<?xml version="1.0"?>\n<DataObject>', "iSyntax", "libisyntax"),
@@ -248,6 +252,25 @@ def test_values_that_do_not_fill_their_bits_are_refused(tmp_path: Path, bits: in
 
 def test_values_that_fill_16_bits_are_read(tmp_path: Path):
     slide = write_levels(tmp_path / "a.tif", SLIDE.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(pixels_of(slide), SLIDE)
+
+
+OPAQUE = np.full((512, 512), 255, np.uint8)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": None},
+        {"compression": "lzw"},
+        {"compression": "packbits"},
+        {"compression": "zlib", "predictor": True},
+        {"data": np.moveaxis(SLIDE, 2, 0).copy(), "planarconfig": "separate"},
+        {"data": np.dstack([SLIDE, OPAQUE]), "extrasamples": ["unassalpha"]},
+    ],
+)
+def test_tiled_tiff_of_these_kinds_is_read(tmp_path: Path, options: dict[str, Any]):
+    slide = write_pages(tmp_path / "a.tif", {"data": SLIDE} | options)
     np.testing.assert_array_equal(pixels_of(slide), SLIDE)
 
 
