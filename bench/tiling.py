@@ -44,6 +44,7 @@ from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
+from histotransfer.slides.thumbnail import render_all
 from histotransfer.slides.tiles import tile_slide
 from histotransfer.slides.tissue import find_tissue
 from histotransfer.study.parameters import (
@@ -258,7 +259,7 @@ def measure_thumbnail(path: Path, rounds: int) -> None:
         with SlideReader(path) as reader:
             started = time.perf_counter()
             picture, _ = (
-                reader._render_from(0, downsample, size, None)
+                render_all(reader, 0, downsample, size)
                 if whole
                 else reader.thumbnail(TILING.thumbnail_mpp)
             )

@@ -13,9 +13,9 @@ from histotransfer.core.files import state_of
 from histotransfer.core.hdf5 import open_store
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiles import tile_slide
-from support.dicom import write_dicom_slide
+from support.dicom import write_dicom, write_dicom_slide
 from support.parameters import TILING
-from support.slides import on_glass, write_slide
+from support.slides import block_means, on_glass, write_slide
 
 PICTURE = on_glass(1024, 256, 320, 384, 448)
 
@@ -39,6 +39,15 @@ def test_folder_and_each_of_its_files_are_the_same_slide(tmp_path: Path):
         np.testing.assert_array_equal(coords, np.stack([x, y], -1).reshape(-1, 2))
     with SlideReader(folder) as reader:
         assert (reader.mpp, reader.mpp_source, reader.downsamples) == (0.5, "header", (1.0, 4.0))
+
+
+def test_level_that_was_padded_to_whole_tiles_is_passed_over(tmp_path: Path):
+    level = np.pad(block_means(PICTURE, 4), ((0, 64), (0, 64), (0, 0)), constant_values=255)
+    write_dicom(tmp_path / "0.dcm", PICTURE, mpp=0.5)
+    write_dicom(tmp_path / "1.dcm", level, instance=2, level=1, mpp=2.0)
+    with SlideReader(tmp_path) as reader:
+        scale = reader.scale(target_mpp=1.6, tolerance=0.05, patch_px=64)
+        assert (scale.read_level, list(reader.passed_over)) == (0, [1])
 
 
 def test_files_of_another_slide_are_left_alone_or_named(tmp_path: Path):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histotransfer.core.errors import SlideError
-from histotransfer.slides import reader as reader_module
+from histotransfer.slides import thumbnail as thumbnail_module
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.resolution import choose_level, resolve_mpp
 from support.slides import block_means, damage, on_glass, tissue, write_scn, write_slide
@@ -220,7 +220,7 @@ def test_thumbnail_is_the_area_mean_whatever_its_blocks(tmp_path: Path, monkeypa
     image = on_glass(1024, 300, 200, 400, 500)
     with SlideReader(write_slide(tmp_path / "a.svs", image)) as reader:
         whole, readable = reader.thumbnail(8.0)
-        monkeypatch.setattr(reader_module, "THUMBNAIL_BLOCK_PX", 100)
+        monkeypatch.setattr(thumbnail_module, "BLOCK_PX", 100)
         in_blocks, _ = reader.thumbnail(8.0)
         fractional, _ = reader.thumbnail(7.3)
     assert readable.all()
@@ -233,7 +233,7 @@ def test_thumbnail_is_the_area_mean_whatever_its_blocks(tmp_path: Path, monkeypa
 def test_thumbnail_says_where_the_slide_is_unreadable(tmp_path: Path, monkeypatch):
     path = write_slide(tmp_path / "a.svs", tissue(512, 512), factors=(1,))
     damage(path, column=3, row=0)
-    monkeypatch.setattr(reader_module, "THUMBNAIL_BLOCK_PX", 128)
+    monkeypatch.setattr(thumbnail_module, "BLOCK_PX", 128)
     with SlideReader(path) as reader:
         thumbnail, readable = reader.thumbnail(4.0)
     expected = np.ones((64, 64), bool)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from histotransfer.core.errors import SlideError
-from histotransfer.slides import reader as reader_module
+from histotransfer.slides import thumbnail as thumbnail_module
 from histotransfer.slides import tiff
 from histotransfer.slides.reader import SlideReader
+from histotransfer.slides.thumbnail import render, render_all, shows_the_same
 from histotransfer.slides.tiff import TiffTiles, Undecodable
 from histotransfer.slides.tissue import find_tissue
 from support.slides import block_means, damage, on_glass, tissue, write_levels, write_slide
@@ -120,8 +121,8 @@ def assert_masks_agree(path: Path, mpp: float | None, least: float) -> None:
     with SlideReader(path, mpp) as reader:
         downsample = reader.thumbnail_downsample(8.0)
         size = int(reader.width / downsample), int(reader.height / downsample)
-        eighth, _ = reader._render(0, downsample, size)
-        whole, _ = reader._render_from(0, downsample, size, None)
+        eighth, _ = render(reader, 0, downsample, size)
+        whole, _ = render_all(reader, 0, downsample, size)
         first, second = (
             find_tissue(picture, downsample * reader.mpp).mask for picture in (eighth, whole)
         )
@@ -131,7 +132,7 @@ def assert_masks_agree(path: Path, mpp: float | None, least: float) -> None:
 def test_damaged_tile_leaves_the_thumbnail_to_openslide(tmp_path: Path, monkeypatch):
     path = write_slide(tmp_path / "a.svs", tissue(1024, 1024), factors=(1,), compression="jpeg")
     damage(path, column=6, row=0)
-    monkeypatch.setattr(reader_module, "THUMBNAIL_BLOCK_PX", 128)
+    monkeypatch.setattr(thumbnail_module, "BLOCK_PX", 128)
     with SlideReader(path) as reader:
         thumbnail, readable = reader.thumbnail(8.0)
     expected = np.ones((64, 64), bool)
@@ -143,12 +144,14 @@ def test_damaged_tile_leaves_the_thumbnail_to_openslide(tmp_path: Path, monkeypa
 def test_wrong_colours_of_an_eighth_are_not_used(tmp_path: Path, monkeypatch):
     path = write_slide(tmp_path / "a.svs", tissue(512, 512), factors=(1,), compression="jpeg")
     decode = tiff._an_eighth
+    tiles = TiffTiles(path, [(512, 512)])
     with SlideReader(path) as reader:
         expected, _ = reader.thumbnail(8.0)
-        assert reader._eighths(0)
-        monkeypatch.setattr(tiff, "_an_eighth", lambda *args: decode(*args)[..., ::-1])
-        assert reader._eighths(0) is None
+        assert shows_the_same(tiles, reader, 0)
+    monkeypatch.setattr(tiff, "_an_eighth", lambda *args: decode(*args)[..., ::-1])
+    tiles = TiffTiles(path, [(512, 512)])
     with SlideReader(path) as reader:
+        assert not shows_the_same(tiles, reader, 0)
         found, _ = reader.thumbnail(8.0)
     assert np.abs(found.astype(int) - expected).max() <= 4
 

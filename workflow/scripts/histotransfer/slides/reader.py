@@ -7,8 +7,6 @@ process.
 
 from __future__ import annotations
 
-import math
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,17 +21,14 @@ from ..core.errors import SlideError
 from ..core.exclusions import Reason
 from ..imaging.resampling import area_mean
 from . import dicom, levels
-from .pictures import TILED, misread, other_pictures, tiff_pictures
+from .pictures import misread, other_pictures, tiff_pictures
 from .resolution import Scale, choose_level, resolve_mpp
-from .tiff import EIGHTH, VENDORS, TiffTiles, Undecodable
-from .unsupported import COPY_AGAIN, why_unreadable, why_unsupported
+from .thumbnail import render
+from .tiff import VENDORS, TiffTiles, Undecodable
+from .unsupported import COPY_AGAIN, why_unreadable
 
 CACHE_BYTES = 128 * 2**20
 """Decoded slide tiles that OpenSlide keeps, so that a row of patches shares them."""
-
-THUMBNAIL_BLOCK_PX = 2048
-"""Width of the blocks in which a level is read for a thumbnail, in that level's px: bounds
-memory."""
 
 MAX_THUMBNAIL_PX = 2**27
 """At 8 µm/px a whole glass slide has a tenth of this; a file that claims more is damaged."""
@@ -48,10 +43,6 @@ CHECK_PX = 256
 MAX_DIFFERENCE = 1
 """Before a slide's tiles are decoded directly, a square of this width must equal OpenSlide's to
 within this many grey levels, by which two decoders of JPEG 2000 may differ."""
-
-MAX_DIFFERENCE_OF_AN_EIGHTH = 8
-"""The same for a level that is decoded at an eighth of its width, on average over squares of four
-of its pixels. Wrong colours differ by more."""
 
 
 def crashed(path: str | Path, crash: str) -> SlideError:
@@ -95,12 +86,18 @@ class SlideReader:
         Those with the size of level 0: the first is it.
     other_pictures : str
         Those that OpenSlide ignores although they are comparable to the slide; empty in most.
+    file : Path
+        What OpenSlide opens: `path`, or a file of that folder.
+    level_sizes : tuple of (int, int)
+        Width and height of each level, whether it is used or not.
     bounds : tuple of int
         x, y, width and height of the part that was scanned, in level-0 px; all of level 0 in most
         formats.
     passed_over : dict of int to str
         Levels that are not used because they do not agree with level 0 (`levels`), and why; grows
         when a level is first wanted.
+    shows_something : bool
+        Whether anything that was read so far was not transparent.
     pixel_source : {"", "tiff tiles", "openslide"}
         What decodes the patches; known once the first has been read.
 
@@ -111,14 +108,14 @@ class SlideReader:
     """
 
     def __init__(self, path: str | Path, sheet_mpp: float | None = None) -> None:
-        self.path = self._file = Path(path)
+        self.path = self.file = Path(path)
         slide = self._open()
         self._slide: openslide.OpenSlide | None = slide
         self.properties: Mapping[str, str] = _properties(slide)
         self.width, self.height = slide.dimensions
         self.downsamples: tuple[float, ...] = slide.level_downsamples
-        self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
-        self.pictures = tiff_pictures(self._file)
+        self.level_sizes: tuple[tuple[int, int], ...] = slide.level_dimensions
+        self.pictures = tiff_pictures(self.file)
         self.used_pictures = [
             picture
             for picture in self.pictures
@@ -127,11 +124,11 @@ class SlideReader:
         self.other_pictures = ", ".join(
             picture.words
             for picture in other_pictures(
-                self.pictures, self._level_dimensions, _associated_sizes(self.properties)
+                self.pictures, self.level_sizes, _associated_sizes(self.properties)
             )
         )
         try:
-            if reason := misread(self._file, self.pictures, slide.dimensions):
+            if reason := misread(self.file, self.pictures, slide.dimensions):
                 raise SlideError(path, reason)
             self.mpp, self.mpp_source = resolve_mpp(path, sheet_mpp, self.properties)
         except SlideError:
@@ -147,29 +144,29 @@ class SlideReader:
         self._tiles: TiffTiles | None = None
         self.passed_over = {
             level: f"{self.width / size[0]:.4g} by {self.height / size[1]:.4g} times smaller"
-            for level, size in enumerate(self._level_dimensions)
+            for level, size in enumerate(self.level_sizes)
             if not levels.sizes_agree((self.width, self.height), size)
         }
-        self._shows_something = False
+        self.shows_something = False
         self._agreeing = {0}
         self._thumbnails: dict[float, tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = {}
 
     def _open(self) -> openslide.OpenSlide:
         if self.path.is_dir():
-            self._file = dicom.file_of(self.path) or self.path
-        if not self._file.is_file():
+            self.file = dicom.file_of(self.path) or self.path
+        if not self.file.is_file():
             code = "slide_not_a_file" if self.path.exists() else "slide_missing"
             remedy = (
                 "Put it there or correct its path in the slide sheet, delete its file in `tiles` "
                 "and run again"
             )
             raise SlideError(self.path, Reason(code, remedy=remedy))
-        if self._file.stat().st_size == 0:
+        if self.file.stat().st_size == 0:
             raise SlideError(self.path, Reason("slide_empty", remedy=COPY_AGAIN))
         try:
-            slide = openslide.OpenSlide(self._file)
+            slide = openslide.OpenSlide(self.file)
         except openslide.OpenSlideError as error:
-            raise SlideError(self.path, why_unreadable(self._file, str(error))) from error
+            raise SlideError(self.path, why_unreadable(self.file, str(error))) from error
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         return slide
 
@@ -246,7 +243,7 @@ class SlideReader:
     def passed_over_in_words(self) -> str:
         """Return a line about the levels that are not used, "" if there are none."""
         return "; ".join(
-            f"level {level} ({' × '.join(map(str, self._level_dimensions[level]))} px): {why}"
+            f"level {level} ({' × '.join(map(str, self.level_sizes[level]))} px): {why}"
             for level, why in sorted(self.passed_over.items())
         )
 
@@ -257,7 +254,7 @@ class SlideReader:
         # On a pixel of the level, and inside it: beyond its edges all levels are white.
         left, top = (
             round(min(max(place / downsample - size / 2, 0), max(whole - size, 0)))
-            for place, whole in zip((x, y), self._level_dimensions[level], strict=True)
+            for place, whole in zip((x, y), self.level_sizes[level], strict=True)
         )
 
         def at(column: int, row: int) -> tuple[int, int]:
@@ -291,7 +288,7 @@ class SlideReader:
             raise SlideError(self.path, reason) from error
         alpha = region.getchannel("A")
         least, most = cast("tuple[int, int]", alpha.getextrema())
-        self._shows_something |= most > 0
+        self.shows_something |= most > 0
         if least == 255:
             return region.convert("RGB")
         white = Image.new("RGB", region.size, (UNSCANNED,) * 3)
@@ -328,7 +325,7 @@ class SlideReader:
             except SlideError:
                 return  # likewise
             with suppress(Undecodable):
-                self._tiles = TiffTiles(self._file, self._level_dimensions)
+                self._tiles = TiffTiles(self.file, self.level_sizes)
                 difference = np.abs(self._tiles.read(x, y, 0, *size) - expected)
                 if difference.max() <= MAX_DIFFERENCE:
                     self.pixel_source = "tiff tiles"
@@ -364,99 +361,12 @@ class SlideReader:
             raise SlideError(self.path, reason)
         while mpp not in self._thumbnails:
             level = self._choose_level(downsample, 0.0) or 0
-            thumbnail, readable = self._render(level, downsample, (out_width, out_height))
+            thumbnail, readable = render(self, level, downsample, (out_width, out_height))
             if level not in self._agreeing:
                 self._compare(level, thumbnail, downsample)
             if level in self._agreeing:
                 self._thumbnails[mpp] = thumbnail, readable
         return self._thumbnails[mpp]
-
-    def _eighths(self, level: int) -> TiffTiles | None:
-        """Return tiles whose level can be read at an eighth, if they show what OpenSlide shows."""
-        if self.vendor not in VENDORS:
-            return None
-        with suppress(Undecodable, SlideError):
-            tiles = TiffTiles(self._file, self._level_dimensions)
-            width, height = (side // EIGHTH for side in self._level_dimensions[level])
-            side = min(CHECK_PX // EIGHTH, width, height)
-            if tiles.is_reducible(level) and side >= 4:
-                x, y = (width - side) // 2, (height - side) // 2
-                left, top = (round(EIGHTH * place * self.downsamples[level]) for place in (x, y))
-                whole = self.read(left, top, level, EIGHTH * side, EIGHTH * side)
-                found = tiles.read(x, y, level, side, side, EIGHTH)
-                coarse = side // 4, side // 4
-                difference = area_mean(np.asarray(whole), coarse).astype(np.float32)
-                difference -= area_mean(found, coarse)
-                if np.abs(difference).mean(axis=(0, 1)).max() <= MAX_DIFFERENCE_OF_AN_EIGHTH:
-                    return tiles
-            tiles.close()
-        return None
-
-    def _render(
-        self, level: int, downsample: float, size_px: tuple[int, int]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reduce the scanned part of a level, `downsample` level-0 px to one (see `thumbnail`).
-
-        Of a level that is much larger than the thumbnail, no more than an eighth of the width is
-        decoded where that is possible.
-        """
-        if downsample >= EIGHTH * self.downsamples[level] and (tiles := self._eighths(level)):
-            self._shows_something = True
-            with suppress(Undecodable):
-                return self._render_from(level, downsample, size_px, tiles)
-        return self._render_from(level, downsample, size_px, None)
-
-    def _render_from(
-        self, level: int, downsample: float, size_px: tuple[int, int], eighths: TiffTiles | None
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        left, top = self.bounds[:2]
-        out_width, out_height = size_px
-        factor = downsample / self.downsamples[level] / (EIGHTH if eighths else 1)
-        offset = eighths.offset(level) if eighths else 0.0
-        block = max(1, int(THUMBNAIL_BLOCK_PX / factor))
-        thumbnail = np.full((out_height, out_width, 3), 255, np.uint8)
-        readable = np.ones((out_height, out_width), bool)
-        failure = None
-        for row in range(0, out_height, block):
-            for column in range(0, out_width, block):
-                rows = min(block, out_height - row)
-                columns = min(block, out_width - column)
-                # The block's edges fall between pixels of the level: read outwards, resample the
-                # exact box.
-                x0, y0 = column * factor + offset, row * factor + offset
-                x1, y1 = x0 + columns * factor, y0 + rows * factor
-                first_x, first_y = int(x0), int(y0)
-                here = slice(row, row + rows), slice(column, column + columns)
-                wide, high = math.ceil(x1) - first_x, math.ceil(y1) - first_y
-                try:
-                    region = (
-                        eighths.read(first_x, first_y, level, wide, high, EIGHTH)
-                        if eighths
-                        else self.read(
-                            left + round(first_x * self.downsamples[level]),
-                            top + round(first_y * self.downsamples[level]),
-                            level,
-                            wide,
-                            high,
-                        )
-                    )
-                except SlideError as error:
-                    failure = error
-                    readable[here] = False
-                    continue
-                box = (x0 - first_x, y0 - first_y, x1 - first_x, y1 - first_y)
-                thumbnail[here] = area_mean(np.asarray(region), (columns, rows), box)
-        if failure is not None and not readable.any():
-            if reason := why_unsupported(self._file, failure.reason.detail):
-                raise SlideError(self.path, reason) from failure
-            raise failure
-        if failure is None and not self._shows_something:
-            detail = "none of it was scanned, or its alpha is 0"
-            out = f"`vips extract_band {shlex.quote(self.path.name)} '{TILED}' 0 --n 3`"
-            raise SlideError(
-                self.path, Reason("slide_transparent", detail, f"Drop its transparency: {out}")
-            )
-        return thumbnail, readable
 
     def thumbnail_downsample(self, mpp: float) -> float:
         """Level-0 px per px of the thumbnail at `mpp`."""
