@@ -284,6 +284,12 @@ BLANKS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "16 bits": (
         [{"data": GREY.astype(np.uint16) * 257, "photometric": "minisblack"}], "slide_grey", "1 p",
     ),
+    "12 of 16 bits": (
+        [{"data": GREY.astype(np.uint16) * 16, "photometric": "minisblack"}], "slide_grey", "1 p",
+    ),
+    "fluorescence in channels": (
+        [{"data": GREY // 10, "photometric": "minisblack"}] * 5, "slide_grey", "5 pages",
+    ),
     "grey in colours": ([{"data": np.stack([GREY] * 3, axis=-1)}], "slide_grey", "grey"),
     "black": ([{"data": np.zeros_like(SLIDE)}], "slide_black", "0 of 255"),
     "nearly black": ([{"data": np.full_like(SLIDE, (0, 0, 2))}], "slide_black", "2 of 255"),

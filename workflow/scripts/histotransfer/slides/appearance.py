@@ -23,11 +23,18 @@ GREY_SPREAD = 2
 BLANK_SD = 6.0
 """Grey levels between the colours of a pixel, and among the pixels of a picture."""
 
+IN_COLOURS = "Export it in colours"
 LOOK = "Look at its overview, and take it out of the slide sheet if it shows nothing"
 
 
-def dark(pixels: npt.NDArray[np.uint8], path: Path, used: Sequence[TiffPicture]) -> Reason | None:
-    """Return why a slide is dark all over, if it is.
+def why_no_section(
+    pixels: npt.NDArray[np.uint8],
+    path: Path,
+    used: Sequence[TiffPicture],
+    *,
+    has_tissue: bool,
+) -> Reason | None:
+    """Return why a slide is grey or dark all over, if it is.
 
     Parameters
     ----------
@@ -37,31 +44,30 @@ def dark(pixels: npt.NDArray[np.uint8], path: Path, used: Sequence[TiffPicture])
         The slide, for the remedy.
     used : sequence of TiffPicture
         The pictures of a TIFF that have the size of level 0.
+    has_tissue : bool
+        Whether tissue was found, by its colours.
     """
-    brightest = int(np.quantile(pixels.max(axis=1), NEARLY_ALL)) if len(pixels) else BRIGHT
+    if not len(pixels):
+        return None
+    is_grey = np.quantile(np.ptp(pixels, axis=1), NEARLY_ALL) <= GREY_SPREAD
+    if is_grey and used and used[0].samples == 1:
+        return _one_colour(path, used)
+    brightest = int(np.quantile(pixels.max(axis=1), NEARLY_ALL))
     if used and used[0].bits > 8 and brightest < BRIGHT:
         bits = used[0].bits - 8 + (max(brightest, 1) - 1).bit_length()
-        remedy = (
-            "Scale them to 8 bits: "
-            f"`vips linear {used[0].source(path)} '{TILED}' {255 / (2**bits - 1):.4g} 0 --uchar`"
-        )
         detail = f"{used[0].bits} bits per colour, of which the values use {bits}"
-        return Reason("values_not_8_bit", detail, remedy)
+        factor = f"{255 / (2**bits - 1):.4g}"
+        scale = f"vips linear {used[0].source(path)} '{TILED}' {factor} 0 --uchar"
+        return Reason("values_not_8_bit", detail, f"Scale them to 8 bits: `{scale}`")
     if brightest < BLACK:
         return Reason("slide_black", f"no grey level above {brightest} of 255", LOOK)
+    if is_grey and not has_tissue and pixels.std() > BLANK_SD:
+        return Reason("slide_grey", "all its pixels are grey", IN_COLOURS)
     return None
 
 
-def grey(pixels: npt.NDArray[np.uint8], path: Path, used: Sequence[TiffPicture]) -> Reason | None:
-    """Return why a slide has no colours, if it shows something and has none (see `dark`)."""
-    one_colour = bool(used) and used[0].samples == 1
-    if not len(pixels) or not (one_colour or pixels.std() > BLANK_SD):
-        return None
-    if np.quantile(np.ptp(pixels, axis=1), NEARLY_ALL) > GREY_SPREAD:
-        return None
-    remedy = "Export it in colours"
-    if not one_colour:
-        return Reason("slide_grey", "all its pixels are grey", remedy)
+def _one_colour(path: Path, used: Sequence[TiffPicture]) -> Reason:
+    remedy = IN_COLOURS
     if len(used) == 3:
         planes = " ".join(f"{path.name}[page={picture.page - 1}]" for picture in used)
         join = f"vips bandjoin {shlex.quote(planes)} '{TILED}'"

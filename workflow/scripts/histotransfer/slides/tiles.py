@@ -13,7 +13,7 @@ from ..core.errors import SlideError
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
 from ..study.parameters import TilingParameters
-from .appearance import dark, grey
+from .appearance import why_no_section
 from .reader import UNSCANNED, SlideReader, crashed
 from .resolution import Scale
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
@@ -117,18 +117,18 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
-            seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
-            if reason := dark(seen, reader.path, reader.used_pictures):
-                raise SlideError(slide_path, reason)
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
             candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= parameters.min_tissue_fraction
+            seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
+            if reason := why_no_section(
+                seen, reader.path, reader.used_pictures, has_tissue=bool(enough.any())
+            ):
+                raise SlideError(slide_path, reason)
             coords, fractions = candidates[enough], covered[enough]
             if not len(coords):
-                if reason := grey(seen, reader.path, reader.used_pictures):
-                    raise SlideError(slide_path, reason)
                 needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
                 detail = f"{needed:.0%} needed; {found:g} mm² on the slide"
                 remedy = (
