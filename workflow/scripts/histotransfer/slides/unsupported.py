@@ -24,7 +24,7 @@ OF_BIOFORMATS = frozenset({"JPEGXR", "JPEGXR_NDPI", "PNG"})
 VIPS = f"Convert it with libvips: `vips copy {{file}} '{TILED}'`"
 BIOFORMATS = (
     "Convert it with Bio-Formats: "
-    "`bfconvert -bigtiff -compression JPEG -tilex 512 -tiley 512 {file} OUT.ome.tif`"
+    "`bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {file} OUT.ome.tif`"
 )
 GDAL = (
     "Convert it with GDAL: "
