@@ -75,9 +75,15 @@ def test_orientation_that_is_applied_tile_by_tile_is_refused(tmp_path: Path, val
 
 
 @pytest.mark.parametrize("value", range(1, 9))
-def test_jpeg_is_read_as_stored_whatever_its_orientation(tmp_path: Path, value: int):
-    plain = write_levels(tmp_path / "a.tif", SLIDE, compression="jpeg")
-    slide = write_levels(tmp_path / "b.tif", SLIDE, **oriented(value), compression="jpeg")
+@pytest.mark.parametrize("compression", ["jpeg", "aperio_jp2000_rgb"])
+def test_jpeg_is_read_as_stored_whatever_its_orientation(tmp_path: Path, value, compression):
+    page = {
+        "data": SLIDE,
+        "compression": compression,
+        "description": "Aperio Image Library v0|AppMag = 20|MPP = 0.5",
+    }
+    plain = write_pages(tmp_path / "a.svs", page)
+    slide = write_pages(tmp_path / "b.svs", page | oriented(value))
     np.testing.assert_array_equal(pixels_of(slide), pixels_of(plain))
 
 
