@@ -8,7 +8,9 @@ slide of 100,000 × 80,000 px. Every contestant reads the same patches, in turn,
 - `read`: the pixels of all patches but the first, which opens the slide;
 - `rule`: all that the rule `extract_patches` does (pixels, metrics, stain, JPEG, HDF5), against
   others that only read the pixels and store them as JPEG in HDF5. It should not be slower for doing
-  more.
+  more;
+- `thumbnail`: an eighth of the width of a level, against all its pixels, where the tissue mask is
+  made from a level that is much finer.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
-from histotransfer.slides.thumbnail import render_all
+from histotransfer.slides.resolution import choose_level
+from histotransfer.slides.thumbnail import render, render_all
+from histotransfer.slides.tiff import EIGHTH
 from histotransfer.slides.tiles import tile_slide
 from histotransfer.slides.tissue import find_tissue
 from histotransfer.study.parameters import (
@@ -248,21 +252,23 @@ def measure_slide(path: Path, mpp: float | None, options: argparse.Namespace) ->
         compare("rule", slide, count, in_turn(rules, options.rounds))
 
 
-def measure_thumbnail(path: Path, rounds: int) -> None:
-    """Compare the thumbnail of a slide of one level with the reading of every pixel, and masks."""
+def measure_thumbnail(path: Path, mpp: float | None, rounds: int) -> None:
+    """Compare an eighth of the level that the thumbnail needs with all its pixels, and the masks.
+
+    Does nothing where that level is less than eight times finer than the thumbnail.
+    """
     masks = {}
-    with SlideReader(path) as reader:
+    with SlideReader(path, mpp) as reader:
         downsample = reader.thumbnail_downsample(TILING.thumbnail_mpp)
         size = int(reader.width / downsample), int(reader.height / downsample)
+        level = choose_level(dict(enumerate(reader.downsamples)), downsample, 0.0) or 0
+        if downsample < EIGHTH * reader.downsamples[level]:
+            return
 
     def thumbnail(whole: bool) -> float:
-        with SlideReader(path) as reader:
+        with SlideReader(path, mpp) as reader:
             started = time.perf_counter()
-            picture, _ = (
-                render_all(reader, 0, downsample, size)
-                if whole
-                else reader.thumbnail(TILING.thumbnail_mpp)
-            )
+            picture, _ = (render_all if whole else render)(reader, level, downsample, size)
             seconds = time.perf_counter() - started
             masks[whole] = find_tissue(picture, downsample * reader.mpp).mask
         return seconds
@@ -274,8 +280,8 @@ def measure_thumbnail(path: Path, rounds: int) -> None:
         a / b for a, b in zip(seconds["every pixel"], seconds["ours"], strict=True)
     )
     agreement = (masks[True] & masks[False]).sum() / (masks[True] | masks[False]).sum()
-    print(f"\nThumbnail of one level: {100 * agreement:.2f} % of the tissue masks agree")
-    report(f"tiling-thumbnail/{size[0]}x{size[1]}px/every-pixel", ratio, THUMBNAIL_TARGET)
+    print(f"\nThumbnail of {path.name}: {100 * agreement:.2f} % of the tissue masks agree")
+    report(f"tiling-thumbnail/{path.stem}/every-pixel", ratio, THUMBNAIL_TARGET)
 
 
 def pixels_equal(wanted: Wanted) -> None:
@@ -362,13 +368,14 @@ def main() -> None:
         for slide in options.slides:
             path, _, mpp = slide.partition(":")
             measure_slide(Path(path), float(mpp) if mpp else None, options)
+            measure_thumbnail(Path(path), float(mpp) if mpp else None, options.rounds)
         large = folder / "large.svs"
         write_large(large)
         measure_slide(large, None, options)
         measure_memory(large, options)
         one_level = folder / "one-level.svs"
         write_large(one_level, ONE_LEVEL_PX, (1,))
-        measure_thumbnail(one_level, options.rounds)
+        measure_thumbnail(one_level, None, options.rounds)
 
 
 if __name__ == "__main__":
