@@ -31,7 +31,6 @@ def why_no_section(
     pixels: npt.NDArray[np.uint8],
     path: Path,
     used: Sequence[TiffPicture],
-    *,
     has_tissue: bool,
 ) -> Reason | None:
     """Return why a slide is grey or dark all over, if it is.

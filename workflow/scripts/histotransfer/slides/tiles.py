@@ -117,16 +117,15 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
+            seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
+            has_tissue = bool((mask & readable).any())
+            if reason := why_no_section(seen, reader.path, reader.used_pictures, has_tissue):
+                raise SlideError(slide_path, reason)
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
             candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= parameters.min_tissue_fraction
-            seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
-            if reason := why_no_section(
-                seen, reader.path, reader.used_pictures, has_tissue=bool(enough.any())
-            ):
-                raise SlideError(slide_path, reason)
             coords, fractions = candidates[enough], covered[enough]
             if not len(coords):
                 needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
