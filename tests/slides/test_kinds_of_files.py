@@ -21,6 +21,7 @@ from support.parameters import PATCHES, QC, TILING
 from support.slides import (
     GLASS,
     block_means,
+    damage,
     on_glass,
     tissue,
     write_levels,
@@ -158,6 +159,9 @@ UNSUPPORTED: dict[str, tuple[dict[str, Any], str, str]] = {
     "strips": ({"tile": None}, "stored in strips", "vips copy"),
     "strips of JPEG": ({"tile": None, "compression": "jpeg"}, "stored in strips", "vips copy"),
     "WebP": ({"compression": "webp"}, "compressed as WEBP", "vips copy"),
+    "Aperio's JPEG 2000": (
+        {"compression": "aperio_jp2000_rgb"}, "compressed as APERIO_JP2000_RGB", "vips copy",
+    ),
     "JPEG 2000": ({"compression": "jpeg2000"}, "compressed as JPEG2000", "vips copy"),
     "JPEG XL": ({"compression": "jpegxl"}, "compressed as JPEGXL", "gdal_translate"),
     "JPEG XR": ({"compression": "jpegxr"}, "compressed as JPEGXR", "bfconvert"),
@@ -182,6 +186,15 @@ def test_intact_tiff_that_openslide_does_not_read_says_what_it_is(tmp_path: Path
     assert detail in reason.detail
     assert remedy in reason.remedy
     assert "again" not in reason.remedy
+
+
+@pytest.mark.parametrize("compression", ["zlib", "jpeg", "aperio_jp2000_rgb"])
+def test_what_is_damaged_is_not_called_unsupported(tmp_path: Path, compression: str):
+    slide = write_slide(tmp_path / "a.svs", tissue(128, 128), factors=(1,), compression=compression)
+    damage(slide, 0, 0)
+    reason = refused(slide)
+    assert reason.code == "slide_region_unreadable"
+    assert "again" in reason.remedy
 
 
 @pytest.mark.parametrize("options", [{"tile": None}, {"compression": "webp"}])

@@ -14,8 +14,11 @@ COPY_AGAIN = "Copy or download the slide again, or take it out of the slide shee
 
 HEAD_BYTES = 2048
 
-READ = frozenset({"NONE", "LZW", "PACKBITS", "JPEG", "ADOBE_DEFLATE", "DEFLATE"})
-"""The compressions that OpenSlide reads in every tiled TIFF, by tifffile's names."""
+READ = frozenset(
+    {"NONE", "LZW", "PACKBITS", "JPEG", "ADOBE_DEFLATE", "DEFLATE"}
+    | {"APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"}  # in Aperio's files
+)
+"""The compressions that OpenSlide reads, by tifffile's names."""
 
 OF_GDAL = frozenset({"JPEGXL", "JPEGXL_DNG", "LERC"})
 OF_BIOFORMATS = frozenset({"JPEGXR", "JPEGXR_NDPI", "PNG"})
