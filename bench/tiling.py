@@ -8,7 +8,9 @@ slide of 100,000 × 80,000 px. Every contestant reads the same patches, in turn,
 - `read`: the pixels of all patches but the first, which opens the slide;
 - `rule`: all that the rule `extract_patches` does (pixels, metrics, stain, JPEG, HDF5), against
   others that only read the pixels and store them as JPEG in HDF5. It should not be slower for doing
-  more.
+  more;
+- `thumbnail`: an eighth of the width of a level, against all its pixels, where the tissue mask is
+  made from a level that is much finer.
 """
 
 from __future__ import annotations
@@ -44,7 +46,11 @@ from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.simulate.painter import develop, draw_stain, paint
 from histotransfer.simulate.slides import write_patches
 from histotransfer.slides.reader import SlideReader
+from histotransfer.slides.resolution import choose_level
+from histotransfer.slides.thumbnail import render, render_all
+from histotransfer.slides.tiff import EIGHTH
 from histotransfer.slides.tiles import tile_slide
+from histotransfer.slides.tissue import find_tissue
 from histotransfer.study.parameters import (
     EncodingParameters,
     PatchParameters,
@@ -56,7 +62,9 @@ from ratios import report
 PATCH_PX, TARGET_MPP = 224, 0.5
 LARGE_PX = (100_000, 80_000)
 TILE_PX, BLOCK_PX = 256, 4096
+ONE_LEVEL_PX = (20_480, 16_384)
 TARGETS = {"read": {"openslide": 3.0, "others": 2.0}, "rule": {"others": 1.0}}
+THUMBNAIL_TARGET = 3.0
 MEMORY_LIMIT_MB = 1000
 QUALITY = 95
 
@@ -71,8 +79,10 @@ PATCHES = PatchParameters(
 )  # fmt: skip
 
 
-def write_large(path: Path) -> None:
-    """Write a slide whose tissue, an ellipse, repeats one painted block; JPEG, levels 1, 4, 16."""
+def write_large(
+    path: Path, size_px: tuple[int, int] = LARGE_PX, factors: tuple[int, ...] = (1, 4, 16)
+) -> None:
+    """Write a slide whose tissue, an ellipse, repeats one painted block, as JPEG."""
     rng = stream(0, "simulation", "bench")
     colours = draw_stain(rng)
     half = BLOCK_PX // 2
@@ -88,8 +98,8 @@ def write_large(path: Path) -> None:
     block = Image.fromarray(np.concatenate([row, row[::-1]]))
     glass = develop(np.zeros((2, TILE_PX, TILE_PX), np.float32), colours, rng)
     with tifffile.TiffWriter(path, bigtiff=True) as tiff:
-        for factor in (1, 4, 16):
-            size = tuple(px // factor for px in LARGE_PX)
+        for factor in factors:
+            size = tuple(px // factor for px in size_px)
             pixels = np.asarray(block.reduce(factor))
             across = pixels.shape[0] // TILE_PX
             tiles = [
@@ -106,7 +116,11 @@ def write_large(path: Path) -> None:
             ) -> Iterator[bytes]:  # fmt: skip
                 for y in range(rows):
                     for x in range(columns):
-                        u, v = 2 * (x + 0.5) / columns - 1, 2 * (y + 0.5) / rows - 1
+                        # By whole blocks, so that all levels show the same.
+                        u, v = (
+                            (2 * (tile // across) + 1) * BLOCK_PX / px - 1
+                            for tile, px in zip((x, y), size_px, strict=True)
+                        )
                         inside = u * u + v * v < 0.75
                         yield tiles[(y % across) * across + x % across] if inside else empty
 
@@ -238,6 +252,38 @@ def measure_slide(path: Path, mpp: float | None, options: argparse.Namespace) ->
         compare("rule", slide, count, in_turn(rules, options.rounds))
 
 
+def measure_thumbnail(path: Path, mpp: float | None, rounds: int) -> None:
+    """Compare an eighth of the level that the thumbnail needs with all its pixels, and the masks.
+
+    Does nothing where that level is less than eight times finer than the thumbnail.
+    """
+    masks = {}
+    with SlideReader(path, mpp) as reader:
+        downsample = reader.thumbnail_downsample(TILING.thumbnail_mpp)
+        size = int(reader.width / downsample), int(reader.height / downsample)
+        level = choose_level(dict(enumerate(reader.downsamples)), downsample, 0.0) or 0
+        if downsample < EIGHTH * reader.downsamples[level]:
+            return
+
+    def thumbnail(whole: bool) -> float:
+        with SlideReader(path, mpp) as reader:
+            started = time.perf_counter()
+            picture, _ = (render_all if whole else render)(reader, level, downsample, size)
+            seconds = time.perf_counter() - started
+            masks[whole] = find_tissue(picture, downsample * reader.mpp).mask
+        return seconds
+
+    seconds = in_turn(
+        {"every pixel": lambda: thumbnail(True), "ours": lambda: thumbnail(False)}, rounds
+    )
+    ratio = statistics.median(
+        a / b for a, b in zip(seconds["every pixel"], seconds["ours"], strict=True)
+    )
+    agreement = (masks[True] & masks[False]).sum() / (masks[True] | masks[False]).sum()
+    print(f"\nThumbnail of {path.name}: {100 * agreement:.2f} % of the tissue masks agree")
+    report(f"tiling-thumbnail/{path.stem}/every-pixel", ratio, THUMBNAIL_TARGET)
+
+
 def pixels_equal(wanted: Wanted) -> None:
     """Print the greatest difference of 100 patches from OpenSlide's, reduced by the same means.
 
@@ -322,10 +368,14 @@ def main() -> None:
         for slide in options.slides:
             path, _, mpp = slide.partition(":")
             measure_slide(Path(path), float(mpp) if mpp else None, options)
+            measure_thumbnail(Path(path), float(mpp) if mpp else None, options.rounds)
         large = folder / "large.svs"
         write_large(large)
         measure_slide(large, None, options)
         measure_memory(large, options)
+        one_level = folder / "one-level.svs"
+        write_large(one_level, ONE_LEVEL_PX, (1,))
+        measure_thumbnail(one_level, None, options.rounds)
 
 
 if __name__ == "__main__":

@@ -743,11 +743,11 @@ SLIDE_CASES: dict[str, tuple[Callable[[Path], Any], float | None, str]] = {
     "a link to itself": (lambda p: p.symlink_to(p), None, "slide_missing"),
     "a link to nowhere": (lambda p: p.symlink_to("gone"), None, "slide_missing"),
     "zeros": (lambda p: p.write_bytes(bytes(10**6)), None, "slide_unreadable"),
-    "a PNG": (lambda p: p.write_bytes(png(picture())), None, "slide_unreadable"),
+    "a PNG": (lambda p: p.write_bytes(png(picture())), None, "slide_unsupported"),
     "a TIFF of one picture": (
         lambda p: p.write_bytes(png(picture(), "TIFF")),
         0.5,
-        "slide_unreadable",
+        "slide_unsupported",
     ),
     "a TIFF whose pages are a ring": (
         lambda p: p.write_bytes(b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histotransfer.core.errors import SlideError
-from histotransfer.slides import reader as reader_module
+from histotransfer.slides import thumbnail as thumbnail_module
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.resolution import choose_level, resolve_mpp
 from support.slides import block_means, damage, on_glass, tissue, write_scn, write_slide
@@ -38,6 +38,25 @@ def test_scale_comes_from_sheet_then_header_then_tags(sheet, properties, expecte
     assert (pytest.approx(mpp), source) == expected
 
 
+def test_pixels_that_are_not_square_are_not_mended_by_one_scale():
+    for properties in (
+        HEADER | {"openslide.mpp-y": "0.27"},
+        HEADER | {"openslide.mpp-x": "0.5"},
+        TAGS | {"tiff.YResolution": "10000"},
+    ):
+        for sheet in (None, 0.25):
+            with pytest.raises(SlideError, match="vips resize a") as caught:
+                resolve_mpp("there/a.svs", sheet, properties)
+            assert caught.value.reason.code == "pixels_not_square"
+            assert "`mpp`" not in caught.value.remedy
+    # What is no scale at all does not speak against the sheet.
+    for properties in (
+        TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "96"},
+        HEADER | {"openslide.mpp-x": "a quarter"},
+    ):
+        assert resolve_mpp("a.svs", 0.25, properties) == (0.25, "sheet")
+
+
 @pytest.mark.parametrize(
     ("sheet", "properties", "code"),
     [
@@ -47,7 +66,6 @@ def test_scale_comes_from_sheet_then_header_then_tags(sheet, properties, expecte
         (None, TAGS | {"tiff.XResolution": "0"}, "mpp_implausible"),
         (0.01, HEADER, "mpp_implausible"),
         (None, HEADER | {"openslide.mpp-x": "nan"}, "mpp_implausible"),
-        (None, HEADER | {"openslide.mpp-y": "0.27"}, "pixels_not_square"),
         (None, HEADER | {"openslide.mpp-x": "a quarter"}, "mpp_implausible"),
     ],
 )
@@ -64,7 +82,7 @@ def test_scale_that_is_absent_or_implausible_is_refused(sheet, properties, code)
 )
 def test_level_is_within_tolerance_or_the_coarsest_that_is_finer(steps, needed, tolerance):
     downsamples = np.cumprod([1.0, *steps]).tolist()
-    level = choose_level(downsamples, needed, tolerance)
+    level = choose_level(dict(enumerate(downsamples)), needed, tolerance)
     near = [d for d in downsamples if abs(d / needed - 1) <= tolerance]
     finer = [d for d in downsamples if d <= needed]
     if near:
@@ -202,7 +220,7 @@ def test_thumbnail_is_the_area_mean_whatever_its_blocks(tmp_path: Path, monkeypa
     image = on_glass(1024, 300, 200, 400, 500)
     with SlideReader(write_slide(tmp_path / "a.svs", image)) as reader:
         whole, readable = reader.thumbnail(8.0)
-        monkeypatch.setattr(reader_module, "THUMBNAIL_BLOCK_PX", 100)
+        monkeypatch.setattr(thumbnail_module, "BLOCK_PX", 100)
         in_blocks, _ = reader.thumbnail(8.0)
         fractional, _ = reader.thumbnail(7.3)
     assert readable.all()
@@ -215,7 +233,7 @@ def test_thumbnail_is_the_area_mean_whatever_its_blocks(tmp_path: Path, monkeypa
 def test_thumbnail_says_where_the_slide_is_unreadable(tmp_path: Path, monkeypatch):
     path = write_slide(tmp_path / "a.svs", tissue(512, 512), factors=(1,))
     damage(path, column=3, row=0)
-    monkeypatch.setattr(reader_module, "THUMBNAIL_BLOCK_PX", 128)
+    monkeypatch.setattr(thumbnail_module, "BLOCK_PX", 128)
     with SlideReader(path) as reader:
         thumbnail, readable = reader.thumbnail(4.0)
     expected = np.ones((64, 64), bool)

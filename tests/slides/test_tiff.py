@@ -10,12 +10,16 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from histotransfer.core.errors import SlideError
+from histotransfer.slides import thumbnail as thumbnail_module
 from histotransfer.slides import tiff
 from histotransfer.slides.reader import SlideReader
+from histotransfer.slides.thumbnail import render, render_all, shows_the_same
 from histotransfer.slides.tiff import TiffTiles, Undecodable
-from support.slides import block_means, damage, tissue, write_slide
+from histotransfer.slides.tissue import find_tissue
+from support.slides import block_means, damage, on_glass, tissue, write_levels, write_slide
 
 COMPRESSIONS = ["none", "zlib", "lzw", "jpeg"]
 WIDTH, HEIGHT = 704, 448
@@ -75,6 +79,81 @@ def test_between_whole_pixels_of_a_level_nothing_is_blurred(tmp_path: Path):
         scale = reader.scale(target_mpp=1.0, tolerance=0.05, patch_px=64)
         patch = reader.read_patch(257, 129, scale)  # 64.25, 32.25 on level 1
     np.testing.assert_array_equal(patch, block_means(image, 4)[32:96, 64:128])
+
+
+@pytest.mark.parametrize("photometric", ["rgb", "ycbcr"])
+def test_an_eighth_of_jpeg_is_its_means(tmp_path: Path, photometric: str):
+    image = np.repeat(np.repeat(tissue(HEIGHT // 4, WIDTH // 4), 4, 0), 4, 1)
+    if photometric == "ycbcr":
+        image = np.asarray(Image.fromarray(image).convert("YCbCr"))
+    path = write_levels(tmp_path / "a.tif", image, compression="jpeg", photometric=photometric)
+    tiles = TiffTiles(path, [(WIDTH, HEIGHT)])
+    expected = block_means(tiles.read(0, 0, 0, WIDTH, HEIGHT), 8)[5:45, 3:67]
+    difference = np.abs(tiles.read(3, 5, 0, 64, 40, tiff.EIGHTH).astype(int) - expected)
+    tiles.close()
+    assert difference.mean() < 2
+    assert difference.max() <= 12
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "aperio_jp2000_rgb", "zlib"])
+def test_thumbnail_of_an_eighth_gives_the_same_mask(tmp_path: Path, compression: str):
+    slide = on_glass(2000, 300, 500, 900, 700)
+    slide[1700:1800, 100:150] = tissue(100, 50)
+    path = write_slide(tmp_path / "a.svs", slide, factors=(1,), compression=compression)
+    assert_masks_agree(path, None, 0.99)
+
+
+@pytest.mark.parametrize(
+    ("name", "mpp", "least"),
+    [
+        ("CMU-1-Small-Region.svs", None, 0.99),
+        ("CPTAC_C3L-00601-26_5x_pyramid.tif", 0.5, 0.99),
+        ("TCGA-CR-7395-01A-01-TS1.svs", 0.5, 0.99),
+        ("luna_1065626_IHC.svs", None, 0.9),  # of 0.2 % tissue
+    ],
+)
+def test_thumbnail_of_an_eighth_of_real_slides(realdata: Path, name: str, mpp, least: float):
+    assert_masks_agree(realdata / "slides" / name, mpp, least)
+
+
+def assert_masks_agree(path: Path, mpp: float | None, least: float) -> None:
+    """Hold the mask from an eighth of level 0 to that from all its pixels."""
+    with SlideReader(path, mpp) as reader:
+        downsample = reader.thumbnail_downsample(8.0)
+        size = int(reader.width / downsample), int(reader.height / downsample)
+        eighth, _ = render(reader, 0, downsample, size)
+        whole, _ = render_all(reader, 0, downsample, size)
+        first, second = (
+            find_tissue(picture, downsample * reader.mpp).mask for picture in (eighth, whole)
+        )
+    assert (first & second).sum() >= least * (first | second).sum()
+
+
+def test_damaged_tile_leaves_the_thumbnail_to_openslide(tmp_path: Path, monkeypatch):
+    path = write_slide(tmp_path / "a.svs", tissue(1024, 1024), factors=(1,), compression="jpeg")
+    damage(path, column=6, row=0)
+    monkeypatch.setattr(thumbnail_module, "BLOCK_PX", 128)
+    with SlideReader(path) as reader:
+        thumbnail, readable = reader.thumbnail(8.0)
+    expected = np.ones((64, 64), bool)
+    expected[:8, 48:56] = False
+    np.testing.assert_array_equal(readable, expected)
+    assert thumbnail[readable].mean() < 200
+
+
+def test_wrong_colours_of_an_eighth_are_not_used(tmp_path: Path, monkeypatch):
+    path = write_slide(tmp_path / "a.svs", tissue(512, 512), factors=(1,), compression="jpeg")
+    decode = tiff._an_eighth
+    tiles = TiffTiles(path, [(512, 512)])
+    with SlideReader(path) as reader:
+        expected, _ = reader.thumbnail(8.0)
+        assert shows_the_same(tiles, reader, 0)
+    monkeypatch.setattr(tiff, "_an_eighth", lambda *args: decode(*args)[..., ::-1])
+    tiles = TiffTiles(path, [(512, 512)])
+    with SlideReader(path) as reader:
+        assert not shows_the_same(tiles, reader, 0)
+        found, _ = reader.thumbnail(8.0)
+    assert np.abs(found.astype(int) - expected).max() <= 4
 
 
 def test_tiles_that_decode_differently_are_not_used(tmp_path: Path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,22 @@ def write_slide(
                 subfiletype=0 if factor == 1 else 1,
                 metadata=None,
                 **resolution,
+            )
+    return path
+
+
+def write_levels(path: Path, *pictures: Pixels, mpp: float = 0.5, **options: Any) -> Path:
+    """Write a plain TIFF whose levels are these pictures, whatever they show."""
+    options = {"photometric": "rgb", "tile": (128, 128), "compression": "zlib"} | options
+    with tifffile.TiffWriter(path) as tiff:
+        for number, picture in enumerate(pictures):
+            tiff.write(
+                picture,
+                subfiletype=int(number > 0),
+                metadata=None,
+                resolution=(10000 / mpp, 10000 / mpp),
+                resolutionunit="CENTIMETER",
+                **options,
             )
     return path
 

@@ -73,6 +73,12 @@ def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
     used = qc[qc["n_patches"] > 0]
     if n := int((used["mpp_source"] == "sheet").sum()):
         yield f"The scale of {count(n, 'slide')} comes from the slide sheet, not from the header."
+    if n := int(used["levels_passed_over"].fillna("").ne("").sum()):
+        slides = count(n, "slide", " has", " have")
+        yield f"{slides} levels that differ from the full picture and are not used (tables/qc.tsv)."
+    if n := int(used["other_pictures"].fillna("").ne("").sum()):
+        slides = count(n, "slide", " holds", " hold")
+        yield f"{slides} further pictures, which are not used (tables/qc.tsv)."
     if len(skipped := used.loc[used["unreadable"] > 0, "unreadable"]):
         tiles = count(int(skipped.sum()), "tile", " was", " were")
         yield f"{tiles} skipped as unreadable, on {count(len(skipped), 'slide')}."

@@ -7,11 +7,10 @@ process.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,25 +20,29 @@ from PIL import Image
 from ..core.errors import SlideError
 from ..core.exclusions import Reason
 from ..imaging.resampling import area_mean
+from . import dicom, levels
+from .pictures import misread, other_pictures, tiff_pictures
 from .resolution import Scale, choose_level, resolve_mpp
+from .thumbnail import render
 from .tiff import VENDORS, TiffTiles, Undecodable
+from .unsupported import COPY_AGAIN, why_unreadable
 
 CACHE_BYTES = 128 * 2**20
 """Decoded slide tiles that OpenSlide keeps, so that a row of patches shares them."""
 
-THUMBNAIL_BLOCK_PX = 2048
-"""Width of the blocks in which a level is read for a thumbnail, in that level's px: bounds
-memory."""
-
 MAX_THUMBNAIL_PX = 2**27
 """At 8 µm/px a whole glass slide has a tenth of this; a file that claims more is damaged."""
+
+UNSCANNED = 255
+"""The grey level of what lies outside the slide or was not scanned."""
+
+PLACES_MPP = 8.0
+"""Scale of the thumbnail on which places are chosen where none has been rendered yet, in µm/px."""
 
 CHECK_PX = 256
 MAX_DIFFERENCE = 1
 """Before a slide's tiles are decoded directly, a square of this width must equal OpenSlide's to
 within this many grey levels, by which two decoders of JPEG 2000 may differ."""
-
-COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
 
 def crashed(path: str | Path, crash: str) -> SlideError:
@@ -56,11 +59,20 @@ def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
     return found
 
 
+def _associated_sizes(properties: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+    """Yield width and height of the label, macro and thumbnail pictures."""
+    for name in properties:
+        if name.startswith("openslide.associated.") and name.endswith(".width"):
+            yield int(properties[name]), int(properties[f"{name.removesuffix('width')}height"])
+
+
 class SlideReader:
     """An open slide, in any format that OpenSlide reads.
 
     Parameters
     ----------
+    path : str or Path
+        A file, or the folder of a slide in DICOM.
     sheet_mpp : float, optional
         µm per level-0 px where the user gives it; it takes precedence over the file.
 
@@ -68,9 +80,24 @@ class SlideReader:
     ----------
     mpp, mpp_source : float, str
         Scale of level 0 and where it comes from (`resolve_mpp`).
+    pictures : list of TiffPicture
+        Those of a TIFF, whether OpenSlide uses them or not.
+    used_pictures : list of TiffPicture
+        Those with the size of level 0: the first is it.
+    other_pictures : str
+        Those that OpenSlide ignores although they are comparable to the slide; empty in most.
+    file : Path
+        What OpenSlide opens: `path`, or a file of that folder.
+    level_sizes : tuple of (int, int)
+        Width and height of each level, whether it is used or not.
     bounds : tuple of int
         x, y, width and height of the part that was scanned, in level-0 px; all of level 0 in most
         formats.
+    passed_over : dict of int to str
+        Levels that are not used because they do not agree with level 0 (`levels`), and why; grows
+        when a level is first wanted.
+    shows_something : bool
+        Whether anything that was read so far was not transparent.
     pixel_source : {"", "tiff tiles", "openslide"}
         What decodes the patches; known once the first has been read.
 
@@ -81,18 +108,32 @@ class SlideReader:
     """
 
     def __init__(self, path: str | Path, sheet_mpp: float | None = None) -> None:
-        self.path = Path(path)
+        self.path = self.file = Path(path)
         slide = self._open()
         self._slide: openslide.OpenSlide | None = slide
         self.properties: Mapping[str, str] = _properties(slide)
+        self.width, self.height = slide.dimensions
+        self.downsamples: tuple[float, ...] = slide.level_downsamples
+        self.level_sizes: tuple[tuple[int, int], ...] = slide.level_dimensions
+        self.pictures = tiff_pictures(self.file)
+        self.used_pictures = [
+            picture
+            for picture in self.pictures
+            if (picture.width, picture.height) == slide.dimensions
+        ]
+        self.other_pictures = ", ".join(
+            picture.words
+            for picture in other_pictures(
+                self.pictures, self.level_sizes, _associated_sizes(self.properties)
+            )
+        )
         try:
+            if reason := misread(self.file, self.pictures, slide.dimensions):
+                raise SlideError(path, reason)
             self.mpp, self.mpp_source = resolve_mpp(path, sheet_mpp, self.properties)
         except SlideError:
             self._close()
             raise
-        self.width, self.height = slide.dimensions
-        self.downsamples: tuple[float, ...] = slide.level_downsamples
-        self._level_dimensions: tuple[tuple[int, int], ...] = slide.level_dimensions
         self.bounds = tuple(
             int(self.properties.get(f"openslide.bounds-{name}", whole))
             for name, whole in (("x", 0), ("y", 0), ("width", self.width), ("height", self.height))
@@ -101,22 +142,31 @@ class SlideReader:
         self.objective_power = self.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
         self.pixel_source = ""
         self._tiles: TiffTiles | None = None
+        self.passed_over = {
+            level: f"{self.width / size[0]:.4g} by {self.height / size[1]:.4g} times smaller"
+            for level, size in enumerate(self.level_sizes)
+            if not levels.sizes_agree((self.width, self.height), size)
+        }
+        self.shows_something = False
+        self._agreeing = {0}
+        self._thumbnails: dict[float, tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = {}
 
     def _open(self) -> openslide.OpenSlide:
-        if not self.path.is_file():
+        if self.path.is_dir():
+            self.file = dicom.file_of(self.path) or self.path
+        if not self.file.is_file():
             code = "slide_not_a_file" if self.path.exists() else "slide_missing"
             remedy = (
                 "Put it there or correct its path in the slide sheet, delete its file in `tiles` "
                 "and run again"
             )
             raise SlideError(self.path, Reason(code, remedy=remedy))
-        if self.path.stat().st_size == 0:
+        if self.file.stat().st_size == 0:
             raise SlideError(self.path, Reason("slide_empty", remedy=COPY_AGAIN))
         try:
-            slide = openslide.OpenSlide(self.path)
+            slide = openslide.OpenSlide(self.file)
         except openslide.OpenSlideError as error:
-            reason = Reason("slide_unreadable", str(error), COPY_AGAIN)
-            raise SlideError(self.path, reason) from error
+            raise SlideError(self.path, why_unreadable(self.file, str(error))) from error
         slide.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
         return slide
 
@@ -143,7 +193,9 @@ class SlideReader:
         A slide coarser than the target raises SlideError: missing detail is not invented.
         """
         needed = target_mpp / self.mpp
-        level = choose_level(self.downsamples, needed, tolerance)
+        level = self._choose_level(needed, tolerance)
+        while level is not None and not self._agrees(level):
+            level = self._choose_level(needed, tolerance)
         if level is None:
             detail = f"{self.mpp:g} µm/px, target {target_mpp:g}"
             remedy = "Raise `tiling: target_mpp` or take the slide out of the slide sheet"
@@ -158,6 +210,65 @@ class SlideReader:
             patch_size_level0=round(read_px * downsample),
             effective_mpp=self.mpp * downsample * read_px / patch_px,
         )
+
+    def _choose_level(self, needed: float, tolerance: float) -> int | None:
+        usable = {
+            level: downsample
+            for level, downsample in enumerate(self.downsamples)
+            if level not in self.passed_over
+        }
+        return choose_level(usable, needed, tolerance)
+
+    def _agrees(self, level: int) -> bool:
+        """Compare a level with level 0 when it is first wanted, and pass over one that differs."""
+        if level in self._agreeing:
+            return True
+        thumbnail, _ = self.thumbnail(PLACES_MPP)  # which may decide about this very level
+        if level not in self._agreeing | self.passed_over.keys():
+            self._compare(level, thumbnail, self.thumbnail_downsample(PLACES_MPP))
+        return level in self._agreeing
+
+    def _compare(self, level: int, thumbnail: npt.NDArray[np.uint8], downsample: float) -> None:
+        """Compare a level with level 0 where a thumbnail shows most."""
+        left, top = self.bounds[:2]
+        places = [
+            (left + round((x + 0.5) * downsample), top + round((y + 0.5) * downsample))
+            for x, y in levels.places(thumbnail).tolist()
+        ]
+        if levels.pictures_agree(self._match(level, *place) for place in places):
+            self._agreeing.add(level)
+        else:
+            self.passed_over[level] = "shows another picture than level 0"
+
+    def passed_over_in_words(self) -> str:
+        """Return a line about the levels that are not used, "" if there are none."""
+        return "; ".join(
+            f"level {level} ({' × '.join(map(str, self.level_sizes[level]))} px): {why}"
+            for level, why in sorted(self.passed_over.items())
+        )
+
+    def _match(self, level: int, x: int, y: int) -> bool | None:
+        """Compare the level with level 0 around a place (level-0 px); None if that cannot be."""
+        downsample = self.downsamples[level]
+        size, margin = levels.window_px(downsample), levels.SEARCH_PX
+        # On a pixel of the level, and inside it: beyond its edges all levels are white.
+        left, top = (
+            round(min(max(place / downsample - size / 2, 0), max(whole - size, 0)))
+            for place, whole in zip((x, y), self.level_sizes[level], strict=True)
+        )
+
+        def at(column: int, row: int) -> tuple[int, int]:
+            return round(column * downsample), round(row * downsample)
+
+        side = max(size, round(size * downsample))
+        try:
+            level0 = np.asarray(self.read(*at(left, top), 0, side, side))
+            around = self.read(
+                *at(left - margin, top - margin), level, size + 2 * margin, size + 2 * margin
+            )
+        except SlideError:
+            return None
+        return levels.matches(area_mean(level0, (size, size)), np.asarray(around))
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> Image.Image:
         """Read an RGB rectangle of a level; what is outside the slide or was not scanned is white.
@@ -176,9 +287,11 @@ class SlideReader:
             reason = Reason("slide_region_unreadable", detail, COPY_AGAIN)
             raise SlideError(self.path, reason) from error
         alpha = region.getchannel("A")
-        if alpha.getextrema() == (255, 255):
+        least, most = cast("tuple[int, int]", alpha.getextrema())
+        self.shows_something |= most > 0
+        if least == 255:
             return region.convert("RGB")
-        white = Image.new("RGB", region.size, (255, 255, 255))
+        white = Image.new("RGB", region.size, (UNSCANNED,) * 3)
         white.paste(region, mask=alpha)
         return white
 
@@ -212,7 +325,7 @@ class SlideReader:
             except SlideError:
                 return  # likewise
             with suppress(Undecodable):
-                self._tiles = TiffTiles(self.path, self._level_dimensions)
+                self._tiles = TiffTiles(self.file, self.level_sizes)
                 difference = np.abs(self._tiles.read(x, y, 0, *size) - expected)
                 if difference.max() <= MAX_DIFFERENCE:
                     self.pixel_source = "tiff tiles"
@@ -222,6 +335,9 @@ class SlideReader:
 
     def thumbnail(self, mpp: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Render the scanned part at `mpp` µm/px (the slide's own if coarser), block by block.
+
+        The level that is read is first compared with level 0 in the places where this picture shows
+        most; a level that differs is passed over.
 
         Returns
         -------
@@ -236,46 +352,21 @@ class SlideReader:
             If no block can be read.
         """
         downsample = self.thumbnail_downsample(mpp)
-        left, top, width, height = self.bounds
+        width, height = self.bounds[2:]
         out_width, out_height = (max(1, int(size / downsample)) for size in (width, height))
         if out_width * out_height > MAX_THUMBNAIL_PX:
             detail = f"{width} × {height} px at {self.mpp:g} µm/px"
             scale = "Correct the scale in the slide sheet's column `mpp`"
             reason = Reason("too_large", detail, f"{scale}, or raise `tiling: thumbnail_mpp`")
             raise SlideError(self.path, reason)
-        level = choose_level(self.downsamples, downsample, 0.0) or 0
-        factor = downsample / self.downsamples[level]
-        block = max(1, int(THUMBNAIL_BLOCK_PX / factor))
-        thumbnail = np.full((out_height, out_width, 3), 255, np.uint8)
-        readable = np.ones((out_height, out_width), bool)
-        failure = None
-        for row in range(0, out_height, block):
-            for column in range(0, out_width, block):
-                rows = min(block, out_height - row)
-                columns = min(block, out_width - column)
-                # The block's edges fall between pixels of the level: read outwards, resample the
-                # exact box.
-                x0, y0 = column * factor, row * factor
-                x1, y1 = x0 + columns * factor, y0 + rows * factor
-                first_x, first_y = int(x0), int(y0)
-                here = slice(row, row + rows), slice(column, column + columns)
-                try:
-                    region = self.read(
-                        left + round(first_x * self.downsamples[level]),
-                        top + round(first_y * self.downsamples[level]),
-                        level,
-                        math.ceil(x1) - first_x,
-                        math.ceil(y1) - first_y,
-                    )
-                except SlideError as error:
-                    failure = error
-                    readable[here] = False
-                    continue
-                box = (x0 - first_x, y0 - first_y, x1 - first_x, y1 - first_y)
-                thumbnail[here] = area_mean(np.asarray(region), (columns, rows), box)
-        if failure is not None and not readable.any():
-            raise failure
-        return thumbnail, readable
+        while mpp not in self._thumbnails:
+            level = self._choose_level(downsample, 0.0) or 0
+            thumbnail, readable = render(self, level, downsample, (out_width, out_height))
+            if level not in self._agreeing:
+                self._compare(level, thumbnail, downsample)
+            if level in self._agreeing:
+                self._thumbnails[mpp] = thumbnail, readable
+        return self._thumbnails[mpp]
 
     def thumbnail_downsample(self, mpp: float) -> float:
         """Level-0 px per px of the thumbnail at `mpp`."""

@@ -6,7 +6,8 @@ Scale is continuous: it is always micrometres per pixel (`mpp`), never a magnifi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -81,51 +82,77 @@ def resolve_mpp(
     Raises
     ------
     SlideError
-        If no source gives a scale, or the first that does is implausible or anisotropic.
+        If no source gives a scale, or the first that does is implausible; and if the pixels are not
+        square, which no one scale can mend.
+    """
+    given = sheet_mpp is not None and not math.isnan(sheet_mpp)
+    try:
+        x, y, source = _stated_mpp(properties)
+    except ValueError as error:
+        if not given:
+            raise SlideError(path, Reason("mpp_implausible", str(error), _REMEDY)) from None
+        x, y, source = math.nan, math.nan, ""
+    if all(map(_is_plausible, (x, y))) and max(x / y, y / x) - 1 > MAX_ANISOTROPY:
+        across, down = min(x / y, 1), min(y / x, 1)
+        px_per_mm = f"{1000 / max(x, y):.6g}"
+        resize = (
+            f"`vips resize {shlex.quote(Path(path).name)} "
+            f"'OUT.tif[tile,pyramid,bigtiff,xres={px_per_mm},yres={px_per_mm}]' "
+            f"{across:.6g} --vscale {down:.6g}`"
+        )
+        remedy = f"Make its pixels square ({resize}); if only its header is wrong, correct that"
+        found = f"{x:g} × {y:g} µm/px, {source}"
+        raise SlideError(path, Reason("pixels_not_square", found, remedy))
+    if given:
+        x = y = float(sheet_mpp or math.nan)
+        source = "sheet"
+    if not source:
+        detail = "neither the sheet, the header nor the TIFF resolution tags give one"
+        raise SlideError(path, Reason("no_mpp", detail, _REMEDY))
+    if not all(map(_is_plausible, (x, y))):
+        low, high = MPP_RANGE
+        detail = f"{x:g} × {y:g} µm/px, {source}; outside {low:g}–{high:g}"
+        raise SlideError(path, Reason("mpp_implausible", detail, _REMEDY))
+    return (x + y) / 2, source
+
+
+def _is_plausible(mpp: float) -> bool:
+    return MPP_RANGE[0] <= mpp <= MPP_RANGE[1]
+
+
+def _stated_mpp(properties: Mapping[str, str]) -> tuple[float, float, str]:
+    """Return the scales of x and y that a slide states, and where; NaN and "" if it states none.
+
+    Raises ValueError if a property is not a number.
     """
 
     def number(name: str, default: float = math.nan) -> float:
         try:
             return float(properties.get(name, default))
         except ValueError:
-            detail = f"its property {name} is {properties[name]!r}, not a number"
-            raise SlideError(path, Reason("mpp_implausible", detail, _REMEDY)) from None
+            raise ValueError(f"its property {name} is {properties[name]!r}, not a number") from None
 
-    unit_um = _TIFF_UNITS_UM.get(properties.get("tiff.ResolutionUnit", ""))
-    if sheet_mpp is not None and not math.isnan(sheet_mpp):
-        x, y, source = sheet_mpp, sheet_mpp, "sheet"
-    elif openslide.PROPERTY_NAME_MPP_X in properties:
+    if openslide.PROPERTY_NAME_MPP_X in properties:
         x = number(openslide.PROPERTY_NAME_MPP_X)
-        y = number(openslide.PROPERTY_NAME_MPP_Y, x)
         # OpenSlide itself takes the scale of a plain TIFF from the resolution tags.
         plain = properties.get(openslide.PROPERTY_NAME_VENDOR) == "generic-tiff"
-        source = "tiff resolution" if plain else "header"
-    elif unit_um and "tiff.XResolution" in properties:
-        per_unit = number("tiff.XResolution")
-        x = unit_um / (per_unit or math.nan)
-        y = unit_um / (number("tiff.YResolution", per_unit) or math.nan)
-        source = "tiff resolution"
-    else:
-        detail = "neither the sheet, the header nor the TIFF resolution tags give one"
-        raise SlideError(path, Reason("no_mpp", detail, _REMEDY))
-    found = f"{x:g} × {y:g} µm/px, {source}"
-    low, high = MPP_RANGE
-    if not all(low <= mpp <= high for mpp in (x, y)):
-        detail = f"{found}; outside {low:g}–{high:g}"
-        raise SlideError(path, Reason("mpp_implausible", detail, _REMEDY))
-    if max(x / y, y / x) - 1 > MAX_ANISOTROPY:
-        raise SlideError(path, Reason("pixels_not_square", found, _REMEDY))
-    return (x + y) / 2, source
+        return x, number(openslide.PROPERTY_NAME_MPP_Y, x), "tiff resolution" if plain else "header"
+    unit_um = _TIFF_UNITS_UM.get(properties.get("tiff.ResolutionUnit", ""))
+    if unit_um and "tiff.XResolution" in properties:
+        x = number("tiff.XResolution")
+        y = number("tiff.YResolution", x)
+        return unit_um / (x or math.nan), unit_um / (y or math.nan), "tiff resolution"
+    return math.nan, math.nan, ""
 
 
-def choose_level(downsamples: Sequence[float], needed: float, tolerance: float) -> int | None:
-    """Choose the pyramid level to read, given its levels' downsamples and the one `needed`.
+def choose_level(downsamples: Mapping[int, float], needed: float, tolerance: float) -> int | None:
+    """Choose the pyramid level to read, given the downsamples of the levels and the one `needed`.
 
     It is the nearest within the tolerance (relative), else the coarsest one finer than needed, else
     None.
     """
-    nearest = min(range(len(downsamples)), key=lambda level: abs(downsamples[level] / needed - 1))
+    nearest = min(downsamples, key=lambda level: abs(downsamples[level] / needed - 1))
     if abs(downsamples[nearest] / needed - 1) <= tolerance:
         return nearest
-    finer = [level for level, downsample in enumerate(downsamples) if downsample <= needed]
+    finer = [level for level, downsample in downsamples.items() if downsample <= needed]
     return max(finer, key=lambda level: downsamples[level]) if finer else None

@@ -13,7 +13,8 @@ from ..core.errors import SlideError
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
 from ..study.parameters import TilingParameters
-from .reader import SlideReader, crashed
+from .appearance import why_no_section
+from .reader import UNSCANNED, SlideReader, crashed
 from .resolution import Scale
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
 
@@ -79,6 +80,7 @@ def tile_slide(
         The signal by which reading the slide ended a process: it is not opened again.
     """
     attrs = {"slide": slide, **NOT_EXCLUDED, **parameters.as_params(), "tissue_method": METHOD}
+    attrs |= {"levels_passed_over": "", "other_pictures": ""}
     coords = np.empty((0, 2), np.int32)
     conventions: dict[str, object] = {"name": slide}
     fractions = np.empty(0, np.float32)
@@ -95,6 +97,7 @@ def tile_slide(
                 "level0_height": reader.height,
                 "bounds": reader.bounds,
                 "objective_power": reader.objective_power,
+                "other_pictures": reader.other_pictures,
                 "vendor": reader.vendor,
             }
             scale = reader.scale(
@@ -105,6 +108,7 @@ def tile_slide(
             attrs |= asdict(scale)
             conventions |= clam_and_trident(reader, scale, parameters.stride_px)
             thumbnail, readable = reader.thumbnail(parameters.thumbnail_mpp)
+            attrs["levels_passed_over"] = reader.passed_over_in_words()
             downsample = reader.thumbnail_downsample(parameters.thumbnail_mpp)
             mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
             attrs |= {
@@ -113,6 +117,10 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
+            seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
+            has_tissue = bool((mask & readable).any())
+            if reason := why_no_section(seen, reader.path, reader.used_pictures, has_tissue):
+                raise SlideError(slide_path, reason)
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
             candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T

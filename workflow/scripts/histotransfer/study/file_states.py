@@ -45,3 +45,17 @@ def state_of(place: str, patterns: Sequence[str] = ()) -> str:
     if Path(place).is_dir():
         return files_state(files_meant(place, patterns))
     return file_state(place)
+
+
+def slide_state(path: str | Path) -> str:
+    """Return the state of a slide: its file, or all files of a folder of DICOM.
+
+    The folder of a MIRAX slide, which has its name, counts too.
+    """
+    place = Path(path)
+    parts = [place, place.with_suffix("")] if place.suffix.lower() == ".mrxs" else [place]
+    folders = [part for part in parts if part.is_dir()]
+    if not folders:
+        return file_state(place)
+    inside = [file for folder in folders for file in folder.iterdir() if file.is_file()]
+    return files_state([*inside, *(part for part in parts if part.is_file())])

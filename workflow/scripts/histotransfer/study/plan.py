@@ -23,7 +23,7 @@ from .config import (
     sheet_files,
 )
 from .extractors import extractors
-from .file_states import file_state, files_state, state_of
+from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     EncodingParameters,
     ExtractionParameters,
@@ -200,14 +200,14 @@ class StudyPlan:
         return self.slide(name).path if made else []
 
     def slide_state(self, name: str) -> str:
-        """Return a slide's size and time of change, so that another file there is noticed.
+        """Return a slide's state (`state_of`), so that another file there is noticed.
 
         Of a fetched slide it is the digest, because the file comes and goes.
         """
         slide = self.slide(name)
         if name in self.fetched_slides:
             return slide.md5
-        return "" if self.is_simulated else file_state(slide.path)
+        return "" if self.is_simulated else slide_state(slide.path)
 
     def warnings_of_copies(self) -> list[tuple[str, str]]:
         """Return headlines and texts about slides that seem to be copies of one."""

@@ -1,0 +1,174 @@
+"""Files that OpenSlide does not open: what they are, and how they become slides."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.exclusions import Reason
+from .pictures import TILED, TiffPicture, tiff_pictures
+
+COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
+
+HEAD_BYTES = 2048
+
+READ = frozenset(
+    {"NONE", "LZW", "PACKBITS", "JPEG", "ADOBE_DEFLATE", "DEFLATE"}
+    | {"APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"}  # in Aperio's files
+)
+"""The compressions that OpenSlide reads, by tifffile's names."""
+
+OF_GDAL = frozenset({"JPEGXL", "JPEGXL_DNG", "LERC"})
+OF_BIOFORMATS = frozenset({"JPEGXR", "JPEGXR_NDPI", "PNG"})
+"""Compressions that libvips does not read, by what reads them."""
+
+VIPS = f"Convert it with libvips: `vips copy {{file}} '{TILED}'`"
+BIOFORMATS = (
+    "Convert it with Bio-Formats: "
+    "`bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {file} OUT.ome.tif`"
+)
+GDAL = (
+    "Convert it with GDAL: "
+    "`gdal_translate -co TILED=YES -co BIGTIFF=YES -co COMPRESS=JPEG {file} OUT.tif`"
+)
+ISYNTAX = "Export it as TIFF from Philips' software, or convert it with libisyntax or isyntax2raw"
+EXPORT = "Export it as SVS, TIFF or DICOM with the scanner's software"
+UNPACK = "Unpack it, and write the path of the slide in the slide sheet"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file, told by bytes at an offset, and what to do about it."""
+
+    offset: int
+    magic: bytes
+    name: str
+    remedy: str
+
+
+KINDS = (
+    Kind(4, b"jP  \r\n", "a JPEG 2000 file", VIPS),
+    Kind(0, b"\xff\x4f\xff\x51", "a JPEG 2000 file", VIPS),
+    Kind(4, b"JXL \r\n", "a JPEG XL file", VIPS),
+    Kind(0, b"\xff\x0a", "a JPEG XL file", VIPS),
+    Kind(0, b"\xff\xd8\xff", "a JPEG file", VIPS),
+    Kind(0, b"\x89PNG\r\n", "a PNG file", VIPS),
+    Kind(8, b"WEBP", "a WebP file", VIPS),
+    Kind(4, b"ftyp", "a HEIF or AVIF file", VIPS),
+    Kind(0, b"BM", "a BMP file", VIPS),
+    Kind(0, b"GIF8", "a GIF file", VIPS),
+    Kind(0, b"ZISRAWFILE", "a Zeiss CZI file", BIOFORMATS),
+    Kind(0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE file, such as Zeiss ZVI", BIOFORMATS),
+    Kind(0, b"\xda\xce\xbe\x0a", "a Nikon ND2 file", BIOFORMATS),
+    Kind(0, b"SIS\x00", "an Olympus ETS file", BIOFORMATS),
+    Kind(0, b"\x70\x00\x00\x00", "a Leica LIF file", BIOFORMATS),
+    Kind(0, b"\x89HDF\r\n", "an HDF5 file", BIOFORMATS),
+    Kind(0, b"<DataObject", "a Philips iSyntax file", ISYNTAX),
+    Kind(0, b"PK\x03\x04", "a ZIP archive", UNPACK),
+    Kind(0, b"\x1f\x8b", "a gzip archive", UNPACK),
+    Kind(0, b"BZh", "a bzip2 archive", UNPACK),
+    Kind(0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
+    Kind(0, b"Rar!", "a RAR archive", UNPACK),
+    Kind(257, b"ustar", "a tar archive", UNPACK),
+    Kind(0, b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file: `git lfs pull`"),
+)  # fmt: skip
+
+BY_ENDING = {
+    ".isyntax": ("a Philips iSyntax file", ISYNTAX),
+    ".i2syntax": ("a Philips iSyntax file", ISYNTAX),
+    ".vsi": ("an Olympus VSI file", BIOFORMATS),
+    **dict.fromkeys(
+        (".kfb", ".sdpc", ".tmap", ".mdsx", ".ibl", ".tron"),
+        ("in a format of one maker", EXPORT),
+    ),
+}
+"""Kinds that only the file's name gives away."""
+
+
+def why_unreadable(path: Path, message: str) -> Reason:
+    """Return why OpenSlide, which says `message`, does not open a file.
+
+    `slide_unsupported` if the file is intact but of another kind, `slide_incomplete` if others that
+    belong to it are missing, else `slide_unreadable`.
+    """
+    file = shlex.quote(path.name)
+    if missing := _missing_companion(path):
+        remedy = f"Copy {missing} beside it"
+        return Reason("slide_incomplete", f"{missing} is missing", remedy)
+    with path.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+    if b"<DataObject" in head:
+        head = head[head.index(b"<DataObject") :]
+    if head[128:132] == b"DICM":
+        remedy = f"{COPY_AGAIN}; if it is intact: {BIOFORMATS.format(file=file)}"
+        return Reason("slide_unreadable", f"a DICOM file: {message}", remedy)
+    for kind in KINDS:
+        if head[kind.offset :].startswith(kind.magic):
+            return Reason("slide_unsupported", kind.name, kind.remedy.format(file=file))
+    if path.suffix.lower() in BY_ENDING:
+        name, remedy = BY_ENDING[path.suffix.lower()]
+        return Reason("slide_unsupported", name, remedy.format(file=file))
+    if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        return Reason("slide_unreadable", "a web page", COPY_AGAIN)
+    return why_unsupported(path, message) or Reason("slide_unreadable", message, COPY_AGAIN)
+
+
+def _missing_companion(path: Path) -> str:
+    """Name what must lie beside the file and does not, "" if nothing is known to be missing."""
+    if path.suffix.lower() == ".mrxs":
+        folder = path.with_suffix("")
+        index = folder / "Slidedat.ini"
+        return "" if index.is_file() else f"the folder {folder.name} with its Slidedat.ini"
+    if path.suffix.lower() in (".vms", ".vmu"):
+        lines = path.read_bytes()[:HEAD_BYTES].decode("latin-1").splitlines()
+        named = [value.strip() for _, _, value in (line.partition("=") for line in lines)]
+        named = [name for name in named if name.lower().endswith((".jpg", ".opt", ".ngr"))]
+        return next((name for name in named if not (path.parent / name).is_file()), "")
+    return ""
+
+
+def why_unsupported(path: Path, message: str) -> Reason | None:
+    """Return how an intact TIFF differs from those that OpenSlide reads; None if it does not.
+
+    `message` is what OpenSlide says of it.
+    """
+    pictures = tiff_pictures(path)
+    if not pictures or max(picture.end for picture in pictures) > path.stat().st_size:
+        return None
+    largest = max(pictures, key=lambda picture: picture.area)
+    if largest.compression.isdigit():
+        return None  # no program knows it: the tag is damaged
+    differences = list(_differences(largest, message))
+    if largest.page > 1 and not pictures[0].is_tiled and not differences:
+        differences = ["the first page is another picture and not tiled"]
+    if not differences:
+        return None
+    file, source = shlex.quote(path.name), largest.source(path)
+    if largest.bits == 16:
+        remedy = f"Convert it with libvips: `vips cast {source} '{TILED}' uchar --shift`"
+    elif largest.bits != 8:
+        remedy = "Save it as a tiled TIFF of 8 bits per colour"
+    elif largest.compression in OF_GDAL:
+        remedy = GDAL.format(file=file)
+    elif largest.compression in OF_BIOFORMATS:
+        remedy = BIOFORMATS.format(file=file)
+    else:
+        remedy = VIPS.format(file=source)
+    return Reason("slide_unsupported", f"{largest.words}: {', '.join(differences)}", remedy)
+
+
+def _differences(picture: TiffPicture, message: str) -> Iterator[str]:
+    if not picture.is_tiled:
+        yield "stored in strips, not in tiles"
+    if picture.compression not in READ or "compression" in message.lower():
+        yield f"compressed as {picture.compression}"
+    if picture.bits != 8:
+        yield f"{picture.bits} bits per colour"
+    if picture.samples == 1:
+        yield "one colour only"
+    if picture.is_planar and picture.samples > 1:
+        yield "each colour stored apart"
+    if picture.photometric not in ("RGB", "YCBCR", "MINISBLACK"):
+        yield f"colours as {picture.photometric}"
