@@ -30,6 +30,9 @@ patch's stain could not be estimated, and the config excludes such patches."""
 REASONS = {name: value for value, name in enumerate(COLOURS)}
 """The number that stands for each verdict in a file: its place in `COLOURS`."""
 
+OF_THE_SLIDE = ("tissue_mm2", "bounds", "level0_width", "level0_height")
+"""Attributes of the tiles that the verdicts keep: the frame in which their coordinates lie."""
+
 
 def judge(
     measured: Mapping[str, npt.NDArray[Any]],
@@ -76,7 +79,7 @@ def judge_slide(
         open_store(tiles_path, "tiles/1", slide=slide) as tiles,
         open_store(metrics_path, "metrics/1", slide=slide) as store,
     ):
-        tissue_mm2, attrs = tiles.attrs.get("tissue_mm2", ""), dict(store.attrs)
+        attrs = dict(store.attrs) | {name: tiles.attrs.get(name, "") for name in OF_THE_SLIDE}
         measured = {name: store[name][:] for name in (*metrics.NAMES, "unreadable", "stored")}
         # A slide that failed after tiling has tiles and no metrics; its overview shows no verdicts.
         coords = tiles["coords"][: len(measured["stored"])]
@@ -85,7 +88,7 @@ def judge_slide(
     )
     for name in ("schema", "histotransfer_version"):  # of the metrics; the verdicts get their own
         del attrs[name]
-    attrs |= {**parameters.as_params(), "tissue_mm2": tissue_mm2}
+    attrs |= parameters.as_params()
     with create_store(qc_path, "qc/1", attrs) as store:
         store["coords"] = coords
         for name, values in measured.items():
