@@ -2,7 +2,8 @@
 
 CLAM and TRIDENT write `features` (n, d), some versions (1, n, d), with `coords` (n, 2) in pixels of
 level 0; STAMP writes `feats` with `coords` in µm. A slide that cannot be used is listed with the
-reason and left out; only a folder or a table without a usable row is an error.
+reason and left out; only a folder or a table without a usable row is an error. `coordinates` finds
+out which tiles the patches are.
 """
 
 from __future__ import annotations
@@ -23,17 +24,23 @@ from ..core.errors import HistotransferError, one_line
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.tables import UNREADABLE, TableSchema, write_table
 from ..study.parameters import PoolingParameters
-from .pooling import kept_tiles, write_patients, write_pooled
+from . import coordinates
+from .coordinates import Coords
+from .pooling import write_patients, write_pooled
 
 DATASETS = ("features", "feats")
 USED = TableSchema.of(
-    "external", "text: item what", "integer: n_patches n_pooled", "text: qc code detail remedy"
+    "external",
+    "text: item what",
+    "integer: n_patches n_repeated n_pooled",
+    "text: qc coords code detail remedy",
 )
-"""A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
-where the item is left out or a patient."""
+"""A row per slide or patient (`what`). `n_repeated` patches are listed before with the same place
+and features, and pooled once. `qc` is ``applied``, ``applied by area``, ``other patches``
+(`coordinates.verdict`) or ``off``, and `coords` how the coordinates were read; both are empty where
+the item is left out or a patient."""
 
 Features = npt.NDArray[np.floating]
-Coords = npt.NDArray[np.float64]
 
 
 class Unusable(Exception):
@@ -56,9 +63,9 @@ def pool_folder(
 ) -> None:
     """Pool a folder of external feature files, one per slide of the sheet.
 
-    Their patches need not be ours. Where every patch of a slide is one of the tiles that quality
-    control judged, its verdict applies; otherwise all patches of the slide count, and the table
-    (`USED`, a row per slide) says so.
+    Their patches need not be ours. Quality control's verdict on the tiles applies to the same
+    squares, and by area to others; where a file does not say where its patches lie, all of them
+    count. The table (`USED`, a row per slide) says which it was.
 
     Parameters
     ----------
@@ -83,13 +90,24 @@ def pool_folder(
             except Unusable as error:
                 listed.append(_row(slide, "slide", error.reason))
                 continue
-            mask, qc = np.ones(len(features), dtype=bool), "off"
+            mask, qc, reading = np.ones(len(features), dtype=bool), "off", ""
+            repeated = np.zeros(len(features), dtype=bool)
+            if coords is not None:
+                repeated = coordinates.repeats(coords, features)
             if parameters.apply_qc:
-                tiles = kept_tiles(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
-                mask, qc = _verdict(coords, tiles, len(features))
+                judged = coordinates.read_judged(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
+                placed = coordinates.Placed(None, None, "none")
+                if coords is not None:
+                    attrs = coordinates.read_attrs(Path(folder, f"{slide}.h5"))
+                    placed = coordinates.place(coords, attrs, judged)
+                mask, qc = coordinates.verdict(placed, judged, len(features))
+                reading = placed.reading
+            mask &= ~repeated
             none_passes = Reason("no_patch_passes_qc", remedy=f"Look at qc/{slide}.png")
             reason = None if mask.any() else none_passes
-            listed.append(_row(slide, "slide", reason, len(features), int(mask.sum()), qc=qc))
+            counts = len(features), int(mask.sum())
+            row = _row(slide, "slide", reason, *counts, qc=qc)
+            listed.append(row | {"n_repeated": int(repeated.sum()), "coords": reading})
             yield slide, features[mask]
 
     write_pooled(usable(), patients, out_path, extractor=extractor, parameters=parameters)
@@ -109,6 +127,7 @@ def pool_folder(
 def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = "") -> dict[str, Any]:
     n_patches, n_pooled = counts or (0, 0)
     row = {"item": item, "what": what, "n_patches": n_patches, "n_pooled": n_pooled, "qc": qc}
+    row |= {"n_repeated": 0, "coords": ""}
     return row | (reason.as_row() if reason else NOT_EXCLUDED)
 
 
@@ -176,16 +195,6 @@ def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
         raise Unusable(code, f"{name} is {dataset.dtype}", "Store a dataset of numbers")
     values = np.asarray(dataset[()])
     return values[0] if values.ndim == 3 and len(values) == 1 else values
-
-
-def _verdict(
-    coords: Coords | None, tiles: Mapping[tuple[int, int], bool], count: int
-) -> tuple[npt.NDArray[np.bool_], str]:
-    """Apply quality control's verdict where every patch is one of its tiles."""
-    corners = [] if coords is None else list(map(tuple, coords.tolist()))
-    if corners and all(corner in tiles for corner in corners):
-        return np.array([tiles[corner] for corner in corners]), "applied"
-    return np.ones(count, dtype=bool), "other patches"
 
 
 def pool_table(
