@@ -15,6 +15,7 @@ from ..core.exclusions import COLUMNS, Reason
 from ..core.hdf5 import create_store, open_store
 from ..core.streams import stream
 from ..imaging import stain
+from ..imaging.artefacts import stained
 from ..imaging.codecs import encode
 from ..imaging.optical_density import optical_density
 from ..slides.reader import SlideReader, crashed
@@ -150,7 +151,7 @@ class _Normaliser:
         pixels = [stain.sample_pixels(image, random) for image in images]
         sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
         try:
-            found = stain.fit(sample[~metrics.is_pen(optical_density(sample))])
+            found = stain.fit(stained(sample))
         except stain.DegenerateStain as error:
             if self.parameters.stain_fallback == "exclude":
                 remedy = "Look at its overview, or set `stain: fallback: none` to use it as it is"
@@ -174,7 +175,7 @@ class _Normaliser:
         matrix = self._matrix
         if self.per_patch and self.reference is not None:
             try:
-                found = stain.fit(image.reshape(-1, 3))
+                found = stain.fit(stained(image.reshape(-1, 3)))
             except stain.DegenerateStain:
                 self.attrs["stain_degenerate"] += 1
                 return None if self.parameters.stain_fallback == "exclude" else image
