@@ -12,6 +12,7 @@ from ..core.crashes import isolated
 from ..core.errors import SlideError
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
+from ..imaging.glass import coloured_glass
 from ..study.parameters import TilingParameters
 from .reader import SlideReader, crashed
 from .resolution import Scale
@@ -113,6 +114,13 @@ def tile_slide(
                 "tissue_threshold": threshold,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
+            if glass := coloured_glass(thumbnail, readable):
+                detail = f"glass is red {glass[0]}, green {glass[1]}, blue {glass[2]}"
+                remedy = (
+                    "Look at its overview; if the colours are wrong, convert the slide again with "
+                    "the colour model (such as YCbCr) of its original"
+                )
+                raise SlideError(slide_path, Reason("glass_not_grey", detail, remedy))
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
             candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
