@@ -104,11 +104,13 @@ def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
             "mpp_source": ["sheet", "header", "sheet", "sheet"],
             "unreadable": [0, 2, 3, 9],
             "stain_degenerate": [1, 0, 0, np.nan],
+            "scale_doubts": ["", "a 20× objective", None, None],
             "n_patches": [10, 10, 10, 0],
         }
     )
     assert list(taken_on_trust(qc)) == [
         "The scale of 2 slides comes from the slide sheet, not from the header.",
+        "1 slide has a scale that objective or nuclei speak against (tables/qc.tsv).",
         "5 tiles were skipped as unreadable, on 2 slides.",
         "The stain of 1 slide could not be estimated and was not normalised.",
     ]

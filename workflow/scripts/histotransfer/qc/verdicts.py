@@ -30,7 +30,14 @@ patch's stain could not be estimated, and the config excludes such patches."""
 REASONS = {name: value for value, name in enumerate(COLOURS)}
 """The number that stands for each verdict in a file: its place in `COLOURS`."""
 
-OF_THE_SLIDE = ("tissue_mm2", "bounds", "level0_width", "level0_height", "stride_px")
+OF_THE_SLIDE = (
+    "tissue_mm2",
+    "bounds",
+    "level0_width",
+    "level0_height",
+    "stride_px",
+    "scale_doubts",
+)
 """Attributes of the tiles that the verdicts keep: the frame and grid in which their tiles lie."""
 
 

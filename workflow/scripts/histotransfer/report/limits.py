@@ -66,6 +66,9 @@ def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
     used = qc[qc["n_patches"] > 0]
     if n := int((used["mpp_source"] == "sheet").sum()):
         yield f"The scale of {count(n, 'slide')} comes from the slide sheet, not from the header."
+    if n := int(qc["scale_doubts"].fillna("").ne("").sum()):
+        slides = count(n, "slide", " has", " have")
+        yield f"{slides} a scale that objective or nuclei speak against (tables/qc.tsv)."
     if len(skipped := used.loc[used["unreadable"] > 0, "unreadable"]):
         tiles = count(int(skipped.sum()), "tile", " was", " were")
         yield f"{tiles} skipped as unreadable, on {count(len(skipped), 'slide')}."

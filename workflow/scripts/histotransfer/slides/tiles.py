@@ -14,6 +14,7 @@ from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
 from ..imaging.glass import coloured_glass
 from ..study.parameters import TilingParameters
+from .plausibility import scale_doubts
 from .reader import SlideReader, crashed
 from .resolution import Scale
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
@@ -80,6 +81,7 @@ def tile_slide(
         The signal by which reading the slide ended a process: it is not opened again.
     """
     attrs = {"slide": slide, **NOT_EXCLUDED, **parameters.as_params(), "tissue_method": METHOD}
+    attrs["scale_doubts"] = ""
     coords = np.empty((0, 2), np.int32)
     conventions: dict[str, object] = {"name": slide}
     fractions = np.empty(0, np.float32)
@@ -127,6 +129,7 @@ def tile_slide(
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= parameters.min_tissue_fraction
             coords, fractions = candidates[enough], covered[enough]
+            attrs["scale_doubts"] = scale_doubts(reader, coords)
             if not len(coords):
                 needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
                 detail = f"{needed:.0%} needed; {found:g} mm² on the slide"
