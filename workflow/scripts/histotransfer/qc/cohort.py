@@ -23,7 +23,7 @@ QC = TableSchema.of(
     "text: pixel_source stain_status stain_detail",
     "integer: stain_degenerate",
     "number: stain_clipped_fraction",
-    "text: scale_doubts",
+    "text: icc_profile icc_status scale_doubts",
     "text: code detail remedy",
     "integer: n_patches",
 )

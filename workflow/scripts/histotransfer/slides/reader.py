@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import openslide
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ..core.errors import SlideError
 from ..core.exclusions import Reason
@@ -56,6 +56,14 @@ def _properties(slide: openslide.OpenSlide) -> dict[str, str]:
     return found
 
 
+def _icc_profile(slide: openslide.OpenSlide) -> bytes | None:
+    try:
+        profile = slide.color_profile
+        return None if profile is None else bytes(profile.tobytes())
+    except (OSError, ImageCms.PyCMSError):
+        return b""
+
+
 class SlideReader:
     """An open slide, in any format that OpenSlide reads.
 
@@ -71,6 +79,8 @@ class SlideReader:
     bounds : tuple of int
         x, y, width and height of the part that was scanned, in level-0 px; all of level 0 in most
         formats.
+    icc_profile : bytes or None
+        The colour profile that the file carries; b"" where it cannot be read.
     pixel_source : {"", "tiff tiles", "openslide"}
         What decodes the patches; known once the first has been read.
 
@@ -99,6 +109,7 @@ class SlideReader:
         )
         self.vendor = self.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
         self.objective_power = self.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
+        self.icc_profile = _icc_profile(slide)
         self.pixel_source = ""
         self._tiles: TiffTiles | None = None
 
