@@ -109,6 +109,11 @@ BROKEN = {
         "coords_wrong",
         "2 patches, coords of shape (3, 2)",
     ),
+    "coords that are not finite": (
+        lambda p: write_h5(p, np.zeros((3, 4)), coords=np.full((3, 2), np.nan)),
+        "coords_wrong",
+        "3 of 3 are not finite",
+    ),
     "not HDF5": (lambda p: p.write_text("features"), "features_unreadable", "file signature"),
 }
 

@@ -59,16 +59,6 @@ class Judged(NamedTuple):
     attrs: Mapping[str, Any]
 
 
-def read_attrs(path: str | Path) -> dict[str, Any]:
-    """Return the attributes of a feature file and, over them, those of its `coords`.
-
-    ``dataset`` is the name of its features.
-    """
-    with h5py.File(path, "r") as file:
-        name = "features" if "features" in file else "feats"
-        return dict(file.attrs) | dict(file["coords"].attrs) | {"dataset": name}
-
-
 def read_judged(path: str | Path, *, slide: str) -> Judged:
     """Read a slide's verdicts (`qc/1`)."""
     with open_store(path, "qc/1", slide=slide) as store:
@@ -83,6 +73,8 @@ def read_judged(path: str | Path, *, slide: str) -> Judged:
 
 def place(coords: Coords, attrs: Mapping[str, Any], judged: Judged) -> Placed:
     """Find out which squares of level 0 the coordinates (n, 2) of a feature file stand for.
+
+    `attrs` are the file's and, over them, those of its `coords`; ``dataset`` names its features.
 
     The first that applies: a `unit`, or a size in µm (STAMP); a size at level 0 (TRIDENT); a size
     with two magnifications (TRIDENT), or with a downsample (CLAM). A file without any of these
@@ -207,7 +199,9 @@ def verdict(placed: Placed, judged: Judged, count: int) -> tuple[npt.NDArray[np.
 
 def repeats(coords: Coords, features: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Tell which patches (n,) are listed before: the same coordinates with the same features."""
-    _, first = np.unique(np.hstack([coords, features]), axis=0, return_index=True)
-    again = np.ones(len(coords), bool)
-    again[first] = False
+    _, place, times = np.unique(coords, axis=0, return_inverse=True, return_counts=True)
+    again = times[place.ravel()] > 1
+    suspects = np.flatnonzero(again)
+    rows = np.hstack([coords[suspects], features[suspects]])
+    again[suspects[np.unique(rows, axis=0, return_index=True)[1]]] = False
     return again

@@ -87,6 +87,7 @@ def pool_folder(
         for slide in sorted(patients):
             try:
                 features, coords = read_features(Path(folder, f"{slide}.h5"))
+                attrs = _attrs(Path(folder, f"{slide}.h5"))
             except Unusable as error:
                 listed.append(_row(slide, "slide", error.reason))
                 continue
@@ -98,7 +99,6 @@ def pool_folder(
                 judged = coordinates.read_judged(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
                 placed = coordinates.Placed(None, None, "none")
                 if coords is not None:
-                    attrs = coordinates.read_attrs(Path(folder, f"{slide}.h5"))
                     placed = coordinates.place(coords, attrs, judged)
                 mask, qc = coordinates.verdict(placed, judged, len(features))
                 reading = placed.reading
@@ -181,7 +181,22 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         raise Unusable(
             "coords_wrong", f"{len(features)} patches, coords of shape {coords.shape}", fit
         )
+    if bad := int(np.sum(~np.isfinite(coords).all(axis=1))):
+        raise Unusable("coords_wrong", f"{bad} of {len(coords)} are not finite", fit)
     return features, coords
+
+
+def _attrs(path: Path) -> dict[str, Any]:
+    """Return the attributes of a feature file and, over them, those of its `coords`."""
+    try:
+        with h5py.File(path, "r") as file:
+            name = next(name for name in DATASETS if name in file)
+            of_coords = dict(file["coords"].attrs) if "coords" in file else {}
+            return dict(file.attrs) | of_coords | {"dataset": name}
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise Unusable(
+            "features_unreadable", str(error), "Copy the file again, or extract it again"
+        ) from error
 
 
 def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
