@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .optical_density import highest, lowest, optical_density
+from .optical_density import optical_density
 
 FLAT_LEVELS = 4
 """Glass differs by no more grey levels between neighbouring pixels of a thumbnail; tissue does."""
@@ -29,7 +29,8 @@ GREY_OD, GREY_LEVEL, MAX_GREY_AREA = 0.1, 170, 0.005
 """If a larger part of a thumbnail is as grey and bright as this, that is glass, and any flat colour
 is ink or colloid."""
 
-BIN_LEVELS = 16
+BIN_LEVELS, BINS = 16, 16
+"""Colours are counted in cubes of this width, of which there are so many along each channel."""
 
 
 def coloured_glass(
@@ -47,26 +48,30 @@ def coloured_glass(
         False where the slide could not be read. What is pure white does not count either: where
         nothing was scanned, a thumbnail is white whatever the colour model.
     """
-    seen = seen & (thumbnail < 255).any(axis=2)
+    red, green, blue = (thumbnail[..., channel] for channel in range(3))
+    low = np.minimum(np.minimum(red, green), blue)
+    high = np.maximum(np.maximum(red, green), blue)
+    seen = seen & (low < 255)
     count = np.count_nonzero(seen)
-    od = optical_density(thumbnail)
-    spread = highest(od) - lowest(od)
-    grey = (spread < GREY_OD) & (thumbnail.min(axis=2) >= GREY_LEVEL) & seen
+    grey = (low >= GREY_LEVEL) & (high < low * np.float32(10**GREY_OD)) & seen
     if not count or np.count_nonzero(grey) > MAX_GREY_AREA * count:
         return None
-    window = (3, 3, 1)
-    levels = ndimage.maximum_filter(thumbnail, window) - ndimage.minimum_filter(thumbnail, window)
-    flat = thumbnail[
-        seen & (levels <= FLAT_LEVELS).all(axis=2) & (thumbnail.max(axis=2) >= MIN_BRIGHTNESS)
-    ]
+    flat_here = seen & (high >= MIN_BRIGHTNESS)
+    for plane in (red, green, blue):
+        spread = ndimage.maximum_filter(plane, 3) - ndimage.minimum_filter(plane, 3)
+        flat_here &= spread <= FLAT_LEVELS
+    flat = thumbnail[flat_here]
     least = max(MIN_AREA * count, MIN_PX)
     if len(flat) < least:
         return None
-    bins, sizes = np.unique(flat // BIN_LEVELS, axis=0, return_counts=True)
-    centre = (bins[sizes.argmax()] + 0.5) * BIN_LEVELS
-    mode = flat[(abs(flat - centre) <= BIN_LEVELS).all(axis=1)]
-    red, green, blue = (round(level) for level in np.median(mode, axis=0).tolist())
-    density = optical_density(np.array([red, green, blue], np.uint8))
-    if len(mode) < least or np.ptp(density) <= FAR_FROM_GREY_OD:
+    bins = flat // BIN_LEVELS @ np.array([1, BINS, BINS**2])
+    commonest = int(np.bincount(bins).argmax())
+    centre = np.array([commonest // BINS**power % BINS for power in range(3)]) * BIN_LEVELS
+    centre += BIN_LEVELS // 2
+    mode = flat[(abs(flat.astype(np.int16) - centre) <= BIN_LEVELS).all(axis=1)]
+    if len(mode) < least:
         return None
-    return red, green, blue
+    glass = np.rint(np.median(mode, axis=0)).astype(np.uint8)
+    if np.ptp(optical_density(glass)) <= FAR_FROM_GREY_OD:
+        return None
+    return int(glass[0]), int(glass[1]), int(glass[2])
