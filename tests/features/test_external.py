@@ -22,17 +22,25 @@ PATIENTS = {"s1": "P1", "s2": "P1", "s3": "P2"}
 COORDS = np.array([(0, 0), (224, 0), (0, 224)])
 
 
-def write_h5(path, features, *, name="features", coords=COORDS):
+def write_h5(path, features, *, name="features", coords=COORDS, **attrs):
     path.parent.mkdir(exist_ok=True)
     with h5py.File(path, "w") as file:
         file[name] = features
         if coords is not None:
             file["coords"] = coords
+            file["coords"].attrs.update(attrs)
 
 
 def pool(tmp_path, *, apply_qc=True, patients=PATIENTS):
     for slide in patients:  # the second of three tiles is rejected
-        write_slide(tmp_path, slide, np.zeros((3, 1)), coords=COORDS, reason=[0, 2, 0])
+        write_slide(
+            tmp_path,
+            slide,
+            np.zeros((3, 1)),
+            coords=COORDS,
+            reason=[0, 2, 0],
+            patch_size_level0=224,
+        )
     external.pool_folder(
         tmp_path / "h5",
         tmp_path / "qc",
@@ -129,6 +137,11 @@ BROKEN = {
         "coords_wrong",
         "2 patches, coords of shape (3, 2)",
     ),
+    "coords that are not finite": (
+        lambda p: write_h5(p, np.zeros((3, 4)), coords=np.full((3, 2), np.nan)),
+        "coords_wrong",
+        "3 of 3 are not finite",
+    ),
     "not HDF5": (lambda p: p.write_text("features"), "features_unreadable", "file signature"),
 }
 
@@ -157,7 +170,7 @@ def test_a_missing_slide_is_listed_and_an_empty_folder_is_an_error(tmp_path):
 
 
 def test_a_slide_of_which_no_patch_passes_is_listed_with_its_patches(tmp_path):
-    write_h5(tmp_path / "h5/s1.h5", np.ones((1, 4)), coords=COORDS[1:2])
+    write_h5(tmp_path / "h5/s1.h5", np.ones((1, 4)), coords=COORDS[1:2], patch_size_level0=224)
     write_h5(tmp_path / "h5/s3.h5", np.ones((3, 4)))
     pooled, used = pool(tmp_path)
     assert list(pooled) == ["P2"]
@@ -262,3 +275,30 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path, contents):
 def test_a_wrong_table_is_named(tmp_path, text, named):
     with pytest.raises(HistotransferError, match=named):
         table(tmp_path, text)
+
+
+def test_a_patch_that_is_listed_twice_counts_once_and_is_counted(tmp_path):
+    rows = RANDOM.normal(size=(3, 4))
+    twice = [0, 1, 2, 2, 2]
+    write_h5(tmp_path / "h5/s1.h5", rows[twice], coords=COORDS[twice])
+    write_h5(tmp_path / "h5/s3.h5", RANDOM.normal(size=(5, 4)), coords=COORDS[twice])
+    pooled, used = pool(tmp_path)
+    np.testing.assert_allclose(pooled["P1"], rows[[0, 2]].mean(axis=0), rtol=1e-5)
+    counts = used.loc[["s1", "s3"], ["n_patches", "n_repeated", "n_pooled"]]
+    # Other features of the same place are another picture of it, such as an augmented one.
+    assert counts.to_numpy().tolist() == [[5, 2, 2], [5, 0, 4]]
+    _, used = pool(tmp_path, apply_qc=False)
+    assert used.loc["s1", ["n_repeated", "n_pooled"]].tolist() == [2, 3]
+
+
+def test_the_table_says_how_coordinates_were_read(tmp_path):
+    write_h5(tmp_path / "h5/s1.h5", np.ones((3, 4)), patch_size_level0=448)
+    write_h5(tmp_path / "h5/s2.h5", np.ones((3, 4)), coords=None)
+    write_h5(tmp_path / "h5/s3.h5", np.ones((3, 4)), patch_size=512, patch_level=1)
+    _, used = pool(tmp_path)
+    assert used["qc"].tolist() == ["applied by area", "other patches", "other patches"]
+    assert used["coords"].tolist() == [
+        "level-0 px, width 448 (patch_size_level0)",
+        "none",
+        "patch_size of an unknown level",
+    ]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from histotransfer.imaging.artefacts import is_pen
 from histotransfer.imaging.optical_density import optical_density
-from histotransfer.patches.metrics import NAMES, is_pen, measure
+from histotransfer.patches.metrics import NAMES, measure
 from support.slides import GLASS, stained, tissue
 
 

@@ -33,6 +33,7 @@ CODES: Mapping[str, str] = {
     "pixels_not_square": "has pixels that are not square",
     "too_coarse": "is scanned at a coarser scale than the target",
     "too_large": "claims to be larger than a glass slide",
+    "glass_not_grey": "is shown in wrong colours",
     "no_tissue": "has no tile with enough tissue",
     "stain_not_estimable": "has a stain that cannot be estimated",
     "no_patch_passes_qc": "has no patch that passes quality control",

@@ -2,7 +2,8 @@
 
 CLAM and TRIDENT write `features` (n, d), some versions (1, n, d), with `coords` (n, 2) in pixels of
 level 0; STAMP writes `feats` with `coords` in µm. A slide that cannot be used is listed with the
-reason and left out; only a folder or a table without a usable row is an error.
+reason and left out; only a folder or a table without a usable row is an error. `coordinates` finds
+out which tiles the patches are.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from ..core.user_files import FEATURES, files_by_stem
 from ..core.user_numbers import first_cell, read_numbers
 from ..core.user_tables import Note, read_user_table
 from ..study.parameters import PoolingParameters
-from .pooling import kept_tiles, write_patients, write_pooled
+from . import coordinates
+from .coordinates import Coords
+from .pooling import write_patients, write_pooled
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +40,17 @@ DATASETS = ("features", "feats")
 MAX_LISTED = 5
 """Folders that the log names."""
 USED = TableSchema.of(
-    "external", "text: item what", "integer: n_patches n_pooled", "text: qc code detail remedy"
+    "external",
+    "text: item what",
+    "integer: n_patches n_repeated n_pooled",
+    "text: qc coords code detail remedy",
 )
-"""A row per slide or patient (`what`). `qc` is ``applied``, ``other patches`` or ``off``, and empty
-where the item is left out or a patient."""
+"""A row per slide or patient (`what`). `n_repeated` patches are listed before with the same place
+and features, and pooled once. `qc` is ``applied``, ``applied by area``, ``other patches``
+(`coordinates.verdict`) or ``off``, and `coords` how the coordinates were read; both are empty where
+the item is left out or a patient."""
 
 Features = npt.NDArray[np.floating]
-Coords = npt.NDArray[np.float64]
 
 
 class Unusable(Exception):
@@ -66,9 +73,9 @@ def pool_folder(
 ) -> None:
     """Pool a folder of external feature files, one per slide of the sheet.
 
-    Their patches need not be ours. Where every patch of a slide is one of the tiles that quality
-    control judged, its verdict applies; otherwise all patches of the slide count, and the table
-    (`USED`, a row per slide) says so.
+    Their patches need not be ours. Quality control's verdict on the tiles applies to the same
+    squares, and by area to others; where a file does not say where its patches lie, all of them
+    count. The table (`USED`, a row per slide) says which it was.
 
     Parameters
     ----------
@@ -93,16 +100,27 @@ def pool_folder(
         for slide in sorted(patients):
             try:
                 features, coords = read_features(files[slide])
+                attrs = _attrs(files[slide])
             except Unusable as error:
                 listed.append(_row(slide, "slide", error.reason))
                 continue
-            mask, qc = np.ones(len(features), dtype=bool), "off"
+            mask, qc, reading = np.ones(len(features), dtype=bool), "off", ""
+            repeated = np.zeros(len(features), dtype=bool)
+            if coords is not None:
+                repeated = coordinates.repeats(coords, features)
             if parameters.apply_qc:
-                tiles = kept_tiles(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
-                mask, qc = _verdict(coords, tiles, len(features))
+                judged = coordinates.read_judged(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
+                placed = coordinates.Placed(None, None, "none")
+                if coords is not None:
+                    placed = coordinates.place(coords, attrs, judged)
+                mask, qc = coordinates.verdict(placed, judged, len(features))
+                reading = placed.reading
+            mask &= ~repeated
             none_passes = Reason("no_patch_passes_qc", remedy=f"Look at qc/{slide}.png")
             reason = None if mask.any() else none_passes
-            listed.append(_row(slide, "slide", reason, len(features), int(mask.sum()), qc=qc))
+            counts = len(features), int(mask.sum())
+            row = _row(slide, "slide", reason, *counts, qc=qc)
+            listed.append(row | {"n_repeated": int(repeated.sum()), "coords": reading})
             yield slide, features[mask]
 
     write_pooled(usable(), patients, out_path, extractor=extractor, parameters=parameters)
@@ -140,6 +158,7 @@ def _feature_files(folder: str | Path, slides: Iterable[str]) -> dict[str, Path]
 def _row(item: str, what: str, reason: Reason | None, *counts: int, qc: str = "") -> dict[str, Any]:
     n_patches, n_pooled = counts or (0, 0)
     row = {"item": item, "what": what, "n_patches": n_patches, "n_pooled": n_pooled, "qc": qc}
+    row |= {"n_repeated": 0, "coords": ""}
     return row | (reason.as_row() if reason else NOT_EXCLUDED)
 
 
@@ -193,7 +212,22 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
         raise Unusable(
             "coords_wrong", f"{len(features)} patches, coords of shape {coords.shape}", fit
         )
+    if bad := int(np.sum(~np.isfinite(coords).all(axis=1))):
+        raise Unusable("coords_wrong", f"{bad} of {len(coords)} are not finite", fit)
     return features, coords
+
+
+def _attrs(path: Path) -> dict[str, Any]:
+    """Return the attributes of a feature file and, over them, those of its `coords`."""
+    try:
+        with h5py.File(path, "r") as file:
+            name = next(name for name in DATASETS if name in file)
+            of_coords = dict(file["coords"].attrs) if "coords" in file else {}
+            return dict(file.attrs) | of_coords | {"dataset": name}
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise Unusable(
+            "features_unreadable", str(error), "Copy the file again, or extract it again"
+        ) from error
 
 
 def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
@@ -207,16 +241,6 @@ def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
         raise Unusable(code, f"{name} is {dataset.dtype}", "Store a dataset of numbers")
     values = np.asarray(dataset[()])
     return values[0] if values.ndim == 3 and len(values) == 1 else values
-
-
-def _verdict(
-    coords: Coords | None, tiles: Mapping[tuple[int, int], bool], count: int
-) -> tuple[npt.NDArray[np.bool_], str]:
-    """Apply quality control's verdict where every patch is one of its tiles."""
-    corners = [] if coords is None else list(map(tuple, coords.tolist()))
-    if corners and all(corner in tiles for corner in corners):
-        return np.array([tiles[corner] for corner in corners]), "applied"
-    return np.ones(count, dtype=bool), "other patches"
 
 
 def pool_table(

@@ -14,7 +14,8 @@ from ..core.errors import SlideError
 from ..core.exclusions import COLUMNS, Reason
 from ..core.hdf5 import create_store, open_store
 from ..core.streams import stream
-from ..imaging import stain
+from ..imaging import icc, stain
+from ..imaging.artefacts import stained
 from ..imaging.codecs import encode
 from ..imaging.optical_density import optical_density
 from ..slides.reader import SlideReader, crashed
@@ -64,7 +65,14 @@ def extract_patches(
         name: tile_attrs.get(name, "") for name in ("slide", *COLUMNS, *scale_attrs)
     }
     attrs |= parameters.as_params()
-    measured = ("stain_status", "stain_detail", "stain_clipped_fraction", "pixel_source")
+    measured = (
+        "icc_profile",
+        "icc_status",
+        "stain_status",
+        "stain_detail",
+        "stain_clipped_fraction",
+        "pixel_source",
+    )
     attrs |= dict.fromkeys(measured, "")
     if crash:
         attrs |= crashed(slide_path, crash).reason.as_row()
@@ -75,7 +83,10 @@ def extract_patches(
         try:
             with SlideReader(slide_path, float(tile_attrs["mpp"])) as reader:
                 scale = Scale.from_attrs(tile_attrs)
-                tiles_read = _Tiles(reader, coords, scale, parameters.max_unreadable_fraction)
+                converted, colours = _colours(reader.icc_profile, parameters.icc)
+                attrs |= colours
+                limit = parameters.max_unreadable_fraction
+                tiles_read = _Tiles(reader, coords, scale, limit, converted)
                 normaliser = _Normaliser(parameters, reference)
                 normaliser.fit(tiles_read)
                 _pixel_pass(tiles_read, normaliser, attrs, metrics_path, patches_path)
@@ -87,6 +98,23 @@ def extract_patches(
     _write_metrics(metrics_path, attrs, np.empty(0, ROW))
 
 
+def _colours(profile: bytes | None, how: str) -> tuple[icc.Conversion | None, dict[str, str]]:
+    """Return the conversion to sRGB, if there is one to do, and what is recorded of the profile.
+
+    `icc_status` is ``none`` where the slide carries no profile, ``ignored``, ``applied``, or
+    ``unusable`` where it should be applied and cannot.
+    """
+    if profile is None:
+        return None, {"icc_profile": "", "icc_status": "none"}
+    found = {"icc_profile": icc.describe(profile), "icc_status": "ignored"}
+    if how == "ignore":
+        return None, found
+    try:
+        return icc.to_srgb(profile), found | {"icc_status": "applied"}
+    except icc.UnusableProfile:
+        return None, found | {"icc_status": "unusable"}
+
+
 class _Tiles:
     """The candidate tiles of an open slide: each is read once, and failures are counted."""
 
@@ -96,12 +124,14 @@ class _Tiles:
         coords: npt.NDArray[np.int32],
         scale: Scale,
         max_unreadable_fraction: float,
+        converted: icc.Conversion | None,
     ) -> None:
         self.coords = coords
         self.scale = scale
         self.reader = reader
         self.unreadable = 0
         self._allowed = max_unreadable_fraction * len(coords)
+        self._converted = converted
         self._held: dict[int, npt.NDArray[np.uint8] | None] = {}
 
     def hold(self, index: int) -> npt.NDArray[np.uint8] | None:
@@ -114,7 +144,7 @@ class _Tiles:
             return self._held.pop(index)
         x, y = self.coords[index].tolist()
         try:
-            return self.reader.read_patch(x, y, self.scale)
+            patch = self.reader.read_patch(x, y, self.scale)
         except SlideError as error:
             self.unreadable += 1
             if self.unreadable > self._allowed:
@@ -124,6 +154,7 @@ class _Tiles:
                 reason = Reason("too_many_unreadable_tiles", detail, remedy)
                 raise SlideError(error.subject, reason) from error
             return None
+        return patch if self._converted is None else self._converted(patch)
 
 
 class _Normaliser:
@@ -150,7 +181,7 @@ class _Normaliser:
         pixels = [stain.sample_pixels(image, random) for image in images]
         sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
         try:
-            found = stain.fit(sample[~metrics.is_pen(optical_density(sample))])
+            found = stain.fit(stained(sample))
         except stain.DegenerateStain as error:
             if self.parameters.stain_fallback == "exclude":
                 remedy = "Look at its overview, or set `stain: fallback: none` to use it as it is"
@@ -174,7 +205,7 @@ class _Normaliser:
         matrix = self._matrix
         if self.per_patch and self.reference is not None:
             try:
-                found = stain.fit(image.reshape(-1, 3))
+                found = stain.fit(stained(image.reshape(-1, 3)))
             except stain.DegenerateStain:
                 self.attrs["stain_degenerate"] += 1
                 return None if self.parameters.stain_fallback == "exclude" else image

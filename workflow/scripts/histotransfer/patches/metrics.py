@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ..imaging.artefacts import DARK_OD, is_pen
 from ..imaging.optical_density import highest, lowest, optical_density
 from ..imaging.resampling import area_mean, area_mean_planes
 
@@ -22,20 +23,6 @@ NAMES = (
 BACKGROUND_OD = 0.08
 """A pixel with less optical density in every channel is background (brighter than 212)."""
 
-PEN_RED_OD = 0.3
-PEN_EXCESS_OD = 0.07
-"""A pixel that absorbs red, and more of it than of green by this, is blue or green ink, because
-haematoxylin and eosin both absorb green most. None of 830 real H&E patches has a single one at
-`COARSE_MPP`; at the frayed edges of a skin slide, 4.6 % of a patch were."""
-
-INK_OD = 0.5
-INK_CHROMA_OD = 0.15
-"""A pixel of this mean density whose channels differ by less is black ink, because what is darkly
-stained is blue or red as well."""
-
-DARK_OD = 1.0
-"""Mean optical density above which a pixel is darker than stained tissue: dirt, thick folds."""
-
 FINE_MPP, COARSE_MPP = 2.0, 4.0
 """Sharpness is measured between these scales, whatever the patch's own (unless that is coarser).
 Pen is looked for at the second, where a stroke is still broad and the coloured fringes of
@@ -44,17 +31,6 @@ refracting edges are gone."""
 STRUCTURE_FLOOR = 0.02
 """Added to the coarse structure (OD), so that camera noise and JPEG blocks on an empty or strongly
 blurred patch do not count as sharpness."""
-
-
-def is_pen(od: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Tell from densities (3, ...) where black, blue or green ink is: a hue that no stain gives.
-
-    Red ink cannot be told from eosin and blood by its hue, and is not found.
-    """
-    red, green, blue = od
-    coloured = (red > PEN_RED_OD) & (red - green > PEN_EXCESS_OD)
-    chroma = highest(od) - lowest(od)
-    return np.asarray(coloured | ((red + green + blue > 3 * INK_OD) & (chroma < INK_CHROMA_OD)))
 
 
 def sharpness(fine: npt.NDArray[np.float32], coarse: npt.NDArray[np.float32]) -> float:

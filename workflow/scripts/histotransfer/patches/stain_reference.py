@@ -12,6 +12,7 @@ from ..core.errors import HistotransferError
 from ..core.files import check_digest, remake, written_with_digest
 from ..core.hdf5 import open_store
 from ..core.streams import stream
+from ..imaging.artefacts import stained
 from ..imaging.stain import DegenerateStain, Stain, fit, sample_pixels
 from .store import read_images
 
@@ -31,7 +32,7 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
         ]
         dataset = str(store.attrs["dataset"])
     try:
-        stain = fit(np.concatenate(sampled) if sampled else np.empty((0, 3), np.uint8))
+        stain = fit(stained(np.concatenate([np.empty((0, 3), np.uint8), *sampled])))
     except DegenerateStain as error:
         raise HistotransferError(
             dataset_store,

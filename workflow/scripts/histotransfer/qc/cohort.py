@@ -24,6 +24,7 @@ QC = TableSchema.of(
     "integer: stain_degenerate",
     "number: stain_clipped_fraction",
     "text: levels_passed_over other_pictures",
+    "text: icc_profile icc_status scale_doubts",
     "text: code detail remedy",
     "integer: n_patches",
 )

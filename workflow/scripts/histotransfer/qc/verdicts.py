@@ -30,8 +30,17 @@ patch's stain could not be estimated, and the config excludes such patches."""
 REASONS = {name: value for value, name in enumerate(COLOURS)}
 """The number that stands for each verdict in a file: its place in `COLOURS`."""
 
-OF_THE_SLIDE = ("tissue_mm2", "levels_passed_over", "other_pictures")
-"""What the verdicts repeat from the tiles."""
+OF_THE_SLIDE = (
+    "tissue_mm2",
+    "bounds",
+    "level0_width",
+    "level0_height",
+    "stride_px",
+    "scale_doubts",
+    "levels_passed_over",
+    "other_pictures",
+)
+"""Attributes of the tiles that the verdicts keep: the frame and grid in which their tiles lie."""
 
 
 def judge(
@@ -89,6 +98,9 @@ def judge_slide(
     for name in ("schema", "histotransfer_version"):  # of the metrics; the verdicts get their own
         del attrs[name]
     attrs |= parameters.as_params()
+    if len(coords):
+        scale = float(attrs["effective_mpp"]) / float(attrs["mpp"])
+        attrs["stride_level0"] = attrs["stride_px"] * scale
     with create_store(qc_path, "qc/1", attrs) as store:
         store["coords"] = coords
         for name, values in measured.items():

@@ -15,7 +15,7 @@ from typing import Self, cast
 import numpy as np
 import numpy.typing as npt
 import openslide
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ..core.errors import SlideError
 from ..core.exclusions import Reason
@@ -66,6 +66,14 @@ def _associated_sizes(properties: Mapping[str, str]) -> Iterator[tuple[int, int]
             yield int(properties[name]), int(properties[f"{name.removesuffix('width')}height"])
 
 
+def _icc_profile(slide: openslide.OpenSlide) -> bytes | None:
+    try:
+        profile = slide.color_profile
+        return None if profile is None else bytes(profile.tobytes())
+    except (OSError, ImageCms.PyCMSError):
+        return b""
+
+
 class SlideReader:
     """An open slide, in any format that OpenSlide reads.
 
@@ -98,6 +106,8 @@ class SlideReader:
         when a level is first wanted.
     shows_something : bool
         Whether anything that was read so far was not transparent.
+    icc_profile : bytes or None
+        The colour profile that the file carries; b"" where it cannot be read.
     pixel_source : {"", "tiff tiles", "openslide"}
         What decodes the patches; known once the first has been read.
 
@@ -140,6 +150,7 @@ class SlideReader:
         )
         self.vendor = self.properties.get(openslide.PROPERTY_NAME_VENDOR, "")
         self.objective_power = self.properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
+        self.icc_profile = _icc_profile(slide)
         self.pixel_source = ""
         self._tiles: TiffTiles | None = None
         self.passed_over = {

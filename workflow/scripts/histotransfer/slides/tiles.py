@@ -12,8 +12,10 @@ from ..core.crashes import isolated
 from ..core.errors import SlideError
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store
+from ..imaging.glass import coloured_glass
 from ..study.parameters import TilingParameters
 from .appearance import why_no_section
+from .plausibility import scale_doubts
 from .reader import UNSCANNED, SlideReader, crashed
 from .resolution import Scale
 from .tissue import METHOD, area_mm2, covered_fraction, find_tissue
@@ -81,6 +83,7 @@ def tile_slide(
     """
     attrs = {"slide": slide, **NOT_EXCLUDED, **parameters.as_params(), "tissue_method": METHOD}
     attrs |= {"levels_passed_over": "", "other_pictures": ""}
+    attrs["scale_doubts"] = ""
     coords = np.empty((0, 2), np.int32)
     conventions: dict[str, object] = {"name": slide}
     fractions = np.empty(0, np.float32)
@@ -121,12 +124,20 @@ def tile_slide(
             has_tissue = bool((mask & readable).any())
             if reason := why_no_section(seen, reader.path, reader.used_pictures, has_tissue):
                 raise SlideError(slide_path, reason)
+            if glass := coloured_glass(thumbnail, readable):
+                detail = f"glass is red {glass[0]}, green {glass[1]}, blue {glass[2]}"
+                remedy = (
+                    "Look at its overview; if the colours are wrong, convert the slide again with "
+                    "the colour model (such as YCbCr) of its original"
+                )
+                raise SlideError(slide_path, Reason("glass_not_grey", detail, remedy))
             stride_level0 = parameters.stride_px * scale.effective_mpp / reader.mpp
             candidates = grid(reader.bounds, stride_level0, reader.downsamples[scale.read_level])
             x, y = ((candidates - reader.bounds[:2]) / downsample).T
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= parameters.min_tissue_fraction
             coords, fractions = candidates[enough], covered[enough]
+            attrs["scale_doubts"] = scale_doubts(reader, coords)
             if not len(coords):
                 needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
                 detail = f"{needed:.0%} needed; {found:g} mm² on the slide"

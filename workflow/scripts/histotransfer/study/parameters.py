@@ -94,6 +94,8 @@ class PatchParameters(EncodingParameters):
         A slide with more unreadable tiles is excluded.
     seed : int
         Draws the pixels to which a slide's stain is fitted.
+    icc : {"ignore", "apply"}
+        Whether patches are converted to sRGB by the colour profile that a slide carries.
     """
 
     stain_method: str
@@ -101,6 +103,7 @@ class PatchParameters(EncodingParameters):
     max_background_fraction: float
     max_unreadable_fraction: float
     seed: int
+    icc: str = "ignore"
 
 
 @dataclass(frozen=True)
