@@ -135,8 +135,7 @@ def test_other_readers_of_hdf5_open_our_stores(tmp_path: Path) -> None:
 def test_files_are_opened_in_the_one_place_that_checks_them() -> None:
     """Outside `core`, only what reads the user's own files opens HDF5 and tables by itself."""
     not_ours = {
-        *("features/external.py", "models/initial_weights.py"),
-        *("labels/matrix.py", "labels/molecular.py"),
+        *("core/user_tables.py", "features/external.py", "models/initial_weights.py"),
         "results/resource_usage.py",  # Snakemake's benchmarks
     }
     check_digests = {"core/hdf5.py", "core/tables.py", "labels/files.py"}

@@ -49,7 +49,7 @@ def flow(request, tmp_path):
     for name, table in tables.items():
         written(name, rows(name, table.to_dict("records")), tmp_path / f"{name}.tsv")
     for task, counts in LABELS_FLOW.items():
-        labels = pd.DataFrame(counts, columns=list(FLOW.columns))
+        labels = pd.DataFrame([(*row, "") for row in counts], columns=list(FLOW.columns))
         write_table(labels, tmp_path / f"{task}.flow.tsv", FLOW)
     write_flow(
         *(tmp_path / f"{name}.tsv" for name in tables),

@@ -120,7 +120,7 @@ def _contents(path: Path) -> bytes:
         return lzma.decompress(contents)
     if contents.startswith(b"\xd0\xcf\x11\xe0"):
         raise ValueError("it is an Excel workbook; save its sheet as CSV")
-    if contents.startswith(b"PK\x03\x04"):
+    if contents.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         with zipfile.ZipFile(io.BytesIO(contents)) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if "[Content_Types].xml" in names:
@@ -137,7 +137,8 @@ def _decoded(contents: bytes) -> tuple[str, str]:
     if contents.startswith((b"\xff\xfe", b"\xfe\xff")):
         return contents.decode("utf-16"), "UTF-16"
     zeros = [contents[start:4096:2].count(0) for start in (0, 1)]
-    if contents and max(zeros) > 0.4 * min(len(contents), 4096) / 2:
+    # Of letters as most tables have, one of the two bytes is nearly always zero.
+    if max(zeros) > 0.4 * min(len(contents), 4096) / 2 > 20 * min(zeros):
         big_endian = zeros[0] > zeros[1]
         return contents.decode("utf-16-be" if big_endian else "utf-16-le"), "UTF-16"
     if b"\0" in contents:

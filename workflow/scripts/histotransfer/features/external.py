@@ -27,7 +27,7 @@ from ..core.id_columns import find_ids, is_of_patients
 from ..core.patient_ids import PatientIds
 from ..core.tables import UNREADABLE, TableSchema, write_table
 from ..core.user_files import FEATURES, files_by_stem
-from ..core.user_numbers import first_cell, read_numbers
+from ..core.user_numbers import read_numbers
 from ..core.user_tables import Note, read_user_table
 from ..study.parameters import PoolingParameters
 from . import coordinates
@@ -345,11 +345,14 @@ def _numbers(cells: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
     texts = cells.select_dtypes(exclude="float")
     numbers = read_numbers(texts, path)
     for column in np.flatnonzero(numbers.stray.any(axis=0)).tolist():
-        row, cell = first_cell(texts, numbers.stray, column)
-        raise HistotransferError(
-            path,
-            f"column {texts.columns[column]!r} holds {cell!r} for {row}, which is not a number",
-            "Correct the cell, empty it, or take the column out",
-        )
+        words = texts.iloc[:, column]
+        stray = numbers.stray[:, column] & pd.to_numeric(words, errors="coerce").isna().to_numpy()
+        if stray.any():  # infinite numbers are a patient's matter, words the table's
+            raise HistotransferError(
+                path,
+                f"column {words.name!r} holds {words[stray].iloc[0]!r} for "
+                f"{words[stray].index[0]}, which is not a number",
+                "Correct the cell, empty it, or take the column out",
+            )
     read = cells.select_dtypes(include="float").join(numbers.values)[list(cells.columns)]
     return read.astype(np.float32), numbers.with_commas

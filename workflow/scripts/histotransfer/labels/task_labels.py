@@ -140,7 +140,7 @@ def patient_labels(
         table = rows.values
         if "star_counts" in source:
             table = star_tpm(path, _files(table, rows_of), symbols(panel), excluded)
-    if table.empty:
+    if not len(table):
         raise _no_label(rows_of, excluded)
     suffix = source.get("suffix", "")
     table = columns_of(panel, table, path, excluded, suffix)
