@@ -2,16 +2,17 @@
 
 500 patients and 18,000 genes: a MAF of 150,000 variants with its list of samples, a table of
 expression and one of protein changes. Beside each stands the shortest pandas program that reads
-the same file into the same numbers and writes them, without any check; a ratio tells how much the
-checks cost. The results must be equal.
+the same file into the same numbers, without any check and without writing them; a ratio tells how
+much the checks and the files cost. The results must be equal.
 """
 
 from __future__ import annotations
 
+import csv
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +50,10 @@ def main() -> None:
         )
         maf.to_csv(folder / "x.maf", sep="\t", index=False, quoting=3)
         pd.DataFrame({"Barcode": patients}).to_csv(folder / "samples.tsv", sep="\t", index=False)
-        tpm = pd.DataFrame(rng.gamma(1, 10, (PATIENTS, GENES)).round(4), barcodes, genes)
-        tpm.rename_axis("sample").to_csv(folder / "tpm.csv")
+        tpm = rng.gamma(1, 10, (PATIENTS, GENES)).round(4)
+        _write(folder / "tpm.csv", barcodes, genes, tpm.tolist())
         changes = np.where(rng.random((PATIENTS, GENES)) < 0.01, "R273H", "WT")
-        table = pd.DataFrame(changes, barcodes, genes)
-        table.rename_axis("sample").to_csv(folder / "changes.csv")
+        _write(folder / "changes.csv", barcodes, genes, changes.tolist())
 
         source = {"maf": str(folder / "x.maf"), "samples": str(folder / "samples.tsv")}
         maf_source = {**source, "variant_classes": "non-silent"}
@@ -61,6 +61,15 @@ def main() -> None:
         _compare("expression", folder, "expression", {"table": str(folder / "tpm.csv")}, _naive_tpm)
         changed = {"table": str(folder / "changes.csv")}
         _compare("protein", folder, "mutation", changed, _naive_changes)
+
+
+def _write(
+    path: Path, barcodes: list[str], genes: list[str], rows: Iterable[Iterable[object]]
+) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sample", *genes])
+        writer.writerows([name, *row] for name, row in zip(barcodes, rows, strict=True))
 
 
 def _compare(
@@ -78,7 +87,6 @@ def _compare(
     ours = time.perf_counter() - start
     start = time.perf_counter()
     expected = naive(folder)
-    expected.to_csv(folder / "naive.tsv", sep="\t")
     plain = time.perf_counter() - start
     found = read_labels_file(files[0]).values.astype(float)
     if not np.allclose(found, expected.loc[found.index, found.columns]):
@@ -88,7 +96,7 @@ def _compare(
         f"{name}: {found.shape[0]} patients, {found.shape[1]} targets, at most {memory} MB so far",
         flush=True,
     )
-    report(f"labels {name}: naive pandas / ours", plain / ours, 0.2)
+    report(f"labels {name}: naive pandas / ours", plain / ours, 0.1)
     report(f"labels {name}: a minute / ours", LIMIT_S / ours, 1)
 
 

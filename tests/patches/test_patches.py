@@ -47,7 +47,9 @@ def pack(folder: Path, out: Path, patch_px: int = 64, codec: str = "png") -> Non
 
 def test_folder_is_packed_in_order_and_without_loss(tmp_path: Path):
     images = {f"{label}_{i}_tif": picture(seed=i) for label in ("TUM", "ADI") for i in range(3)}
-    pack(folder_of(tmp_path, **images), tmp_path / "a.h5")
+    folder = folder_of(tmp_path, **images)
+    (folder / "ADI/._0.tif").write_bytes(b"what macOS leaves beside a file")
+    pack(folder, tmp_path / "a.h5")
     with open_store(tmp_path / "a.h5", "patches/1") as store:
         assert store.attrs["classes"].tolist() == ["ADI", "TUM"]
         names = store["names"].asstr()[:].tolist()

@@ -60,7 +60,9 @@ def pack_dataset(
     files = []
     for label, name in enumerate(classes):
         images = sorted(
-            file for file in (folder / name).iterdir() if file.suffix.lower() in IMAGE_SUFFIXES
+            file
+            for file in (folder / name).iterdir()
+            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
         )
         if not images:
             raise HistotransferError(folder / name, "has no images", remedy)
