@@ -96,7 +96,7 @@ def _compare(
         f"{name}: {found.shape[0]} patients, {found.shape[1]} targets, at most {memory} MB so far",
         flush=True,
     )
-    report(f"labels {name}: naive pandas / ours", plain / ours, 0.1)
+    report(f"labels {name}: naive pandas / ours", plain / ours, 0.05)
     report(f"labels {name}: a minute / ours", LIMIT_S / ours, 1)
 
 

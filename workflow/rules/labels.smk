@@ -21,7 +21,7 @@ rule read_labels:
         "../../envs/stats.yaml"
     threads: 1
     resources:
-        **needs(mem_mb=2000, minutes=20),
+        **needs(mem_mb=3000, minutes=20),
     params:
         # Only what is predicted, so that a change of the predictor does not read the labels again.
         task=lambda w: PLAN.tasks[w.task].labels.as_params(),

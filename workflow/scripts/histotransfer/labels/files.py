@@ -6,6 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -52,8 +53,11 @@ class TaskLabels:
         return [str(sample) for sample in self.values.index]
 
 
-def write_labels_file(labels: TaskLabels, path: str | Path) -> None:
-    """Write labels as TSV: `sample`, `group`, then the targets; empty where a label is missing."""
+def write_labels_file(labels: TaskLabels, path: str | Path, *, whole: bool = False) -> None:
+    """Write labels as TSV: `sample`, `group`, then the targets; empty where a label is missing.
+
+    `whole` says that all values are whole numbers, to be written so.
+    """
     targets = [str(target) for target in labels.values]
     only_tissue = targets == [TISSUE] and is_numeric_dtype(labels.values[TISSUE])
     with (
@@ -66,6 +70,10 @@ def write_labels_file(labels: TaskLabels, path: str | Path) -> None:
         else:
             writer.writerow([*IDS, *targets])
         cells = labels.values.to_numpy(dtype=object, na_value="")
+        if whole:
+            missing = labels.values.isna().to_numpy()
+            integers = labels.values.fillna(0).to_numpy(dtype=np.int64).astype(object)
+            cells = np.where(missing, "", integers)
         ids = zip(labels.group.index, labels.group, strict=True)
         writer.writerows([*of_row, *row] for of_row, row in zip(ids, cells, strict=True))
 

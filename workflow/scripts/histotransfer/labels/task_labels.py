@@ -59,7 +59,7 @@ def write_labels(
     else:
         raise ValueError("labels need a cohort or the patches of a dataset")
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
-    write_labels_file(labels, out_path)
+    write_labels_file(labels, out_path, whole=parameters.kind == "mutation")
     rows = pd.DataFrame(excluded, columns=list(EXCLUDED.columns))
     write_table(rows, excluded_path, EXCLUDED)
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
@@ -117,7 +117,7 @@ def patient_labels(
 ) -> tuple[TaskLabels, int]:
     """Return the targets' values of the patients that the labels table knows, and its rows' number.
 
-    The values are float64 (expression) or Int64 (mutation); each patient is its own group.
+    The values are float64, of mutations 0, 1 or NaN; each patient is its own group.
 
     Raises
     ------
@@ -164,8 +164,6 @@ def patient_labels(
     empty = values.isna().all(axis=1)
     excluded.add(values.index[empty], "patient", Reason("no_label_value"))
     values = values[~empty].rename_axis("sample")
-    if parameters.kind == "mutation":
-        values = values.astype("Int64")
     if values.empty:
         raise _no_label(path, excluded)
     return TaskLabels(values.index.to_series(name="group"), values), rows.count
