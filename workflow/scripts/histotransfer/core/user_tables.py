@@ -228,13 +228,22 @@ def _unquoted(line: str, separator: str) -> list[str] | None:
 def _refuse_commented_header(
     header: Sequence[str], comments: Sequence[str], separator: str
 ) -> None:
-    """Raise an error if the first row looks like data, and a comment like its header."""
-    numeric = sum(_is_number(name) for name in header)
-    for comment in comments:
-        names = comment.lstrip('# "').split(separator)
-        fits = len(names) == len(header) > 1 and not any(map(_is_number, names))
-        if fits and numeric >= len(header) - 1:
-            raise ValueError(f"its header begins with #: {comment[:60]}")
+    """Raise an error if a comment may be the header, and the first row data.
+
+    That is so of a comment with a word for each column if it is the only one, as tools write that
+    mark their header with ``#``, or if the first row has numbers. cBioPortal writes four such
+    comments above a header of words.
+    """
+    named = [comment for comment in comments if _names_columns(comment, len(header), separator)]
+    if len(named) == 1 or (named and any(map(_is_number, header[1:]))):
+        raise ValueError(
+            f"its header may begin with #: {named[-1][:60]}; take that sign, or the line, away"
+        )
+
+
+def _names_columns(comment: str, width: int, separator: str) -> bool:
+    names = [name.strip(' "') for name in comment.lstrip('# "').split(separator)]
+    return len(names) == width > 1 and all(names) and not any(map(_is_number, names))
 
 
 def _is_number(text: str) -> bool:
