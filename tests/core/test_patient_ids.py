@@ -131,6 +131,7 @@ def test_row_names_and_ages_never_beat_the_column_of_ids(numbers, order):
         ({"patient": ["P1", "P2"], "age": ["21", "22"]}, "'patient', 'age'"),
         ({"first": ["21", "22"], "age": ["22", "21"]}, "'first', 'age'"),
         ({"nr": ["21", "22"], "1": ["0.1", "0.2"], "2": ["0", "0"]}, "the header, 'nr'"),
+        ({"patient": ["1.0", "2.0"], "sample": ["2", "1"]}, "'patient' .such as '1.0'., 'sample'"),
         ({"patient": ["1", "2"], "sample": ["2", "1"]}, "'patient' .such as '1'., 'sample' .such"),
     ],
 )

@@ -127,7 +127,7 @@ def test_genes_in_rows_with_two_columns_about_genes(tmp_path, write):
 def test_rows_that_contradict_each_other_are_an_error(tmp_path, write):
     table = write("t.csv", "patient,slide,A", "P1,x,1", "P1,y,1", "P2,z,3")
     assert Read(tmp_path, expression_task(table), ["P1", "P2"]).values["A"].tolist() == [1, 3]
-    table = write("t.csv", "patient,slide,A", "P1,x,1", "P1,y,2", "P2,z,3")
+    table = write("t.csv", "patient,slide,A", "P1,x,1", "P1,y,2", "P1,x,1", "P2,z,3")
     with pytest.raises(HistotransferError, match="two rows of P1, with '1' and '2' in column 'A'"):
         Read(tmp_path, expression_task(table), ["P1", "P2"])
 

@@ -108,14 +108,15 @@ def find_ids(
                 f"has no column {named!r}; it has {_listed(names)}",
                 f"Correct `{key}` in the config",
             )
-        if not table.naming([named]):
+        if not table.naming([named], patients.owner):
             raise table.names_nobody([named])
         return table.ids_of([named])
     like_ids = [name for name in names if is_of_patients(name)]
-    by_person = table.naming(like_ids)
+    by_person = table.naming(like_ids, patients.owner)
     strong = [name for name in by_person if _words(name) & _PERSONS]
     if strong:
         return table.ids_of(by_person)
+    # Other spellings only count where nothing has the patients' own.
     for of_id in (patients.exact, patients.owner):
         in_header = [of_id(name) for name in names]
         # A column that is named after a patient holds that patient's values.
@@ -154,22 +155,12 @@ class _Table:
     ) -> None:
         self.cells, self.patients, self.path, self.key = cells, patients, path, key
 
-    def naming(
-        self, names: Sequence[str], of_id: Callable[[str], str | None] | None = None
-    ) -> list[str]:
-        """Return the columns that name any patient, in whatever spelling unless `of_id` is given.
-
-        Other spellings only count where no column has the patients' own.
-        """
-        for find in (of_id,) if of_id else (self.patients.exact, self.patients.owner):
-            found = [name for name in names if self._names_any(name, find)]
-            if found:
-                return found
-        return []
-
-    def _names_any(self, name: str, of_id: Callable[[str], str | None]) -> bool:
-        values = set(self.cells[name])
-        return not values <= _FLAGS and any(map(of_id, values))
+    def naming(self, names: Sequence[str], of_id: Callable[[str], str | None]) -> list[str]:
+        """Return the columns that name any patient, as `of_id` finds them."""
+        values = {name: set(self.cells[name]) for name in names}
+        return [
+            name for name in names if not values[name] <= _FLAGS and any(map(of_id, values[name]))
+        ]
 
     def ids_of(self, columns: Sequence[str]) -> Ids:
         """Take the ids of columns that name the same patient in each row."""

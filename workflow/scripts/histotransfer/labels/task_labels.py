@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from ..core.errors import HistotransferError
@@ -199,14 +200,12 @@ def _refuse_contradictions(table: pd.DataFrame, further: pd.DataFrame, path: Pat
 
     `table` has a row per patient, `further` any number; both are the text of the targets.
     """
-    differs = further.ne(table.loc[further.index])
-    for patient in further.index[differs.any(axis=1).to_numpy()]:
-        own, row = table.loc[patient], further.loc[[patient]].iloc[-1]
-        target = (row != own).idxmax()
+    own, others = table.loc[further.index].to_numpy(), further.to_numpy()
+    for row, column in np.argwhere(own != others).tolist():
         raise HistotransferError(
             path,
-            f"has two rows of {patient}, with {own[target]!r} and {row[target]!r} in column "
-            f"{target!r}",
+            f"has two rows of {further.index[row]}, with {own[row, column]!r} and "
+            f"{others[row, column]!r} in column {further.columns[column]!r}",
             "Keep the row that counts",
         )
 
