@@ -31,7 +31,11 @@ def break_patch(study: Tiny) -> None:
 
 CASES: dict[str, tuple[Callable[[Tiny], None], str, str]] = {
     "a sheet": (break_sheet, f"{RESULTS}/tables/qc.tsv", "config/slides.tsv, line 2: slide: "),
-    "a table": (break_table, f"{RESULTS}/pooled/TABLE.h5", "error: data/clinical.tsv: holds"),
+    "a table": (
+        break_table,
+        f"{RESULTS}/pooled/TABLE.h5",
+        "error: data/clinical.tsv: column 'G' holds",
+    ),
     "a patch": (break_patch, f"{RESULTS}/patches/none.h5", "error: data/none/A/wrong.png: cannot"),
 }
 
