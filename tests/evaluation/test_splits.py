@@ -108,7 +108,7 @@ def test_large_groups_do_not_crowd_one_fold():
 
 
 def stratified_one_by_one(counts, sizes, folds, rng):
-    """Stratify iteratively in so many words: count what is left anew for each stratum."""
+    """Stratify iteratively, the plain way: count what is left anew for each stratum."""
     order, ties = rng.permutation(len(counts)), rng.random((len(counts), folds))
     fold = np.full(len(counts), -1)
 

@@ -71,7 +71,7 @@ OTHER_PATCHES = {
     ),
     "of another level 0": (squares(128, 6), {"patch_size_level0": 128, "level0_width": 999}),
     "beyond the tiles": (squares(128, 6, 9000), {"patch_size_level0": 128}),
-    "a size that is no number": (squares(128, 6), {"patch_size_level0": "None"}),
+    "a size that is not a number": (squares(128, 6), {"patch_size_level0": "None"}),
     "a negative size": (squares(128, 6), {"patch_size_level0": -128}),
 }
 

@@ -1,4 +1,4 @@
-"""Files that are no slides as OpenSlide reads them say what they are, and how to mend them."""
+"""Files that OpenSlide does not read as slides say what they are, and how to mend them."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_pixels_that_are_not_square_are_not_mended_by_one_scale():
                 resolve_mpp("there/a.svs", sheet, properties)
             assert caught.value.reason.code == "pixels_not_square"
             assert "`mpp`" not in caught.value.remedy
-    # What is no scale at all does not speak against the sheet.
+    # A value that is not a scale does not speak against the sheet.
     for properties in (
         TAGS | {"tiff.XResolution": "72", "tiff.YResolution": "96"},
         HEADER | {"openslide.mpp-x": "a quarter"},

@@ -72,9 +72,6 @@ class PatientIds:
             key = spelling(patient)
             self._by_spelling[key] = None if key in self._by_spelling else patient
 
-    def __len__(self) -> int:
-        return len(self.patients)
-
     def owner(self, text: str) -> str | None:
         """Return the patient whom an id names: its own, or a TCGA barcode that begins with it.
 

@@ -61,13 +61,10 @@ class UserTable:
     ----------
     cells : pandas.DataFrame
         Text without surrounding blanks. Names of columns are text, and may repeat or be empty.
-    separator : str
-        What separates the cells in the file.
     notes : list of Note
     """
 
     cells: pd.DataFrame
-    separator: str
     notes: list[Note]
 
 
@@ -185,7 +182,7 @@ def _parsed(text: str, path: Path, columns: Collection[str] | None) -> UserTable
     notes = [Note(path.name, "table", reason) for reason in reader.reasons()]
     if separator != own and len(header) > 1:
         notes.insert(0, Note(path.name, "table", Reason("other_separator", _name(separator))))
-    return UserTable(cells, separator, notes)
+    return UserTable(cells, notes)
 
 
 def _is_no_comment(line: str) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..core.exclusions import Reason
 from ..core.id_columns import Ids, find_ids, is_of_genes, is_of_patients
-from ..core.patient_ids import PatientIds, barcode, is_normal, near
+from ..core.patient_ids import PatientIds, barcode, forms, is_normal, near, says_sample
 from ..core.user_tables import read_user_table
 from .exclusions import Excluded
 
@@ -103,7 +103,7 @@ def rows_of_patients(
         cells, found = _turned(cells, found, excluded)
     normal = found.ids.map(is_normal)
     if types in cells:
-        unmarked = found.ids.map(lambda text: len(barcode(text)) < 15)
+        unmarked = found.ids.map(says_sample) == 0
         normal |= unmarked & cells[types].str.contains("normal", case=False)
     excluded.add(found.ids[normal], "row", Reason("normal_sample"))
     ids, owners = found.ids[~normal], found.owners[~normal]
@@ -153,7 +153,7 @@ def _list_strangers(
 ) -> dict[str, Reason]:
     """List rows of nobody; return why patients have no row. Both name what may be a typo."""
     unknown = sorted(set(strangers)) if len(strangers) * len(missing) <= _MOST_COMPARED else []
-    meant = {text: near(_patient_in(text), missing) for text in unknown}
+    meant = {text: near(forms(text)[-1], missing) for text in unknown}
     of_patient = {patient: text for text, patient in reversed(meant.items()) if patient}
     for text in strangers:
         patient = meant.get(text)
@@ -166,11 +166,6 @@ def _list_strangers(
         else Reason("no_label_row")
         for patient in missing
     }
-
-
-def _patient_in(text: str) -> str:
-    """Cut a TCGA barcode to its patient."""
-    return barcode(text)[:12] or text
 
 
 def _a_row_per_sample(cells: pd.DataFrame) -> pd.DataFrame:
