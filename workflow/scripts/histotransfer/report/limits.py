@@ -8,17 +8,16 @@ from typing import Any
 import pandas as pd
 
 from ..core.exclusions import KEPT, Reason
-from ..evaluation.statistics import CONSTANT, NO_DIFFERENCE, NOT_ESTIMABLE, OK
+from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from ..results.claims import STUDY
 from ..results.tables import Tables
 from ..results.words import count, listed, share
 
 STATUS = {
     NOT_ESTIMABLE: ("is not estimable", "are not estimable"),
-    NO_DIFFERENCE: ("scores the same in every fold", "score the same in every fold"),
-    CONSTANT: (
-        "differs by the same amount in every fold, so it cannot be tested",
-        "differ by the same amount in every fold, so they cannot be tested",
+    UNTESTED: (
+        "is not predicted above chance, so no difference is tested",
+        "are not predicted above chance, so no difference is tested",
     ),
 }
 """What a comparison's status says of one target, and of several."""
