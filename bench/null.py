@@ -8,8 +8,8 @@ row of the table is a size, metric, signal and number of repeats, and prints
 
 - `null ROW RATE LOW HIGH target 0.06`: how often, at 0.05, a difference is found where there is
   none; a target that is not predicted at all is not tested;
-- `cover ROW RATE LOW HIGH target 0.93`: how often the 95 % interval holds zero, of all targets, with
-  those that a study would leave untested;
+- `cover ROW RATE LOW HIGH target 0.93`: how often the 95 % interval holds zero, of all
+  targets, also those that a study would leave untested;
 - `power ROW RATE LOW HIGH target RATE`: how often a planted difference is found, and how often the
   test of Nadeau and Bengio finds it in the same studies, a quarter as many; this is the target
   where that test keeps its level (`uncorrected` lines say where).
@@ -40,7 +40,7 @@ from histotransfer.evaluation.splits import stratified_folds
 from histotransfer.study.tasks import PredictorParameters
 
 Array = npt.NDArray[np.float64]
-FOLDS, AT_ONCE, CLASSES, PATCHES = 5, 5, 4, 100
+FOLDS, AT_ONCE, CLASSES, PATCHES = 5, 10, 4, 100
 ROPE, ALPHA = 0.01, 0.05
 TASKS = {
     "pearson": PredictorParameters(

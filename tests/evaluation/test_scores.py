@@ -105,11 +105,11 @@ def test_tissue_scores_are_scikit_learns():
     predicted = probabilities.argmax(axis=1)
     expected = [
         accuracy_score(codes, predicted),
-        balanced_accuracy_score(codes, predicted),
         *recall_score(codes, predicted, average=None),
+        balanced_accuracy_score(codes, predicted),
     ]
     np.testing.assert_allclose(table["value"], expected)
-    assert table["target"].tolist() == ["all", "all", "A", "B", "C"]
+    assert table["target"].tolist() == ["all", "A", "B", "C", "all"]
 
 
 def write_block(path, predictions, repeats, samples, targets, task="drivers"):

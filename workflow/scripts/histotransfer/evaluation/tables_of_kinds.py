@@ -216,5 +216,5 @@ def _curve(truth: Float, values: Single, rows: Bools) -> Float | None:
     ends = np.append(np.flatnonzero(np.diff(values[rows][order])), len(order) - 1)
     hits, alarms = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
     tpr, fpr = np.append(0, hits / hits[-1]), np.append(0, alarms / alarms[-1])
-    last = np.append(np.diff(fpr) > 0, True)  # where the curve rises straight up, its top
-    return np.asarray(np.interp(ROC_AT, fpr[last], tpr[last]))
+    # Where the curve rises straight up, the last of equal rates counts: its top.
+    return np.asarray(np.interp(ROC_AT, fpr, tpr))
