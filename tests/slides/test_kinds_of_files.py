@@ -319,6 +319,13 @@ BLANKS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "black": ([{"data": np.zeros_like(SLIDE)}], "slide_black", "0 of 255"),
     "nearly black": ([{"data": np.full_like(SLIDE, (0, 0, 2))}], "slide_black", "2 of 255"),
     "fluorescence": ([{"data": SLIDE // 20}], "slide_black", "12 of 255"),
+    "fluorescence in blue": (
+        [{"data": (255 - SLIDE) * np.uint8([0, 0, 1])}], "slide_black", "fluorescence",
+    ),
+    "fluorescence in red": (
+        [{"data": (255 - SLIDE) // 2 * np.uint8([1, 0, 0]) + np.uint8(2)}],
+        "slide_black", "2 of 255 in all",
+    ),
     "transparent": (
         [{"data": np.dstack([SLIDE, 0 * GREY]), "extrasamples": ["unassalpha"]}],
         "slide_transparent", "alpha",

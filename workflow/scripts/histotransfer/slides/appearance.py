@@ -22,7 +22,7 @@ GREY_SPREAD = 2
 BLANK_SD = 6.0
 """Grey levels between the colours of a pixel, and among the pixels of a picture."""
 
-LOOK = "Look at its overview, and take it out of the slide sheet if it shows nothing"
+LOOK = "Look at its overview, and take it out of the slide sheet if it shows no stained section"
 
 
 def why_no_section(
@@ -59,6 +59,11 @@ def why_no_section(
         return Reason("values_not_8_bit", detail, f"Scale them to 8 bits: `{scale}`")
     if brightest < BLACK:
         return Reason("slide_black", f"no grey level above {brightest} of 255", LOOK)
+    # Light that passes a stained section has all colours; fluorescence may have one.
+    in_all = int(np.quantile(pixels.min(axis=1), NEARLY_ALL))
+    if in_all < BLACK:
+        detail = f"no pixel is brighter than {in_all} of 255 in all colours, as in fluorescence"
+        return Reason("slide_black", detail, LOOK)
     if is_grey and not has_tissue and pixels.std() > BLANK_SD:
         return Reason("slide_grey", "all its pixels are grey", IN_COLOURS)
     return None
