@@ -13,7 +13,7 @@ from torchstain.numpy.normalizers.macenko import NumpyMacenkoNormalizer
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.imaging import stain
-from histotransfer.imaging.optical_density import optical_density
+from histotransfer.imaging.optical_density import channels, optical_density
 from histotransfer.patches import stain_reference
 from histotransfer.patches.from_folders import pack_dataset
 from support.parameters import ENCODING
@@ -30,6 +30,12 @@ def mixed(matrix: np.ndarray, strength: float = 1.0, count: int = 20000) -> np.n
     amount = strength * random.uniform(0.25, 1.0, count)
     density = np.stack([amount * share, amount * (1 - share)], -1) @ matrix.T
     return np.rint(stain.WHITE * 10.0**-density).astype(np.uint8)
+
+
+def normalised_by(matrix: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, float]:
+    normalised, clipped = stain.normalise(channels(image), stain.tabulate(matrix))
+    assert (normalised[..., 3] == 255).all()
+    return normalised[..., :3], clipped
 
 
 HAEMATOXYLIN_EOSIN = unit(np.array([[0.65, 0.15], [0.70, 0.95], [0.29, 0.25]]))
@@ -62,9 +68,7 @@ def test_normalised_pixels_have_the_references_stains():
     reference = stain.fit(mixed(HAEMATOXYLIN_EOSIN, strength=0.9))
     other = mixed(unit(np.array([[0.55, 0.25], [0.75, 0.90], [0.40, 0.35]])), strength=0.5)
     image = other.reshape(100, 200, 3)
-    normalised, clipped = stain.normalise(
-        optical_density(image), stain.transform(stain.fit(other), reference)
-    )
+    normalised, clipped = normalised_by(stain.transform(stain.fit(other), reference), image)
     assert normalised.shape == image.shape
     assert clipped == 0
     found = stain.fit(normalised.reshape(-1, 3))
@@ -75,7 +79,7 @@ def test_normalised_pixels_have_the_references_stains():
 def test_normalising_to_itself_changes_nothing_in_the_plane_of_the_stains():
     pixels = mixed(HAEMATOXYLIN_EOSIN).reshape(100, 200, 3)
     found = stain.fit(pixels.reshape(-1, 3))
-    normalised, _ = stain.normalise(optical_density(pixels), stain.transform(found, found))
+    normalised, _ = normalised_by(stain.transform(found, found), pixels)
     assert np.abs(normalised.astype(int) - pixels).max() <= 2
 
 
@@ -83,7 +87,7 @@ def test_glass_stays_bright():
     reference = stain.fit(mixed(HAEMATOXYLIN_EOSIN))
     pale = stain.fit(mixed(HAEMATOXYLIN_EOSIN, strength=0.4))
     glass = np.array([[[240, 240, 240], [244, 242, 246], [255, 255, 255]]], np.uint8)
-    normalised, clipped = stain.normalise(optical_density(glass), stain.transform(pale, reference))
+    normalised, clipped = normalised_by(stain.transform(pale, reference), glass)
     assert normalised.min() >= 235
     assert clipped == 0
 
@@ -92,9 +96,30 @@ def test_tissue_that_would_pass_white_is_counted():
     matrix = -np.eye(3, dtype=np.float32)
     image = np.full((2, 2, 3), 100, np.uint8)
     image[0] = 250
-    normalised, clipped = stain.normalise(optical_density(image), matrix)
+    normalised, clipped = normalised_by(matrix, image)
     assert clipped == 0.5
     assert (normalised[1] == 255).all()
+
+
+@given(
+    matrix=st.lists(st.floats(-60, 60), min_size=9, max_size=9),
+    strength=st.floats(0.01, 1),
+    seed=st.integers(0, 1000),
+)
+def test_colours_are_those_of_the_transformed_densities(
+    matrix: list[float], strength: float, seed: int
+):
+    # Stains that are close to each other, and pale ones, give factors of up to 10^100.
+    transform = (strength * np.reshape(matrix, (3, 3))).astype(np.float32)
+    image = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), np.uint8)
+    glass = np.log10(255 / stain.WHITE)
+    relative = optical_density(image).astype(float) - glass
+    with np.errstate(over="ignore"):
+        expected = stain.WHITE * 10 ** -np.einsum("ij,jhw->hwi", transform.astype(float), relative)
+    normalised, clipped = normalised_by(transform, image)
+    assert np.abs(normalised - np.clip(expected, 0, 255)).max() <= 0.51
+    beyond = (expected > 255.5).all(axis=-1) & (image < stain.WHITE).all(axis=-1)
+    assert clipped == pytest.approx(beyond.mean(), abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +154,7 @@ def test_stains_and_pixels_agree_with_torchstain(realdata: Path):
         assert angles_deg(found.matrix, unit(own.HERef)).max() < 1.5
         np.testing.assert_allclose(found.max_concentrations, own.maxCRef / np.log(10), rtol=0.06)
         expected, _, _ = independent.normalize(source, stains=False)
-        normalised, _ = stain.normalise(optical_density(source), stain.transform(found, reference))
+        normalised, _ = normalised_by(stain.transform(found, reference), source)
         # It adds 1 to every grey level, against black, and truncates.
         assert np.abs(normalised - expected.astype(int)).mean() < 3
 

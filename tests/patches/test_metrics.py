@@ -9,13 +9,13 @@ import pytest
 from PIL import Image, ImageFilter
 
 from histotransfer.imaging.artefacts import is_pen
-from histotransfer.imaging.optical_density import optical_density
+from histotransfer.imaging.optical_density import channels, optical_density
 from histotransfer.patches.metrics import NAMES, measure
 from support.slides import GLASS, stained, tissue
 
 
 def measured(rgb: np.ndarray, mpp: float = 0.5) -> dict[str, float]:
-    return dict(zip(NAMES, measure(rgb, optical_density(rgb), mpp).tolist(), strict=True))
+    return dict(zip(NAMES, measure(channels(rgb), mpp).tolist(), strict=True))
 
 
 def real_patches(realdata: Path) -> list[np.ndarray]:
@@ -59,6 +59,22 @@ def test_density_and_saturation_of_a_flat_patch():
     assert found["od_sd"] == pytest.approx(0, abs=1e-5)
     assert found["saturation"] == pytest.approx(0.8)
     assert found["sharpness"] == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("px", [50, 56, 61])
+def test_metrics_are_what_they_are_called(px: int):
+    patch = np.random.default_rng(px).integers(0, 256, (px, px, 3), np.uint8)
+    patch[:9] //= 200  # zeros and ones
+    patch[-9:] |= 224
+    found = measured(patch)
+    levels = np.maximum(patch, 1).astype(float)
+    od = -np.log10(levels / 255).mean(axis=2)
+    assert found["background_fraction"] == pytest.approx((patch > 212).all(axis=2).mean())
+    assert found["od_mean"] == pytest.approx(od.mean(), rel=1e-5)
+    assert found["od_sd"] == pytest.approx(od.std(), rel=1e-5)
+    assert found["dark_fraction"] == pytest.approx((od > 1).mean())
+    saturation = 1 - levels.min(axis=2) / levels.max(axis=2)
+    assert found["saturation"] == pytest.approx(saturation.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize(

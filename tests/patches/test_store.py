@@ -26,6 +26,13 @@ def test_png_is_lossless_and_jpeg_is_what_pillow_makes_of_it():
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "png"])
+def test_a_fourth_channel_is_not_stored(codec: str):
+    image = tissue(40, 56)
+    with_alpha = np.dstack([image, np.full(image.shape[:2], 7, np.uint8)])
+    np.testing.assert_array_equal(encode(with_alpha, codec, 95), encode(image, codec, 95))
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "png"])
 @given(kept=st.floats(0, 0.999))
 def test_image_that_is_cut_short_is_an_error(codec: str, kept: float):
     encoded = encode(tissue(64, 64), codec, 95)

@@ -7,6 +7,7 @@ pixels or none: at a factor of 1.98 its result is off by up to half the range.)
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,14 +60,27 @@ def _halved(region: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def area_mean_planes(
-    planes: npt.NDArray[np.float32], size_px: tuple[int, int]
+    planes: npt.NDArray[np.uint8] | npt.NDArray[np.float32], size_px: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """Reduce planes (n, h, w) to (n, size_px[1], size_px[0]) by the same means, unrounded."""
     count, height, width = planes.shape
     columns, rows = size_px
-    down = _weights(height, rows, 0.0, height, count) @ planes.reshape(-1, width)
-    across = _weights(width, columns, 0.0, width) @ np.ascontiguousarray(down.T)
-    return np.ascontiguousarray(across.T).reshape(count, rows, columns)
+    table = planes.reshape(-1, width)
+    if height % rows == width % columns == 0:
+        down = _sums(table, height // rows)
+        means = _sums(np.ascontiguousarray(down.T, np.float32), width // columns)
+        means /= np.float32(height // rows * (width // columns))
+    else:
+        down = _weights(height, rows, 0.0, height, count) @ table.astype(np.float32)
+        means = _weights(width, columns, 0.0, width) @ np.ascontiguousarray(down.T)
+    return np.ascontiguousarray(means.T).reshape(count, rows, columns)
+
+
+def _sums(table: npt.NDArray[Any], factor: int) -> npt.NDArray[Any]:
+    """Add every `factor` rows of a table: several times faster than weighing them."""
+    short = table.dtype == np.uint8 and factor <= np.iinfo(np.uint16).max // 255
+    summands = table.reshape(-1, factor, table.shape[1])
+    return np.asarray(np.add.reduce(summands, axis=1, dtype=np.uint16 if short else np.float32))
 
 
 @lru_cache(maxsize=64)

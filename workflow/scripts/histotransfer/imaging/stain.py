@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .optical_density import GREY_OD, lowest
+from .optical_density import GREY_OD, highest, lowest, optical_density
 
 WHITE = 240
 """Grey level of glass, as in the common implementations and about that of real scanners. With 255
@@ -27,6 +27,14 @@ MIN_ANGLE_DEG = 8.0
 
 _GLASS_OD = float(np.log10(255 / WHITE))
 PIXELS_PER_PATCH = 1000
+
+Tables = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+CHUNK_PX = 16384
+"""So many pixels are normalised at a time: they stay in the processor's cache."""
+
+_BRIGHTEST = np.full((CHUNK_PX, 4), 255, np.float32)
+"""NumPy compares with an array five times faster than with a number."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +66,15 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
         If there are too few tissue pixels, only one stain, or stains that are not haematoxylin and
         eosin.
     """
-    od = GREY_OD[pixels].astype(np.float64) - _GLASS_OD
-    od = od[(od >= BETA).all(axis=1)]
-    if len(od) < MIN_PIXELS:
-        raise DegenerateStain(f"only {len(od)} stained pixels")
-    _, vectors = np.linalg.eigh(np.cov(od.T))
+    od = optical_density(pixels).astype(np.float64) - _GLASS_OD
+    od = od[:, lowest(od) >= BETA]
+    if od.shape[1] < MIN_PIXELS:
+        raise DegenerateStain(f"only {od.shape[1]} stained pixels")
+    _, vectors = np.linalg.eigh(np.cov(od))
     plane = vectors[:, [2, 1]]
     plane *= np.where(plane.sum(axis=0) < 0, -1.0, 1.0)
-    projected = od @ plane
-    angles = np.arctan2(projected[:, 1], projected[:, 0])
+    first, second = plane.T @ od
+    angles = np.arctan2(second, first)
     extremes = np.percentile(angles, [ALPHA, 100 - ALPHA])
     matrix = plane @ np.array([np.cos(extremes), np.sin(extremes)])
     # Haematoxylin is the stain that absorbs more red.
@@ -77,11 +85,11 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
     red, green, blue = matrix
     if (green <= np.maximum(blue, 0)).any() or red.min() < -0.1 or matrix.min() < -0.2:
         raise DegenerateStain("stain vectors not those of haematoxylin and eosin")
-    concentrations = od @ np.linalg.pinv(matrix).T
-    highest = np.percentile(concentrations, 99, axis=0)
-    if highest.min() <= BETA:
+    concentrations = np.linalg.pinv(matrix) @ od
+    strongest = np.percentile(concentrations, 99, axis=1)
+    if strongest.min() <= BETA:
         raise DegenerateStain("only one of the stains")
-    return Stain(matrix, highest)
+    return Stain(matrix, strongest)
 
 
 def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
@@ -90,36 +98,64 @@ def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
     return ((reference.matrix * ratio) @ np.linalg.pinv(source.matrix)).astype(np.float32)
 
 
-def normalise(
-    od: npt.NDArray[np.float32], matrix: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.uint8], float]:
-    """Apply a `transform` to the `optical_density` (3, h, w) of an image.
+def tabulate(matrix: npt.NDArray[np.float32]) -> Tables:
+    """Tabulate a `transform` (3, 3) by grey levels, for `normalise`.
+
+    Optical densities add up, so each channel of a pixel contributes a factor to the brightness of
+    each new channel, and that depends on nothing but its grey level.
 
     Returns
     -------
-    image : ndarray, (h, w, 3), uint8
-        The image in the reference's stains.
+    ndarray, (3, 256, 4), float32 or float64
+        For every channel and grey level, the factors of the new red, green and blue. NumPy looks up
+        four numbers five times faster than three; the fourth gives an opaque alpha.
+    """
+    relative = GREY_OD.astype(np.float64) - _GLASS_OD
+    exponents = np.clip(-relative[:, None] * matrix.T[:, None].astype(np.float64), -100, 100)
+    tables = np.ones((3, 256, 4))
+    tables[..., :3] = 10**exponents
+    tables[0] *= WHITE, WHITE, WHITE, 255
+    # The product of three such factors stays far from the largest number of its type.
+    return tables.astype(np.float32) if np.abs(exponents).max() < 12 else tables
+
+
+def normalise(planes: npt.NDArray[np.uint8], tables: Tables) -> tuple[npt.NDArray[np.uint8], float]:
+    """Apply a transform (`tabulate`) to the `channels` (3, h, w) of an image.
+
+    Returns
+    -------
+    image : ndarray, (h, w, 4), uint8
+        The image in the reference's stains, RGB and an opaque alpha.
     clipped : float
         Fraction of all pixels that were darker than glass and would have become brighter than 255.
     """
-    # Densities are relative to the glass; the constants are folded into slope and offset.
-    slope = matrix * np.float32(-np.log(10))
-    offset = np.float32(np.log(WHITE)) - slope.sum(axis=1) * np.float32(_GLASS_OD)
-    new = slope @ od.reshape(3, -1)
-    new += offset[:, None]
-    np.exp(new, out=new)
-    np.rint(new, out=new)
+    pixels = planes.reshape(3, -1)
+    image = np.empty((pixels.shape[1], 4), np.uint8)
+    for start in range(0, len(image), CHUNK_PX):
+        part = slice(start, start + CHUNK_PX)
+        new = _look_up(pixels[:, part], tables)
+        image[part] = np.minimum(new, _BRIGHTEST[: len(new)], out=new)
     # Glass may become brighter than 255; tissue should not, so it is counted.
-    tissue = lowest(od).ravel() > _GLASS_OD
-    clipped = np.count_nonzero((lowest(new) > 255) & tissue) / tissue.size
-    np.minimum(new, 255, out=new)
-    image = np.empty((*od.shape[1:], 3), np.uint8)
-    for channel, plane in enumerate(new.reshape(od.shape)):
-        image[..., channel] = plane
-    return image, clipped
+    whitened = image.view(np.uint32)[:, 0] == np.iinfo(np.uint32).max
+    whitened &= highest(pixels) < WHITE
+    clipped = 0.0
+    if whitened.any():
+        new = _look_up(pixels[:, whitened], tables)
+        clipped = np.count_nonzero((new[:, :3] > 255).all(axis=1)) / len(image)
+    return image.reshape(*planes.shape[1:], 4), clipped
+
+
+def _look_up(pixels: npt.NDArray[np.uint8], tables: Tables) -> Tables:
+    """Return the rounded new colours (n, 4) of pixels (3, n)."""
+    new, green, blue = (
+        table.take(plane, axis=0, mode="wrap") for table, plane in zip(tables, pixels, strict=True)
+    )
+    new *= green
+    new *= blue
+    return np.asarray(np.rint(new, out=new))
 
 
 def sample_pixels(rgb: npt.NDArray[np.uint8], random: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Draw pixels (`PIXELS_PER_PATCH`, 3) of an image, with replacement."""
     flat = rgb.reshape(-1, 3)
-    return flat[random.integers(len(flat), size=PIXELS_PER_PATCH)]
+    return flat.take(random.integers(len(flat), size=PIXELS_PER_PATCH), axis=0)

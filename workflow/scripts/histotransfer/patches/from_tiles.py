@@ -17,7 +17,7 @@ from ..core.streams import stream
 from ..imaging import icc, stain
 from ..imaging.artefacts import stained
 from ..imaging.codecs import encode
-from ..imaging.optical_density import optical_density
+from ..imaging.optical_density import channels
 from ..slides.reader import SlideReader, crashed
 from ..slides.resolution import Scale
 from ..study.parameters import PatchParameters
@@ -165,7 +165,7 @@ class _Normaliser:
         self.per_patch = parameters.stain_method == "patch"
         self.reference = reference
         self.attrs: dict[str, Any] = {"stain_status": "none", "stain_degenerate": 0}
-        self._matrix: npt.NDArray[np.float32] | None = None
+        self._tables: stain.Tables | None = None
         self.clipped: list[float] = []
 
     def fit(self, tiles: _Tiles) -> None:
@@ -190,29 +190,30 @@ class _Normaliser:
             self.attrs |= {"stain_status": "not_estimable", "stain_detail": str(error)}
             self.attrs["stain_degenerate"] = 1
             return
-        self._matrix = stain.transform(found, self.reference)
+        matrix = stain.transform(found, self.reference)
+        self._tables = stain.tabulate(matrix)
         self.attrs |= {
             "stain_status": "fitted",
             "stain_matrix": found.matrix,
             "stain_max_concentrations": found.max_concentrations,
-            "stain_transform": self._matrix,
+            "stain_transform": matrix,
         }
 
     def apply(
-        self, image: npt.NDArray[np.uint8], od: npt.NDArray[np.float32]
+        self, image: npt.NDArray[np.uint8], planes: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.uint8] | None:
-        """Return the patch of these densities as it is stored, or None if it is left out."""
-        matrix = self._matrix
+        """Return the patch of these `channels` as it is stored, or None if it is left out."""
+        tables = self._tables
         if self.per_patch and self.reference is not None:
             try:
                 found = stain.fit(stained(image.reshape(-1, 3)))
             except stain.DegenerateStain:
                 self.attrs["stain_degenerate"] += 1
                 return None if self.parameters.stain_fallback == "exclude" else image
-            matrix = stain.transform(found, self.reference)
-        if matrix is None:
+            tables = stain.tabulate(stain.transform(found, self.reference))
+        if tables is None:
             return image
-        normalised, clipped = stain.normalise(od, matrix)
+        normalised, clipped = stain.normalise(planes, tables)
         self.clipped.append(clipped)
         return normalised
 
@@ -232,15 +233,15 @@ def _pixel_pass(
             if raw is None:
                 rows[index] = (*[np.nan] * len(metrics.NAMES), 1, 0)
                 continue
-            od = optical_density(raw)
-            measured = metrics.measure(raw, od, tiles.scale.effective_mpp)
+            planes = channels(raw)
+            measured = metrics.measure(planes, tiles.scale.effective_mpp)
             empty = measured[0] > attrs["max_background_fraction"]
-            image = None if empty else normaliser.apply(raw, od)
+            image = None if empty else normaliser.apply(raw, planes)
             rows[index] = (*measured, 0, image is not None)
             if image is not None:
                 yield encode(image, attrs["codec"], attrs["jpeg_quality"])
 
-    with create_patch_store(patches_path, attrs) as store:
+    with create_patch_store(patches_path, {}) as store:
         append_images(store, stored())
         store["coords"] = tiles.coords[rows["stored"] == 1]
         attrs |= normaliser.attrs | {"pixel_source": tiles.reader.pixel_source}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.exclusions import Reason
-from .pictures import TILED, TiffPicture
+from .pictures import IN_COLOURS, TILED, TiffPicture, in_colours
 
 NEARLY_ALL = 0.999
 """This part of the pixels decides, so that a few of them do not matter."""
@@ -23,8 +22,7 @@ GREY_SPREAD = 2
 BLANK_SD = 6.0
 """Grey levels between the colours of a pixel, and among the pixels of a picture."""
 
-IN_COLOURS = "Export it in colours"
-LOOK = "Look at its overview, and take it out of the slide sheet if it shows nothing"
+LOOK = "Look at its overview, and take it out of the slide sheet if it shows no stained section"
 
 
 def why_no_section(
@@ -50,7 +48,8 @@ def why_no_section(
         return None
     is_grey = np.quantile(np.ptp(pixels, axis=1), NEARLY_ALL) <= GREY_SPREAD
     if is_grey and used and used[0].samples == 1:
-        return _one_colour(path, used)
+        pages = "1 page" if len(used) == 1 else f"{len(used)} pages"
+        return Reason("slide_grey", f"{pages} of one colour", in_colours(path, used))
     brightest = int(np.quantile(pixels.max(axis=1), NEARLY_ALL))
     if used and used[0].bits > 8 and brightest < BRIGHT:
         bits = used[0].bits - 8 + (max(brightest, 1) - 1).bit_length()
@@ -60,16 +59,11 @@ def why_no_section(
         return Reason("values_not_8_bit", detail, f"Scale them to 8 bits: `{scale}`")
     if brightest < BLACK:
         return Reason("slide_black", f"no grey level above {brightest} of 255", LOOK)
+    # Light that passes a stained section has all colours; fluorescence may have one.
+    in_all = int(np.quantile(pixels.min(axis=1), NEARLY_ALL))
+    if in_all < BLACK:
+        detail = f"no pixel is brighter than {in_all} of 255 in all colours, as in fluorescence"
+        return Reason("slide_black", detail, LOOK)
     if is_grey and not has_tissue and pixels.std() > BLANK_SD:
         return Reason("slide_grey", "all its pixels are grey", IN_COLOURS)
     return None
-
-
-def _one_colour(path: Path, used: Sequence[TiffPicture]) -> Reason:
-    remedy = IN_COLOURS
-    if len(used) == 3:
-        planes = " ".join(f"{path.name}[page={picture.page - 1}]" for picture in used)
-        join = f"vips bandjoin {shlex.quote(planes)} '{TILED}'"
-        remedy += f"; if its pages are red, green and blue, join them: `{join}`"
-    pages = "1 page" if len(used) == 1 else f"{len(used)} pages"
-    return Reason("slide_grey", f"{pages} of one colour", remedy)

@@ -19,6 +19,8 @@ MAX_PICTURES = 500
 TILED = "OUT.tif[tile,pyramid,bigtiff,compression=jpeg,Q=90]"
 """How libvips is told to write a TIFF that OpenSlide reads."""
 
+IN_COLOURS = "Export it in colours"
+
 UPRIGHT = 1
 """The orientation of a picture that is stored as it is to be seen."""
 
@@ -102,6 +104,21 @@ def _picture(page: tifffile.TiffPage, number: int, sub: int) -> TiffPicture:
         is_planar=page.planarconfig == tifffile.PLANARCONFIG.SEPARATE,
         orientation=int(tag.value) if tag else UPRIGHT,
         end=offsets[-1] + lengths[-1] if offsets and lengths else 0,
+    )
+
+
+def in_colours(path: Path, planes: Sequence[TiffPicture]) -> str:
+    """Return the remedy for a TIFF of one colour, whose pictures of one size are `planes`."""
+    if len(planes) != 3:
+        return IN_COLOURS
+    # libvips takes the list apart at the spaces.
+    name = path.name.replace(" ", r"\ ")
+    listed = " ".join(f"{name}[page={plane.page - 1}]" for plane in planes)
+    # Joined planes are no colours until they are said to be.
+    join = f"vips bandjoin {shlex.quote(listed)} OUT.v && vips copy OUT.v '{TILED}'"
+    return (
+        f"{IN_COLOURS}; if its pages are red, green and blue, join them: "
+        f"`{join} --interpretation srgb`"
     )
 
 

@@ -113,7 +113,9 @@ class TiffTiles:
         left, top = max(x, 0), max(y, 0)
         right = min(x + width, -(-page.imagewidth // shrink))
         bottom = min(y + height, -(-page.imagelength // shrink))
-        region = np.full((height, width, 3), 255, np.uint8)
+        region = np.empty((height, width, 3), np.uint8)
+        if (left, top, right, bottom) != (x, y, x + width, y + height):
+            region[:] = 255
         if left >= right or top >= bottom:
             return region
         for row in range(top // down, -(-bottom // down)):

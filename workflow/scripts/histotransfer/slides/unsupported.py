@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.exclusions import Reason
-from .pictures import TILED, TiffPicture, tiff_pictures
+from .pictures import TILED, TiffPicture, in_colours, tiff_pictures
 
 COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
@@ -20,9 +20,10 @@ READ = frozenset(
 )
 """The compressions that OpenSlide reads, by tifffile's names."""
 
-OF_GDAL = frozenset({"JPEGXL", "JPEGXL_DNG", "LERC"})
-OF_BIOFORMATS = frozenset({"JPEGXR", "JPEGXR_NDPI", "PNG"})
-"""Compressions that libvips does not read, by what reads them."""
+OF_GDAL = frozenset({"JPEGXL", "JPEGXL_DNG"})
+OF_BIOFORMATS = frozenset({"JPEG2000", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC", "JPEGXR_NDPI"})
+OF_NOBODY = frozenset({"JPEGXR", "PNG"})
+"""Compressions of TIFFs that libvips does not read, or in wrong colours, by what reads them."""
 
 VIPS = f"Convert it with libvips: `vips copy {{file}} '{TILED}'`"
 BIOFORMATS = (
@@ -30,11 +31,12 @@ BIOFORMATS = (
     "`bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {file} OUT.ome.tif`"
 )
 GDAL = (
-    "Convert it with GDAL: "
+    "Convert it with GDAL, if yours has JPEG XL: "
     "`gdal_translate -co TILED=YES -co BIGTIFF=YES -co COMPRESS=JPEG {file} OUT.tif`"
 )
 ISYNTAX = "Export it as TIFF from Philips' software, or convert it with libisyntax or isyntax2raw"
 EXPORT = "Export it as SVS, TIFF or DICOM with the scanner's software"
+SAVE_AGAIN = "Save it as a tiled TIFF of 8 bits per colour"
 UNPACK = "Unpack it, and write the path of the slide in the slide sheet"
 
 
@@ -146,14 +148,18 @@ def why_unsupported(path: Path, message: str) -> Reason | None:
     if not differences:
         return None
     file, source = shlex.quote(path.name), largest.source(path)
-    if largest.bits == 16:
-        remedy = f"Convert it with libvips: `vips cast {source} '{TILED}' uchar --shift`"
-    elif largest.bits != 8:
-        remedy = "Save it as a tiled TIFF of 8 bits per colour"
+    if largest.samples == 1 and largest.photometric == "MINISBLACK":
+        size = largest.width, largest.height
+        same = [picture for picture in pictures if (picture.width, picture.height) == size]
+        remedy = in_colours(path, same)
+    elif largest.bits not in (8, 16) or largest.compression in OF_NOBODY:
+        remedy = SAVE_AGAIN
     elif largest.compression in OF_GDAL:
         remedy = GDAL.format(file=file)
     elif largest.compression in OF_BIOFORMATS:
         remedy = BIOFORMATS.format(file=file)
+    elif largest.bits == 16:
+        remedy = f"Convert it with libvips: `vips cast {source} '{TILED}' uchar --shift`"
     else:
         remedy = VIPS.format(file=source)
     return Reason("slide_unsupported", f"{largest.words}: {', '.join(differences)}", remedy)
