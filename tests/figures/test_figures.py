@@ -145,6 +145,7 @@ def test_without_an_estimable_target_the_figure_says_so(name, said, demo, tmp_pa
         scores = [column for column, kind in schema.columns.items() if kind == "number"]
         lost = read_table(demo[table], schema).assign(**dict.fromkeys(scores, np.nan))
         paths[table] = written(table, lost, tmp_path / f"{table}.tsv")
+    paths = emptied(paths, tmp_path, "answers")
     assert said in words(drawn(name, paths, monkeypatch))
 
 

@@ -19,7 +19,10 @@ def paths(tmp_path):
     found = write_results(tmp_path / "results", genes=40, mutations=10)
     claim = {"claim": "better & more", "published": 0.984, "verdict": "inconclusive"}
     claims = written("claims", rows("claims", [claim]), tmp_path / "claims.tsv")
-    return {**{name: found[name] for name in ("comparison", "improved")}, "claims": claims}
+    return {
+        **{name: found[name] for name in ("comparison", "improved", "answers")},
+        "claims": claims,
+    }
 
 
 def write(paths, folder, study="TCGA-LUAD"):
@@ -33,7 +36,7 @@ def test_the_workbook_has_every_number_of_the_comparison(paths, tmp_path):
     comparison = read_table(paths["comparison"], SCHEMAS["comparison"])
     *_, path = write(paths, tmp_path / "out")
     book = openpyxl.load_workbook(path)
-    assert book.sheetnames == ["Table 1", "Table 2", "Table 3", "Claims"]
+    assert book.sheetnames == ["Table 1", "Table 2", "Table 3", "Answers", "Claims"]
     for sheet, (_, part) in zip(
         book.worksheets, comparison.groupby("task", sort=False), strict=False
     ):
@@ -79,4 +82,12 @@ def test_an_empty_comparison_is_said_in_words(paths, tmp_path):
     paths = emptied(paths, tmp_path, "comparison", "improved")
     markdown, latex, workbook = write(paths, tmp_path / "out")
     assert markdown.read_text() == latex.read_text() == "No target was compared.\n"
-    assert openpyxl.load_workbook(workbook).sheetnames == ["Claims"]
+    assert openpyxl.load_workbook(workbook).sheetnames == ["Answers", "Claims"]
+
+
+def test_only_the_published_study_has_a_sheet_of_claims(paths, tmp_path):
+    del paths["claims"]
+    *_, workbook = write(paths, tmp_path / "out", "my-cohort")
+    book = openpyxl.load_workbook(workbook)
+    assert book.sheetnames == ["Table 1", "Table 2", "Table 3", "Answers"]
+    assert book["Answers"]["A3"].value == "task"

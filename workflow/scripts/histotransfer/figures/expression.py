@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..evaluation.statistics import OK
 from ..results.rows import extractors, flag, of_kind
 from ..results.tables import Tables
 from ..results.words import count
@@ -135,7 +136,7 @@ def _patients(comparison: pd.DataFrame) -> str:
 
 
 def _gist(improved: pd.DataFrame, patients: str) -> str:
-    if len(improved) != 1 or pd.isna(improved["fraction"].iloc[0]):
+    if len(improved) != 1 or improved["status"].iloc[0] != OK:
         return f"How well each gene is predicted{patients}"
     row = improved.iloc[0]
     return (
