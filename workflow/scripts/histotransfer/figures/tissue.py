@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from ..evaluation.decisions import BETTER, EQUIVALENT, WORSE
 from ..evaluation.statistics import NOT_ESTIMABLE, wilson
 from ..results.answers import TASK
 from ..results.rows import extractors, of_kind
@@ -145,9 +146,15 @@ def _gist(rows: pd.DataFrame, answers: pd.DataFrame) -> str:
     if len(overall) != 1:
         return "Accuracy by tissue class"
     row = overall.iloc[0]
-    direction = answers.loc[(answers["metric"] == row["metric"]) & (answers["scope"] == TASK)]
-    said = f" ({direction['direction'].iloc[0]})" if len(direction) else ""
+    whole = answers[(answers["metric"] == row["metric"]) & (answers["scope"] == TASK)]
+    said = f" ({_decided(whole.iloc[0])})" if len(whole) else ""
     return (
         f"{row['extractor']} classifies {100 * row['extractor_mean']:.1f} % of the patches "
         f"correctly, {row['baseline']} {100 * row['baseline_mean']:.1f} %{said}"
     )
+
+
+def _decided(answer: pd.Series) -> str:
+    if answer["relevance"] == EQUIVALENT:
+        return EQUIVALENT
+    return "decided" if answer["direction"] in (BETTER, WORSE) else str(answer["direction"])

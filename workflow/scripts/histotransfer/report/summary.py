@@ -114,12 +114,10 @@ def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, str]]:
         published, here, low, high = (value(row[name], row["quantity"]) for name in numbers)
         # The unit once, after the upper bound.
         interval = f"{low.removesuffix(' points').removesuffix(' %')} to {high}" if low else ""
-        asked = {name: row[name] for name in ("direction", "size", "relevance")}
-        said = {name: "" if pd.isna(word) else word for name, word in asked.items()}
-        yield row | {
-            **{"published": published or "better", "here": here, "interval": interval},
-            **said,
-        }
+        asked = (row[name] for name in ("direction", "size", "relevance"))
+        answers = ", ".join(word for word in asked if pd.notna(word))
+        said = {"here": here, "interval": interval, "answers": answers}
+        yield row | {"published": published or "better"} | said
 
 
 def _comparison(comparison: pd.DataFrame, alpha: float) -> Iterator[tuple[str, ...]]:
