@@ -40,8 +40,11 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     table, several = _split(comparison, runs)
     if several.empty:
         return comparison
-    within = several.assign(square=several["se"] ** 2)
-    groups = within.groupby(["task", "extractor", "target"], sort=False)
+    status = several["status"]
+    several = several.assign(
+        square=several["se"] ** 2, ok=status.eq(OK), untested=status.eq(UNTESTED)
+    )
+    groups = several.groupby(["task", "extractor", "target"], sort=False)
     found = groups.agg(
         place=("place", "min"),
         metric=("metric", "first"),
@@ -55,10 +58,10 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
         df=("df", "min"),
         between=("delta", "var"),
         size=("delta", "size"),
-        ok=("status", lambda status: status.eq(OK).all()),
-        untested=("status", lambda status: status.eq(UNTESTED).any()),
+        ok=("ok", "all"),
+        untested=("untested", "any"),
     ).reset_index()
-    ok, between = found["ok"].astype(bool), found["between"] / found["size"]
+    ok, between = found["ok"], found["between"] / found["size"]
     variance = found["square"] + between
     own, others = (stats.t.isf((1 - LEVEL) / 2, df) for df in (found["df"], found["size"] - 1))
     half = np.sqrt(own**2 * found["square"] + others**2 * between).where(ok)
@@ -70,7 +73,7 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
         ci_low=found["delta"] - half,
         ci_high=found["delta"] + half,
         p_corrected=2 * stats.t.sf(found["delta"].abs() / se, df),
-        status=np.select([ok, found["untested"].astype(bool)], [OK, UNTESTED], NOT_ESTIMABLE),
+        status=np.select([ok, found["untested"]], [OK, UNTESTED], NOT_ESTIMABLE),
     )
     q = found.groupby(FAMILY, sort=False)["p_corrected"].transform(benjamini_hochberg)
     return _joined(table, found.assign(q_bh=q), comparison)
