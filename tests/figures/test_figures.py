@@ -188,6 +188,27 @@ def test_a_gene_that_cannot_be_estimated_is_named_as_such(demo):
     assert any(label.startswith(f"{GENES[5]}  3 of 50") for label in text)
 
 
+@pytest.mark.parametrize("name", ["tissue_accuracy", "mutation"])
+def test_a_difference_is_filled_where_its_direction_is_decided(name, demo, tmp_path):
+    table = read_table(demo["comparison"], SCHEMAS["comparison"])
+    metric = {"tissue_accuracy": "accuracy", "mutation": "auroc"}[name]
+    rows_of = table.index[(table["metric"] == metric) & table["delta"].notna()]
+    table["q_bh"] = 0.9
+    table.loc[rows_of[1:3], "q_bh"] = 0.01
+    path = written("comparison", table, tmp_path / "comparison.tsv")
+    right = figure_of(name, {**demo, "comparison": path}).axes[1]
+    filled, empty = (
+        sum(
+            len(line.get_xdata())
+            for line in right.lines
+            if line.get_marker() == "s" and line.get_markerfacecolor() == fill
+        )
+        for fill in (style.COMPARED[0], "white")
+    )
+    assert (filled, empty) == (2, len(rows_of) - 2)
+    assert "right: filled if decided (q ≤ 0.05)" in " ".join(words(right.figure))
+
+
 def test_the_accuracy_marks_stand_at_the_tables_values(demo):
     table = read_table(demo["comparison"], SCHEMAS["comparison"]).query("metric == 'accuracy'")
     left, right = figure_of("tissue_accuracy", demo).axes

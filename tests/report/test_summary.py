@@ -19,7 +19,8 @@ from histotransfer.core.provenance import files_digest
 from histotransfer.core.tables import write_table
 from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
-from histotransfer.report.summary import TEMPLATES, write_summary
+from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
+from histotransfer.results.answers import TARGET
 from histotransfer.results.claims import CLAIMS, judge_claims
 from histotransfer.results.tables import read_tables
 from histotransfer.results.words import count, joined, listed, share
@@ -112,6 +113,18 @@ def test_the_page_answers_first_under_the_gravest_limits_and_then_says_what_limi
     ):
         assert limits < page.index(text) < comparison
     assert 'class="red"' in page
+
+
+def test_of_many_targets_the_page_lists_the_surest_and_counts_the_rest(tmp_path):
+    paths = write_results(tmp_path / "many", genes=TARGETS_SHOWN + 7)
+    page = page_of(config_of("demo"), tmp_path, answers=paths["answers"])
+    answers = read_tables({"answers": paths["answers"]})["answers"]
+    genes = answers[(answers["task"] == "expression") & (answers["scope"] == TARGET)]
+    shown = page[: page.index("Limits")]
+    listed_ones = [gene for gene in genes["target"] if f'<td class="name">{gene}</td>' in shown]
+    surest = genes.sort_values("q_bh", kind="stable")["target"][:TARGETS_SHOWN]
+    assert set(listed_ones) == set(surest)
+    assert "7 more, of a larger q, in tables/answers.tsv" in page
 
 
 def test_only_the_published_study_shows_the_published_claims(tmp_path):

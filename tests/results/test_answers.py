@@ -41,6 +41,11 @@ def said(*found, target="G0", **how):
             "patients.",
         ),
         (
+            {"delta": -0.57, "se": 0.8, "df": 3.0, "n": 6, "metric": "pearson"},
+            "Undecided: −0.570 in Pearson r (−3.116 to +1.976). This study was too small to detect "
+            "any difference; about 220 patients would decide one of 0.570.",
+        ),
+        (
             {"delta": 0.03, "se": 0.005},
             "Better: +0.030 AUROC (+0.020 to +0.040), more than the 0.01 that counts as relevant.",
         ),

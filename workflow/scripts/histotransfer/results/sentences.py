@@ -14,6 +14,8 @@ from .words import MOST_COUNTED, about, amount, count, difference, listed
 
 SAMPLES = {kind.metric: "patch" if kind.of_patches else "patient" for kind in KINDS.values()}
 """What is counted in a task, by its metric."""
+WIDEST = {"accuracy": 1.0, "auroc": 1.0, "pearson": 2.0}
+"""The largest difference that a metric can show."""
 
 
 def answer(row: Mapping[Any, Any], rope: float, targets: int | None = None) -> str:
@@ -51,6 +53,8 @@ def power(row: Mapping[Any, Any]) -> str:
     """Say which difference could have been detected, and how many patients would decide this."""
     metric = row["metric"]
     could = f"This study could have detected a difference of {amount(row['detectable'], metric)}"
+    if row["detectable"] >= WIDEST[metric]:
+        could = "This study was too small to detect any difference"
     if pd.isna(n := row["n_to_decide"]):
         return f"{could}."
     needed, (_, size, _) = about(n, SAMPLES[metric]), difference(row)
