@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.tables import read_table
+from histotransfer.evaluation.decisions import UNTESTED
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE
 from histotransfer.report.paper_tables import SHOWN, write_paper_tables
 from histotransfer.results.tables import SCHEMAS
+from support.comparisons import compared
 from support.results import emptied, rows, write_results, written
 
 NAMES = ("paper.md", "paper.tex", "paper.xlsx")
@@ -70,6 +73,24 @@ def test_printed_tables_are_rounded_short_and_say_what_they_leave_out(paths, tmp
     assert tex.count("\\begin{tabular}") == tex.count("\\end{tabular}") == 3
     assert not [line for line in tex.splitlines() if "%" in line.replace("\\%", "")]
     assert expected in tex
+
+
+def test_what_was_not_tested_has_no_interval_and_no_p(paths, tmp_path):
+    found = [
+        {"target": "TP53", "delta": 0.03},
+        {"target": "KRAS", "delta": 0.02, "status": UNTESTED},
+        {"target": "ADI", "baseline_mean": 1.0, "status": NOT_ESTIMABLE},
+    ]
+    table = compared(found).reindex(columns=list(SCHEMAS["comparison"].columns))
+    comparison = written("comparison", table, tmp_path / "comparison.tsv")
+    markdown, *_ = write(paths | {"comparison": comparison}, tmp_path / "out")
+    lines = {
+        line.split()[1]: line for line in markdown.read_text().splitlines() if line.startswith("| ")
+    }
+    cells = {name: [cell.strip() for cell in line.split("|")[3:-1]] for name, line in lines.items()}
+    assert cells["TP53"][2] == "+0.030 (0.010 to 0.050)"
+    assert cells["KRAS"] == ["0.700", "0.720", "untested (+0.020)", "", ""]
+    assert cells["ADI"] == ["1.000", "1.000", "not estimable", "", ""]
 
 
 def test_the_same_tables_give_the_same_bytes_and_simulated_ones_say_so(paths, tmp_path):

@@ -11,6 +11,8 @@ import xlsxwriter
 from tabulate import tabulate
 
 from ..core.files import written_whole
+from ..evaluation.decisions import UNTESTED
+from ..evaluation.statistics import OK
 from ..results.tables import Paths, Tables, read_tables
 
 SHOWN = 25
@@ -77,7 +79,7 @@ def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Ite
     for (task, extractor, baseline, metric), rows in comparison.groupby(keys, sort=False):
         title = f"{mark}{task}: {extractor} against {baseline}."
         share = improved[(improved["task"] == task) & (improved["extractor"] == extractor)]
-        for _, row in share.dropna(subset=["fraction"]).iterrows():
+        for _, row in share[share["status"] == OK].iterrows():
             title += (
                 f" Of the {row['n_related']} genes related to the image features, {extractor} "
                 f"predicts {row['n_improved']} better ({100 * row['fraction']:.0f} %, 95 % "
@@ -95,12 +97,12 @@ def _printed(title: str, metric: str, rows: pd.DataFrame, kind: str) -> str:
     percent = metric == "accuracy"
     body = []
     for target, n, *scores, p, q, status in rows.itertuples(index=False, name=None):
-        cells = ["", "", status, "", ""]
-        if pd.notna(scores[2]):
-            before, after, _, low, high = (_number(score, percent) for score in scores)
-            change = f"{_number(scores[2], percent, '+')} ({low} to {high})"
-            cells = [before, after, change, _p(p), _p(q)]
-        body.append([target, f"{n:.0f}", *cells])
+        before, after, change, low, high = (_number(score, percent) for score in scores)
+        change = _number(scores[2], percent, "+")
+        said = f"{change} ({low} to {high})"
+        if status != OK:
+            said = f"{status} ({change})" if status == UNTESTED else status
+        body.append([target, f"{n:.0f}", before, after, said, _p(p), _p(q)])
     head = [*rows.columns[:4], "Difference (95 % interval)", "p", "q"]
     align = ("left", *["right"] * 6)
     lines = tabulate(body, head, tablefmt=kind, disable_numparse=True, colalign=align)
@@ -113,6 +115,8 @@ def _printed(title: str, metric: str, rows: pd.DataFrame, kind: str) -> str:
 
 
 def _number(value: float, percent: bool, sign: str = "") -> str:
+    if pd.isna(value):
+        return ""
     return f"{100 * value:{sign}.1f}" if percent else f"{value:{sign}.3f}"
 
 
