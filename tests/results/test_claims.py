@@ -153,6 +153,7 @@ def test_each_verdict_on_a_gain(direction, size, relevance, verdict):
         (SMALLER, EQUIVALENT, REPRODUCED),
         (LARGER, UNDECIDED, NOT_REPRODUCED),
         (SMALLER, UNDECIDED, NOT_REPRODUCED),
+        (SMALLER, RELEVANT, NOT_REPRODUCED),
         (CANNOT_TELL, UNDECIDED, INCONCLUSIVE),
         ("", "", INCONCLUSIVE),
     ],

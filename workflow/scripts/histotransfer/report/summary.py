@@ -108,14 +108,14 @@ def _parted(sentence: str) -> tuple[str, str]:
     return answer, rest
 
 
-def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, str]]:
+def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, Any]]:
     for row in claims.to_dict("records"):
         numbers = ("published", "here", "ci_low", "ci_high")
         published, here, low, high = (value(row[name], row["quantity"]) for name in numbers)
         # The unit once, after the upper bound.
         interval = f"{low.removesuffix(' points').removesuffix(' %')} to {high}" if low else ""
-        asked = (row[name] for name in ("direction", "size", "relevance"))
-        answers = ", ".join(word for word in asked if pd.notna(word))
+        asked = {name: row[name] for name in ("direction", "size", "relevance")}
+        answers = [f"{name}: {word}" for name, word in asked.items() if pd.notna(word)]
         said = {"here": here, "interval": interval, "answers": answers}
         yield row | {"published": published or "better"} | said
 

@@ -15,6 +15,7 @@ from ..evaluation.decisions import (
     CANNOT_TELL,
     EQUIVALENT,
     LARGER,
+    RELEVANT,
     SMALLER,
     UNDECIDED,
     UNTESTED,
@@ -151,8 +152,11 @@ def _accuracy(tissue: pd.DataFrame, target: str, names: list[str], rope: float) 
     def level(kind: str, name: str, here: float, n: float, published: float, none: float) -> Row:
         low, high = (float(bound) for bound in wilson(here, n))
         size = size_beside(low, high, published, none=none, rounding=rounding)
-        near = published - rope <= low and high <= published + rope
-        relevance = EQUIVALENT if near else UNDECIDED if size else ""
+        relevance = UNDECIDED if size else ""
+        if published - rope <= low and high <= published + rope:
+            relevance = EQUIVALENT
+        elif low > published + rope or high < published - rope:
+            relevance = RELEVANT
         verdict, why = verdict_on_level(size, relevance)
         return {
             **{"claim": f"{what}: accuracy of the {kind} features", "extractor": name},
@@ -173,7 +177,7 @@ def _accuracy(tissue: pd.DataFrame, target: str, names: list[str], rope: float) 
         if target == ALL:
             verdict, why = verdict_on_gain(_text(row["direction"], NOT_ESTIMABLE))
             yield {
-                **{"claim": f"{what}: the difference is significant", "extractor": name},
+                **{"claim": f"{what}: the difference is significant (here: q)", "extractor": name},
                 **{"quantity": "P", "published": ACCURACY_P, "here": row["q_bh"], **NO_INTERVAL},
                 **{
                     "direction": _text(row["direction"], NOT_ESTIMABLE),
