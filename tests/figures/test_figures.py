@@ -20,8 +20,10 @@ from histotransfer.core.tables import read_table
 from histotransfer.evaluation.statistics import wilson
 from histotransfer.figures import style
 from histotransfer.figures.draw import PAINTERS, draw
+from histotransfer.results.answers import answer_questions
 from histotransfer.results.tables import SCHEMAS, read_tables
 from histotransfer.study.catalogue import FIGURES
+from support.comparisons import compared
 from support.results import GENES, emptied, rows, write_results, written
 
 FIVE = ("IMGNET-2048", "FTX-2048", "FTX-ALL-2048", "PHIKON-768", "UNI-1024")
@@ -190,23 +192,34 @@ def test_a_gene_that_cannot_be_estimated_is_named_as_such(demo):
 
 @pytest.mark.parametrize("name", ["tissue_accuracy", "mutation"])
 def test_a_difference_is_filled_where_its_direction_is_decided(name, demo, tmp_path):
-    table = read_table(demo["comparison"], SCHEMAS["comparison"])
-    metric = {"tissue_accuracy": "accuracy", "mutation": "auroc"}[name]
-    rows_of = table.index[(table["metric"] == metric) & table["delta"].notna()]
-    table["q_bh"] = 0.9
-    table.loc[rows_of[1:3], "q_bh"] = 0.01
-    path = written("comparison", table, tmp_path / "comparison.tsv")
-    right = figure_of(name, {**demo, "comparison": path}).axes[1]
+    whose = {
+        "tissue_accuracy": {"task": "tissue", "metric": "accuracy"},
+        "mutation": {"task": "mutation", "metric": "auroc"},
+    }[name]
+    targets = ["all", "STR", "TUM"] if name == "tissue_accuracy" else GENES[:3]
+    table = compared(
+        {**whose, "target": target, "delta": delta, "n": 50}
+        for target, delta in zip(targets, (0.06, -0.05, 0.0), strict=True)
+    )
+    improved = rows("improved", [])
+    tables = {"comparison": table, "improved": improved}
+    answers = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
+    table = table.reindex(columns=list(SCHEMAS["comparison"].columns))
+    own = {"comparison": table, "answers": answers}
+    paths = {
+        name: written(name, table, tmp_path / f"{name}.tsv") for name, table in planted.items()
+    }
+    figure = figure_of(name, {**demo, **paths})
     filled, empty = (
         sum(
-            len(line.get_xdata())
-            for line in right.lines
+            len(np.ravel(line.get_xdata()))
+            for line in figure.axes[1].lines
             if line.get_marker() == "s" and line.get_markerfacecolor() == fill
         )
         for fill in (style.COMPARED[0], "white")
     )
-    assert (filled, empty) == (2, len(rows_of) - 2)
-    assert "right: filled if decided (q ≤ 0.05)" in " ".join(words(right.figure))
+    assert (filled, empty) == (2, 1)
+    assert "right: filled if decided (q ≤ 0.05)" in " ".join(words(figure))
 
 
 def test_the_accuracy_marks_stand_at_the_tables_values(demo):

@@ -85,8 +85,8 @@ def said(*found, target="G0", **how):
         ),
         (
             {"status": NOT_ESTIMABLE},
-            "Not estimable: the difference is the same in every fold, which leaves its error "
-            "unknown.",
+            "Not estimable: the difference is the same in every fold, or too few folds have a "
+            "score, which leaves its error unknown.",
         ),
         (
             {"baseline_mean": np.nan, "delta": np.nan, "status": NOT_ESTIMABLE},

@@ -28,7 +28,8 @@ WHY = {
     "no_target": "no target is",
     "no_score": "fewer than two folds have a score",
     "ceiling": "both extractors are right about every sample, so there is no difference to measure",
-    "no_variance": "the difference is the same in every fold, which leaves its error unknown",
+    "no_variance": "the difference is the same in every fold, or too few folds have a score, which "
+    "leaves its error unknown",
 }
 """Why a difference is not estimable, by code."""
 
