@@ -201,15 +201,13 @@ def test_a_difference_is_filled_where_its_direction_is_decided(name, demo, tmp_p
         {**whose, "target": target, "delta": delta, "n": 50}
         for target, delta in zip(targets, (0.06, -0.05, 0.0), strict=True)
     )
-    improved = rows("improved", [])
-    tables = {"comparison": table, "improved": improved}
-    answers = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
-    table = table.reindex(columns=list(SCHEMAS["comparison"].columns))
-    own = {"comparison": table, "answers": answers}
-    paths = {
-        name: written(name, table, tmp_path / f"{name}.tsv") for name, table in planted.items()
-    }
-    figure = figure_of(name, {**demo, **paths})
+    tables = {"comparison": table, "improved": rows("improved", [])}
+    tables["answers"] = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
+    paths = dict(demo)
+    for key in ("comparison", "answers"):
+        own = tables[key].reindex(columns=list(SCHEMAS[key].columns))
+        paths[key] = written(key, own, tmp_path / f"{key}.tsv")
+    figure = figure_of(name, paths)
     filled, empty = (
         sum(
             len(np.ravel(line.get_xdata()))
