@@ -76,7 +76,7 @@ def said(*found, target="G0", **how):
         ),
         (
             {"delta": 0.05, "status": UNTESTED},
-            "Not tested: neither extractor predicts it better than chance (+0.050 AUROC).",
+            "Not tested: it is not predicted better than chance (+0.050 AUROC).",
         ),
         (
             {"baseline_mean": 1.0, "status": NOT_ESTIMABLE},
@@ -163,7 +163,7 @@ def test_a_task_without_a_tested_target_says_why():
     table = answers_of({"status": UNTESTED}, {"status": NOT_ESTIMABLE})
     assert table["direction"].tolist() == [UNTESTED, UNTESTED, NOT_ESTIMABLE]
     assert table["sentence"][0].startswith(
-        "Not tested: neither extractor predicts any target better than chance. Of 2 targets"
+        "Not tested: no target is predicted better than chance. Of 2 targets"
     )
     table = answers_of({"status": NOT_ESTIMABLE, "baseline_mean": np.nan})
     assert table["sentence"][0].startswith("Not estimable: no target is. Of 1 target: ")

@@ -93,7 +93,7 @@ def _not_compared(answers: pd.DataFrame) -> Iterator[str]:
         names = rows["target"].drop_duplicates().tolist()
         many = count(len(names), "target", " is", " are")
         yield (
-            f"{name}: {many} predicted by no extractor better than chance, so no difference is "
+            f"{name}: {many} not predicted better than chance, so no difference is "
             f"tested ({listed(names)})."
         )
 

@@ -110,7 +110,7 @@ def verdict_on_gain(direction: str, size: str = "", relevance: str = "") -> tupl
     A claim without a published size leaves `size` empty, one about a share of genes `relevance`.
     """
     if direction == UNTESTED:
-        return INCONCLUSIVE, "not tested: neither extractor predicts it better than chance"
+        return INCONCLUSIVE, "not tested, because it is not predicted better than chance"
     if direction == NOT_ESTIMABLE:
         return INCONCLUSIVE, "not estimable here"
     if direction == WORSE:

@@ -28,9 +28,9 @@ def answer(row: Mapping[Any, Any], rope: float, targets: int | None = None) -> s
     if direction == NOT_ESTIMABLE:
         return f"Not estimable: {WHY[row['why']]}."
     if direction == UNTESTED:
-        which = "any target" if targets is not None else "it"
+        what = "no target is" if targets is not None else "it is not"
         size = f" ({difference(row)[0]})" if pd.notna(row["delta"]) else ""
-        return f"Not tested: neither extractor predicts {which} better than chance{size}."
+        return f"Not tested: {what} predicted better than chance{size}."
     shown, _, interval = difference(row)
     mean = f", on average over {count(targets, 'target')}" if targets is not None else ""
     found = f"{shown} ({interval}){mean}"
