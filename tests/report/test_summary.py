@@ -17,10 +17,12 @@ from jinja2 import Environment, StrictUndefined
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.provenance import files_digest
 from histotransfer.core.tables import write_table
+from histotransfer.evaluation.decisions import UNTESTED
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE
 from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
 from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
-from histotransfer.results.answers import TARGET
+from histotransfer.results.answers import TARGET, answer_questions
 from histotransfer.results.claims import CLAIMS, judge_claims
 from histotransfer.results.tables import read_tables
 from histotransfer.results.words import count, joined, listed, share
@@ -29,6 +31,7 @@ from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete
 from histotransfer.study.same_slides import warnings
 from histotransfer.study.slide_sheet import Slide
+from support.comparisons import compared
 from support.results import emptied, rows, write_results, written
 from support.root import ROOT
 
@@ -113,6 +116,36 @@ def test_the_page_answers_first_under_the_gravest_limits_and_then_says_what_limi
     ):
         assert limits < page.index(text) < comparison
     assert 'class="red"' in page
+
+
+def test_targets_that_were_not_compared_are_limits(tmp_path):
+    found = [
+        {"target": "TP53"},
+        {"target": "KRAS", "status": UNTESTED},
+        {"target": "NF1", "status": UNTESTED},
+        {"target": "EGFR", "baseline_mean": 1.0, "status": NOT_ESTIMABLE},
+    ]
+    compared_ = {"comparison": compared(found), "improved": rows("improved", [])}
+    answers = answer_questions(compared_, runs={}, alpha=0.05, rope=0.01)
+    path = written("answers", answers, tmp_path / "answers.tsv")
+    page = page_of(config_of("config"), tmp_path, answers=path)
+    for text in (
+        "mutation: 2 targets are not predicted better than chance, so no difference is tested "
+        "(KRAS, NF1).",
+        "mutation: 1 target is not estimable (EGFR): both extractors are right about every sample",
+    ):
+        assert text in page[page.index("Limits") :]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [([1], "conditional on one fine-tuning run"), ([1, 2, 3], "the mean of 3 fine-tuning runs")],
+)
+def test_the_page_says_whether_intervals_hold_the_variance_between_seeds(seeds, said, tmp_path):
+    config = deepcopy(config_of("config"))
+    config["finetune"]["seeds"] = seeds
+    assert said in page_of(config, tmp_path)
+    assert ("variance between runs" in str(list(methods(config, False)))) == (len(seeds) > 1)
 
 
 def test_of_many_targets_the_page_lists_the_surest_and_counts_the_rest(tmp_path):
