@@ -41,7 +41,7 @@ from sklearn.preprocessing import StandardScaler
 
 from histotransfer.core.hdf5 import create_store
 from histotransfer.evaluation.comparison import SCHEMAS, write_comparison
-from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.cross_validation import Drawn, out_of_fold, run_block
 from histotransfer.evaluation.predictors.binary_logistic import BinaryLogistic
 from histotransfer.evaluation.predictors.multinomial_logistic import MultinomialLogistic
 from histotransfer.evaluation.predictors.predictor import Draws
@@ -184,7 +184,7 @@ def contests(tasks: dict[str, Any], rounds: int, size: Size = PUBLISHED) -> None
     predictor = MultinomialLogistic(c).prepared(x)  # once for all repeats of a job
 
     def multinomial() -> Array:
-        return predictor.out_of_fold(x, truth, fold_of, FOLDS, 0, 0)[0]
+        return out_of_fold(predictor, x, truth, Drawn(fold_of, FOLDS, 0, 0))[0]
 
     def their_multinomial() -> Array:
         # The loosest tolerance at which the probabilities are within 1e-4 of the minimum's.

@@ -60,7 +60,9 @@ def study(tmp_path_factory):
             folder / f"{task}.labels.tsv", samples if task == "tissue" else names, values[task]
         )
         splits = folder / f"{task}.splits.tsv"
-        write_splits(labels, splits, task=task, kind=kind, parameters=splitting(2, repeats=4))
+        write_splits(
+            labels, splits, task=task, kind=kind, parameters=splitting(2, folds=5, repeats=4)
+        )
         files[task] = {"labels": labels, "splits": splits, "scores": {}, "predictions": {}}
         for name in (NOISY, CLEAN, COPY):
             features = folder / f"{'tissue' if task == 'tissue' else 'pooled'}.{name}.h5"
@@ -90,7 +92,7 @@ def write(study, out, kinds=None, extractors=(NOISY, CLEAN, COPY), without=()):
     }
     comparison.write_comparison(
         chosen, all_kinds if kinds is None else kinds,
-        StatisticsParameters(rope=0.01, alpha=0.05, bootstrap=300, seed=2), tables,
+        StatisticsParameters(rope=0.01, alpha=0.05, seed=2), tables,
     )  # fmt: skip
     return {name: read_table(path, comparison.SCHEMAS[name]) for name, path in tables.items()}
 
@@ -109,7 +111,6 @@ def test_the_planted_difference_is_found(tables):
     assert overall["prob_better"] > 0.95
     assert (table.loc[(CLEAN, "genes"), "n_folds"] == 20).all()
     assert 0 < overall["ci_low"] < overall["delta"] < overall["ci_high"]
-    assert 0 < overall["boot_low"] < overall["delta"] < overall["boot_high"]
     genes = table.loc[CLEAN, "genes"]
     assert (genes.filter(like="FOLLOWS", axis=0)["delta"] > 0).all()
     assert genes["metric"].eq("pearson").all()
@@ -118,14 +119,23 @@ def test_the_planted_difference_is_found(tables):
     assert primary.abs().max() < 1e-12
 
 
-def test_a_copy_of_the_baseline_makes_no_difference(tables):
+def test_a_copy_of_the_baseline_cannot_be_told_from_it(tables):
     table = tables["comparison"]
-    copy = table[(table["extractor"] == COPY) & (table["status"] != "not estimable")]
-    assert (copy["status"] == "no difference").all()
-    assert (copy[["delta", "ci_low", "ci_high", "boot_low", "boot_high"]] == 0).all(axis=None)
-    assert (copy[["p_corrected", "p_wilcoxon", "prob_equivalent"]] == 1).all(axis=None)
+    copy = table[(table["extractor"] == COPY) & (table["target"] != "RARE")]
+    assert (copy["status"] == "not estimable").all()
+    assert (copy["delta"] == 0).all()
+    assert copy[["ci_low", "ci_high", "p_corrected", "prob_equivalent"]].isna().all(axis=None)
     improved = tables["improved"].set_index("extractor").loc[COPY]
     assert improved["n_improved"] == 0
+
+
+def test_genes_that_nobody_predicts_are_listed_untested(tables):
+    noise = tables["comparison"].query("extractor == @CLEAN and task == 'genes'")
+    noise = noise.set_index("target").filter(like="NOISE", axis=0)
+    assert (noise["status"] == "untested").sum() >= 4
+    untested = noise[noise["status"] == "untested"]
+    assert untested[["p_corrected", "q_bh", "ci_low"]].isna().all(axis=None)
+    assert untested["delta"].notna().all()
 
 
 def test_rare_mutations_are_listed_as_not_estimable(tables):
@@ -152,7 +162,8 @@ def test_related_genes_and_the_share_improved(tables):
     r = related["r"].unstack("extractor")[either]
     assert row["n_improved"] == (r[CLEAN] > r[NOISY]).sum()
     assert row["fraction"] == pytest.approx(row["n_improved"] / row["n_related"])
-    assert 0.3 < row["ci_low"] <= row["ci_high"] <= 1
+    assert row["status"] == "too few related genes"
+    assert pd.isna(row["ci_low"])
 
 
 def test_every_score_is_tabulated(study, tables):
@@ -164,8 +175,8 @@ def test_every_score_is_tabulated(study, tables):
         "drivers": ["auprc", "auroc", "brier"],
     }
     scores = read_table(study[1]["genes"]["scores"][CLEAN], SCORES)
-    scores = scores[(scores["fold"] == -1) & (scores["metric"] == "r2")]
-    values = scores[scores["target"] == "FOLLOWS2"]["value"]
+    scores = scores[(scores["metric"] == "r2") & (scores["target"] == "FOLLOWS2")]
+    values = scores.groupby("repeat")["value"].mean()
     row = metrics.loc["genes", CLEAN, "r2", "FOLLOWS2"]
     assert (row["mean"], row["sd"], row["repeats"]) == (
         pytest.approx(values.mean()), pytest.approx(values.std()), 4
@@ -175,7 +186,7 @@ def test_every_score_is_tabulated(study, tables):
     assert pd.isna(rare["mean"])
 
 
-def test_roc_curves_have_the_area_of_the_auroc_and_lie_in_their_interval(tables):
+def test_roc_curves_have_the_area_of_the_auroc(tables):
     roc, mutation = tables["roc"], tables["mutation"].set_index(["target", "extractor"])
     assert set(roc["target"]) == {"DRIVEN", "RANDOM"}
     for key, curve in roc.groupby(["target", "extractor"]):
@@ -183,7 +194,6 @@ def test_roc_curves_have_the_area_of_the_auroc_and_lie_in_their_interval(tables)
             mutation.loc[key, "mean"], abs=0.02
         )
         assert (curve["tpr"].diff().dropna() >= -1e-12).all()
-        assert ((curve["ci_low"] <= curve["tpr"]) & (curve["tpr"] <= curve["ci_high"])).mean() > 0.9
 
 
 def test_confusion_adds_up_and_its_diagonal_is_the_accuracy(tables):

@@ -74,7 +74,7 @@ def run(folder, kind, out="cv.h5", *, features="pooled.h5", repeats=range(REPEAT
         parameters=PREDICTORS[kind], task=kind, extractor="X", repeats=repeats, seed=3,
         threads=threads,
     )  # fmt: skip
-    with open_store(folder / out, "cv/1") as store:
+    with open_store(folder / out, "cv/2") as store:
         return store["predictions"][:], store["hyper"][:]
 
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from histotransfer.evaluation.cross_validation import Drawn, out_of_fold
 from histotransfer.evaluation.predictors.binary_logistic import BinaryLogistic
 from histotransfer.evaluation.predictors.lbfgs import minimise
 from histotransfer.evaluation.predictors.multinomial_logistic import MultinomialLogistic
@@ -46,7 +47,7 @@ def fitted(predictor, x, y, n_test=20):
 def multinomial(x, classes, fold_of, n_classes, c):
     predictor = MultinomialLogistic(c).prepared(x)
     truth = np.eye(n_classes)[classes]
-    return predictor.out_of_fold(x, truth, fold_of, int(fold_of.max()) + 1, 0, 0)[0]
+    return out_of_fold(predictor, x, truth, Drawn(fold_of, int(fold_of.max()) + 1, 0, 0))[0]
 
 
 def standardised(train, test):

@@ -82,7 +82,7 @@ def run(folder, kind, name, out, *, repeats=(0, 1), threads=1, features=None):
         parameters=PredictorParameters(kind, name, GRIDS[name]), task=kind,
         extractor="X", repeats=repeats, seed=3, threads=threads,
     )  # fmt: skip
-    with open_store(folder / out, "cv/1") as store:
+    with open_store(folder / out, "cv/2") as store:
         return store["predictions"][:], store["hyper"][:], store.attrs["grid"]
 
 

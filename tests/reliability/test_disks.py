@@ -67,7 +67,7 @@ def failure_of(write: Callable[[], None]) -> HistotransferError:
 
 
 def write_big_store(path: Path) -> None:
-    with create_store(path, "cv/1", {}) as store:
+    with create_store(path, "cv/2", {}) as store:
         store.create_dataset("x", data=np.random.default_rng(1).random((500, 500)))
 
 

@@ -267,7 +267,6 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         ("tasks.mutation.inverse_penalties", [-1.0]),
         ("statistics.alpha", 0),
         ("statistics.alpha", 1),
-        ("statistics.bootstrap", 10**9),
         ("statistics.rope", -0.01),
     ]
 } | {
@@ -555,7 +554,7 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
         )
     files = {"labels": table, "splits": splits, "scores": scored, "predictions": predicted}
     write_comparison(
-        {"t": files}, {"t": kind}, StatisticsParameters(0.01, 0.05, bootstrap=20, seed=1),
+        {"t": files}, {"t": kind}, StatisticsParameters(0.01, 0.05, seed=1),
         {name: tmp_path / f"{name}.tsv" for name in SCHEMAS},
     )  # fmt: skip
     comparison = read_table(tmp_path / "comparison.tsv", COMPARISON).set_index("target")

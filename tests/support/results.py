@@ -15,11 +15,10 @@ import pandas as pd
 from histotransfer.core.exclusions import NOT_EXCLUDED, Reason
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import TableSchema, write_table
-from histotransfer.evaluation import statistics
 from histotransfer.evaluation.comparison import MAKERS
 from histotransfer.evaluation.kinds import KINDS, TaskKind
 from histotransfer.evaluation.predictions import Predictions
-from histotransfer.evaluation.scores import POOLED as ALL_FOLDS
+from histotransfer.evaluation.scores import NO_OTHER
 from histotransfer.evaluation.task_results import TaskResults
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.answers import answer_questions
@@ -31,7 +30,7 @@ from histotransfer.study.parameters import StatisticsParameters
 
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 GENES = ["STK11", "TP53", "LRP1B", "NF1", "FAT1", "EGFR", "KRAS", "KEAP1", "SETBP1", "FAT4"]
-FOLDS, RESAMPLES = 5, 60
+FOLDS = 5
 Float = npt.NDArray[np.float64]
 
 
@@ -146,36 +145,56 @@ def _compared(
 def _results(
     kind: str, truth: Float, targets: list[str], values: Mapping[str, Float]
 ) -> TaskResults:
-    """Score predictions, (repeats, n, targets) by extractor, and resample their samples."""
+    """Score predictions, (repeats, n, targets) by extractor."""
     samples = [f"P{i:04d}" for i in range(len(truth))]
-    fold = np.arange(len(truth)) % FOLDS
+    repeats = len(next(iter(values.values())))
+    # Another repeat has another split.
+    fold_of = np.array(
+        [
+            np.random.default_rng(repeat).permutation(np.arange(len(truth)) % FOLDS)
+            for repeat in range(repeats)
+        ]
+    )
     predictions = {
-        name: Predictions(predicted.astype(np.float32), np.arange(len(predicted)), samples, targets)
+        name: Predictions(
+            predicted.astype(np.float32), np.arange(repeats), samples, targets, _without(predicted)
+        )
         for name, predicted in values.items()
     }
     return TaskResults(
         task=kind,
         kind=KINDS[kind],
-        folds=FOLDS,
-        scores={name: _scores(KINDS[kind], truth, of, fold) for name, of in predictions.items()},
+        scores={name: _scores(KINDS[kind], truth, of, fold_of) for name, of in predictions.items()},
         predictions=predictions,
         truth=truth,
-        weights=statistics.resamples(np.array(samples), RESAMPLES, np.random.default_rng(7)),
-        parameters=StatisticsParameters(rope=0.01, alpha=0.05, bootstrap=RESAMPLES, seed=7),
+        fold_of=fold_of,
+        parameters=StatisticsParameters(rope=0.01, alpha=0.05, seed=7),
+        number=0,
     )
 
 
+def _without(predicted: Float) -> npt.NDArray[np.float32]:
+    """Predictions that another fold, left out too, changes a little."""
+    rng = np.random.default_rng(8)
+    spread = 0.1 * predicted.std()
+    changes = rng.normal(0, spread, (len(predicted), FOLDS, *predicted.shape[1:]))
+    return np.asarray(predicted[:, None] + changes, dtype=np.float32)
+
+
 def _scores(
-    kind: TaskKind, truth: Float, predictions: Predictions, fold: npt.NDArray[np.int_]
+    kind: TaskKind, truth: Float, predictions: Predictions, fold_of: npt.NDArray[np.int_]
 ) -> pd.DataFrame:
     tables = []
-    for repeat, values in enumerate(predictions.values.astype(np.float64)):
-        # Another repeat has another split.
-        drawn = np.random.default_rng(repeat).permutation(fold)
-        for k in (ALL_FOLDS, *range(FOLDS)):
-            chosen = (drawn == k) | (k == ALL_FOLDS)
-            table = kind.scores(truth[chosen], values[chosen], predictions.targets)
-            tables.append(table.assign(repeat=repeat, fold=k))
+    for repeat, drawn in enumerate(fold_of):
+        for k in range(FOLDS):
+            chosen = drawn == k
+            values = predictions.values[repeat, chosen].astype(np.float64)
+            table = kind.scores(truth[chosen], values, predictions.targets)
+            tables.append(table.assign(repeat=repeat, fold=k, without=NO_OTHER))
+            for other in set(range(FOLDS)) - {k}:
+                values = predictions.without[repeat, other, chosen].astype(np.float64)
+                table = kind.primary(truth[chosen], values, predictions.targets)
+                tables.append(table.assign(repeat=repeat, fold=k, without=other))
     return pd.concat(tables)
 
 

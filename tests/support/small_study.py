@@ -76,8 +76,7 @@ class SmallStudy(Study):
         config["stain"]["reference"] = config["finetune"]["dataset"] = "training"
         config["network"] |= {"weights": "random", "gpu": True}
         config["features"]["slides_per_job"] = 2
-        config["crossval"] |= {"folds": 2, "repeats": 4, "repeats_per_job": 4}
-        config["statistics"]["bootstrap"] = 50
+        config["crossval"] |= {"folds": 4, "repeats": 4, "repeats_per_job": 4}
         config["tasks"]["expression"] |= {"labels": "data/expression.tsv", "targets": GENES[:3]}
         config["tasks"]["mutation"]["labels"] = "data/mutations.tsv"
         return config

@@ -81,8 +81,7 @@ class Tiny(Study):
         config["stain"] |= {"method": "none", "reference": "none"}
         config["finetune"]["dataset"] = "none"
         config["tiling"] |= {"patch_px": 96, "stride_px": 96, "target_mpp": 0.5}
-        config["crossval"] |= {"folds": 2, "repeats": 2, "repeats_per_job": 1}
-        config["statistics"]["bootstrap"] = 20
+        config["crossval"] |= {"folds": 4, "repeats": 2, "repeats_per_job": 1}
         for name, key in (("expression", "alphas"), ("mutation", "C")):
             config["tasks"][name] |= {"labels": f"data/{name}.tsv", key: [1.0, 100.0]}
         return config

@@ -24,7 +24,7 @@ PURPOSES: Mapping[str, tuple[int, ...]] = {
     "folds of expression": (1,),
     "folds of mutation": (2,),
     "inner folds": (3,),
-    "bootstrap": (4,),
+    "gene differences": (4,),
     "predictor": (5,),
     "embedding": (6,),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from ..core.tables import TableSchema, write_table
 from ..study.parameters import StatisticsParameters
 from . import statistics as st
 from . import tables_of_kinds as of_kinds
-from .kinds import ALL
-from .scores import POOLED
+from .fold_scores import FoldScores
+from .scores import NO_OTHER
 from .task_results import TaskResults, read_results
 
 COMPARISON = TableSchema.of(
@@ -22,13 +22,16 @@ COMPARISON = TableSchema.of(
     "text: task target metric",
     "integer: n n_folds",
     "text: baseline extractor",
-    "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh p_wilcoxon",
+    "number: baseline_mean extractor_mean delta se df ci_low ci_high p_corrected q_bh p_wilcoxon",
     "number: prob_better prob_equivalent prob_worse",
     "text: status",
-    "number: boot_low boot_high",
 )
 METRICS = TableSchema.of(
-    "metrics", "text: task target extractor metric", "number: mean sd", "integer: repeats"
+    "metrics",
+    "text: task target extractor metric",
+    "number: mean sd",
+    "integer: repeats",
+    "number: se ci_low ci_high",
 )
 
 
@@ -69,56 +72,51 @@ def compare(results: TaskResults) -> pd.DataFrame:
     `baseline_mean`, `extractor_mean` and `delta` are means over the `n_folds` folds of all repeats
     in which both have a score. These are fewer than repeats times folds where a score is undefined
     in some: an AUROC in a fold of one class, a correlation over fewer than three samples.
-    `boot_low` and `boot_high` bound the difference of the scores of pooled out-of-fold predictions.
-    `q_bh` is of `p_corrected`, over the targets of a task and extractor.
+    `q_bh` is of `p_corrected`, over the tested targets of a task and extractor.
     """
-    metric, (baseline, *compared) = results.kind.metric, results.scores
-    by_fold = {
-        name: table[(table["metric"] == metric) & (table["fold"] != POOLED)].pivot(
-            index=["repeat", "fold"], columns="target", values="value"
-        )
-        for name, table in results.scores.items()
-    }
-    base = by_fold[baseline]
-    n = results.kind.counts(results.truth, results.predictions[baseline].targets)
+    baseline, *compared = results.primary
+    base = results.primary[baseline]
+    n = results.kind.counts(results.truth, results.labelled)
+    rope, alpha = results.parameters.rope, results.parameters.alpha
     tables = []
     for name in compared:
-        rows: list[dict[str, object]] = []
-        for target in sorted(base.columns, key=lambda target: (target != ALL, target)):
-            a, b = base[target], by_fold[name][target].reindex(base.index)
-            d = b - a
-            difference = st.compare(d, folds=results.folds, rope=results.parameters.rope)
-            boot = results.resampled[name][target] - results.resampled[baseline][target]
-            boot_low, boot_high = st.percentile_interval(boot)
-            rows.append(
-                {
-                    "target": target,
-                    "n": n[target],
-                    "n_folds": int(d.notna().sum()),
-                    "baseline_mean": a[d.notna()].mean(),
-                    "extractor_mean": b[d.notna()].mean(),
-                    "p_wilcoxon": st.wilcoxon(d.groupby(level="repeat").mean()),
-                    "boot_low": boot_low,
-                    "boot_high": boot_high,
-                    **asdict(difference),
-                }
-            )
-        table = pd.DataFrame(rows).assign(extractor=name)
+        own = results.primary[name]
+        difference = own - base
+        both = FoldScores(difference.folds * 0, difference.pairs)
+        table = st.compare(base, own, results.chance, rope=rope, alpha=alpha).assign(
+            target=results.targets,
+            n=[n[target] for target in results.targets],
+            n_folds=difference.n.astype(int),
+            extractor=name,
+            baseline_mean=replace(both, folds=base.folds + both.folds).mean,
+            extractor_mean=replace(both, folds=own.folds + both.folds).mean,
+            p_wilcoxon=[st.wilcoxon(of_target) for of_target in difference.repeat_means.T],
+        )
         tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p_corrected"])))
-    whose = {"task": results.task, "metric": metric, "baseline": baseline}
+    whose = {"task": results.task, "metric": results.kind.metric, "baseline": baseline}
     return pd.concat(tables).assign(**whose) if tables else COMPARISON.empty()
 
 
 def metrics(results: TaskResults) -> pd.DataFrame:
-    """Return every score of each target and extractor: mean and sd over the repeats.
+    """Return every score of each target and extractor: mean over the folds, sd of the repeats.
 
-    The scores are of a repeat's pooled out-of-fold predictions; `repeats` counts those in which one
-    is defined.
+    A repeat's score is the mean of its folds'; `repeats` counts those in which one is defined. The
+    primary score has a standard error and a 95 % interval (`statistics.above`).
     """
     tables = []
     for name, scores in results.scores.items():
-        pooled = scores[scores["fold"] == POOLED].groupby(["target", "metric"])["value"]
-        table = pooled.agg(mean="mean", sd="std", repeats="count").reset_index()
+        folds = scores[scores["without"] == NO_OTHER].astype({"target": str, "metric": str})
+        by_repeat = folds.groupby(["target", "metric", "repeat"])["value"].mean()
+        of_repeats = by_repeat.groupby(["target", "metric"])
+        columns = {
+            "mean": folds.groupby(["target", "metric"])["value"].mean(),
+            "sd": of_repeats.std(),
+            "repeats": of_repeats.count(),
+        }
+        own = st.above(results.primary[name], results.chance)[["se", "ci_low", "ci_high"]]
+        own = own.assign(target=results.targets, metric=results.kind.metric)
+        table = pd.DataFrame(columns).reset_index()
+        table = table.merge(own, how="left", on=["target", "metric"])
         tables.append(table.assign(task=results.task, extractor=name))
     return pd.concat(tables)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import h5py
@@ -17,9 +18,10 @@ from ..core.hdf5 import create_store, open_store
 from ..core.tables import read_table
 from ..labels.files import read_labels_file
 from ..study.tasks import PredictorParameters
+from .fold_scores import PAIRED_REPEATS
 from .kinds import KINDS
 from .predictions import SCHEMA
-from .predictors.predictor import Float, Ints
+from .predictors.predictor import Draws, Float, Ints, Predictor
 from .splits import SPLITS, fold_of_samples
 
 
@@ -62,7 +64,10 @@ def run_block(
     out_path : str or Path
         ``cv/{task}/{extractor}/{block}.h5``: predictions (repeats, samples, targets) f4, NaN where
         a sample lacks the label or could not be predicted; hyper (repeats, folds, targets) f4, the
-        chosen alpha or C, or the number of the setting among the attribute `grid`.
+        chosen alpha or C, or the number of the setting among the attribute `grid`; without, for
+        those of the first `PAIRED_REPEATS` that the block has, (repeats, folds, samples, targets)
+        f4, each sample's prediction by the model that was trained without its own fold and that
+        one, NaN for its own.
     parameters, task, extractor
         By what which task is predicted from whose features.
     repeats, seed, threads
@@ -87,13 +92,27 @@ def run_block(
     predictions = np.full((len(repeats), n, t), np.nan, dtype=np.float32)
     hyper = np.full((len(repeats), folds, t), np.nan, dtype=np.float32)
 
-    def predict(repeat: int, fold_of: Ints) -> tuple[Float, Float]:
-        return predictor.out_of_fold(data.features, truth, fold_of, folds, seed, repeat)
+    paired = [repeat for repeat in repeats if repeat < PAIRED_REPEATS]
+    without = np.full((len(paired), folds, n, t), np.nan, dtype=np.float32)
+    unlabelled = ~np.isfinite(truth)
+
+    def predict(repeat: int, fold_of: Ints) -> tuple[Float, Float, Float | None]:
+        drawn = Drawn(fold_of, folds, seed, repeat)
+        pairs = None
+        if repeat < PAIRED_REPEATS:
+            pairs = without_pairs(predictor, data.features, truth, drawn)
+        return *out_of_fold(predictor, data.features, truth, drawn), pairs
 
     with threadpool_limits(limits=1), ThreadPoolExecutor(threads) as pool:
-        for position, (predicted, chosen) in enumerate(pool.map(predict, repeats, folds_of)):
-            labelled = np.where(np.isfinite(truth), predicted, np.nan)
-            predictions[position, has_features], hyper[position] = labelled, chosen
+        done = pool.map(predict, repeats, folds_of)
+        for position, (repeat, (predicted, chosen, pairs)) in enumerate(
+            zip(repeats, done, strict=True)
+        ):
+            predicted[unlabelled] = np.nan
+            predictions[position, has_features], hyper[position] = predicted, chosen
+            if pairs is not None:
+                pairs[:, unlabelled] = np.nan
+                without[paired.index(repeat)][:, has_features] = pairs
 
     settings = predictor.settings
     attrs = {
@@ -108,9 +127,57 @@ def run_block(
         text = h5py.string_dtype()
         store.create_dataset("predictions", data=predictions)
         store.create_dataset("hyper", data=hyper)
+        store.create_dataset("without", data=without)
         store.create_dataset("repeat", data=np.asarray(repeats, dtype=np.int32))
         store.create_dataset("sample", data=np.array(samples, dtype=object), dtype=text)
         store.create_dataset("target", data=np.array(data.targets, dtype=object), dtype=text)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A repeat: the (n,) fold in which each sample is tested, of how many, and its draws."""
+
+    fold_of: Ints
+    folds: int
+    seed: int
+    repeat: int
+
+    def draws(self, first: int, n: int) -> list[Draws]:
+        """Return the draws of n fits, of which the first has this number in the repeat."""
+        return [Draws(self.seed, self.repeat, first + number) for number in range(n)]
+
+
+def out_of_fold(
+    predictor: Predictor, features: Float, truth: Float, drawn: Drawn
+) -> tuple[Float, Float]:
+    """Predict each sample by the model of the training set without its fold.
+
+    Returns (n, t) predictions, and (folds, t) what was chosen.
+    """
+    masks = drawn.fold_of == np.arange(drawn.folds)[:, None]
+    parts, chosen = predictor.held_out(features, truth, masks, drawn.draws(0, drawn.folds))
+    predictions = np.full(truth.shape, np.nan)
+    for mask, part in zip(masks, parts, strict=True):
+        predictions[mask] = part
+    return predictions, chosen
+
+
+def without_pairs(predictor: Predictor, features: Float, truth: Float, drawn: Drawn) -> Float:
+    """Predict each sample by the models of the training sets without its fold and another one.
+
+    Returns (folds, n, t) predictions, the first axis being the other fold; NaN for a sample's own.
+    `FoldScores.variance` says what they are for.
+    """
+    pairs = list(combinations(range(drawn.folds), 2))
+    masks = np.array([np.isin(drawn.fold_of, pair) for pair in pairs])
+    parts, _ = predictor.held_out(features, truth, masks, drawn.draws(drawn.folds, len(pairs)))
+    predictions = np.full((drawn.folds, *truth.shape), np.nan)
+    for pair, mask, part in zip(pairs, masks, parts, strict=True):
+        tested = np.flatnonzero(mask)
+        for own, other in (pair, pair[::-1]):
+            rows = drawn.fold_of[tested] == own
+            predictions[other, tested[rows]] = part[rows]
+    return predictions
 
 
 def read_data(

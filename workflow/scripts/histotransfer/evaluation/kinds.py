@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -12,16 +12,19 @@ import pandas as pd
 from ..labels.files import TISSUE, TaskLabels
 from ..study.tasks import PredictorParameters
 from . import metrics
-from . import statistics as st
 from .predictors.binary_logistic import BinaryLogistic
 from .predictors.by_pattern import ByPattern
 from .predictors.multinomial_logistic import MultinomialLogistic
-from .predictors.predictor import Bools, Float, Ints, Predictor, Single
+from .predictors.predictor import Bools, Float, Ints, Predictor
 from .predictors.ridge import Ridge
 from .predictors.scikit_learn import ScikitLearn
 
 ALL = "all"
 """The target of a score over all classes."""
+
+
+PER_FOLD = 2
+"""Fewer samples of a class in a fold leave an AUROC to one patient."""
 
 
 class TaskKind(ABC):
@@ -32,6 +35,8 @@ class TaskKind(ABC):
     """The score by which extractors are compared."""
     tables: ClassVar[tuple[str, ...]]
     """The tables of the comparison that only this kind has."""
+    by_chance: ClassVar[float] = 0.0
+    """The primary score without any signal."""
     of_patches: ClassVar[bool] = False
     """Whether the samples are patches of a dataset; otherwise they are patients."""
 
@@ -40,21 +45,21 @@ class TaskKind(ABC):
         """Return the predictor of the task's targets."""
 
     @abstractmethod
+    def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the primary score of (n, t) predictions: target, metric, value."""
+
+    @abstractmethod
+    def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the other scores of (n, t) predictions: target, metric, value."""
+
     def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return every score of (n, t) predictions: target, metric, value."""
+        tables = (part(truth, predicted, targets) for part in (self.primary, self.others))
+        return pd.concat(tables, ignore_index=True)
 
-    def resampled(
-        self, weights: Float, truth: Float, values: Single, targets: Sequence[str]
-    ) -> dict[str, Float]:
-        """Return the (b,) primary score of each target in each resample of patients.
-
-        Averaged over the repeats; `values` are (repeats, n, t) predictions.
-        """
-        score = {"pearson": st.resampled_pearson, "auroc": st.resampled_auroc}[self.metric]
-        return {
-            target: score(weights, truth[:, i], values[:, :, i].astype(float))
-            for i, target in enumerate(targets)
-        }
+    def chance(self, truth: Float, targets: Sequence[str]) -> dict[str, float]:
+        """Return the primary score of a predictor that knows nothing of the sample, per target."""
+        return dict.fromkeys(targets, self.by_chance)
 
     def targets(self, labels: TaskLabels, samples: Sequence[str]) -> list[str]:
         """Return what is predicted of some samples, in order."""
@@ -102,30 +107,22 @@ class Tissue(TaskKind):
         """Return the classes, one-hot."""
         return pd.get_dummies(labels.values[TISSUE]).to_numpy(dtype=np.int64)
 
-    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return accuracy and balanced accuracy of all classes, and the recall of each."""
-        hits, there = metrics.hit_and_class(truth, predicted)
-        with np.errstate(invalid="ignore"):
-            recall = (hits[:, None] & there).sum(axis=0) / there.sum(axis=0)
-        overall = hits.mean() if len(hits) else np.nan
-        balanced = np.nanmean(recall) if np.isfinite(recall).any() else np.nan
-        return pd.DataFrame(
-            {
-                "target": [ALL, ALL, *targets],
-                "metric": ["accuracy", "balanced_accuracy", *["accuracy"] * len(targets)],
-                "value": [overall, balanced, *recall],
-            }
-        )
+    def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the accuracy of all classes, and the recall of each."""
+        overall, recall = metrics.accuracy_and_recall(truth, predicted)
+        scores = {"target": [ALL, *targets], "metric": self.metric, "value": [overall, *recall]}
+        return pd.DataFrame(scores)
 
-    def resampled(
-        self, weights: Float, truth: Float, values: Single, targets: Sequence[str]
-    ) -> dict[str, Float]:
-        """Return the accuracy of all classes, and of each."""
-        hits = metrics.mean_hits(truth, values)
-        scores = {ALL: st.resampled_accuracy(weights, hits)}
-        for target, there in zip(targets, truth.T == 1, strict=True):
-            scores[target] = st.resampled_accuracy(weights[:, there], hits[there])
-        return scores
+    def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the balanced accuracy."""
+        _, recall = metrics.accuracy_and_recall(truth, predicted)
+        balanced = np.nanmean(recall) if np.isfinite(recall).any() else np.nan
+        return pd.DataFrame({"target": [ALL], "metric": "balanced_accuracy", "value": [balanced]})
+
+    def chance(self, truth: Float, targets: Sequence[str]) -> dict[str, float]:
+        """Return, of all classes, the share of the largest, and of each class its own share."""
+        share = truth.mean(axis=0).tolist()
+        return {ALL: max(share), **dict(zip(targets, share, strict=True))}
 
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
         """Count the patches of all classes, and of each."""
@@ -144,13 +141,15 @@ class Expression(TaskKind):
         one = Ridge(grid["alpha"]) if name == "ridge" else ScikitLearn(name, grid, "value")
         return ByPattern(one, lambda truth: np.isfinite(truth).sum(axis=0) >= 2)
 
-    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return the Pearson and Spearman correlation and the R² of each gene."""
+    def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the Pearson correlation of each gene."""
+        return _by_target(targets, self.metric, metrics.pearson(truth, predicted))
+
+    def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the Spearman correlation and the R² of each gene."""
         return pd.concat(
-            pd.DataFrame(
-                {"target": targets, "metric": score.__name__, "value": score(truth, predicted)}
-            )
-            for score in (metrics.pearson, metrics.spearman, metrics.r2)
+            _by_target(targets, score.__name__, score(truth, predicted))
+            for score in (metrics.spearman, metrics.r2)
         )
 
 
@@ -158,13 +157,14 @@ class Mutation(TaskKind):
     """Whether a patient's tumour carries a mutation of a gene."""
 
     name, metric, tables = "mutation", "auroc", ("mutation", "roc")
+    by_chance = 0.5
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return a predictor of probabilities, of genes with two samples of each class."""
         name, grid = parameters.predictor, parameters.grid
         one = BinaryLogistic(grid["C"]) if name == "logistic" else ScikitLearn(name, grid, "binary")
         # Two, so that every inner training set has one of each.
-        return ByPattern(one, lambda truth: self.estimable(truth, 2))
+        return ByPattern(one, lambda truth: _fewest(truth) >= 2)
 
     def strata(self, labels: TaskLabels, folds: int) -> Ints:
         """Return the carriers of each gene that has enough of them for the folds.
@@ -173,26 +173,43 @@ class Mutation(TaskKind):
         they decide is lost for the balance of the others. Who was not sequenced counts as none.
         """
         carriers = labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
-        return np.asarray(carriers[:, carriers.sum(axis=0) >= folds])
+        return np.asarray(carriers[:, carriers.sum(axis=0) >= PER_FOLD * folds])
 
     def estimable(self, truth: Float, folds: int) -> Bools:
-        """Tell of each gene whether each of its two classes has a sample for every fold."""
-        positives, negatives = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
-        return np.asarray(np.minimum(positives, negatives) >= folds)
+        """Tell of each gene whether each of its two classes has `PER_FOLD` samples a fold."""
+        return np.asarray(_fewest(truth) >= PER_FOLD * folds)
 
-    def scores(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return AUROC, average precision and Brier score of each gene."""
+    def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return the AUROC of each gene."""
+        return self._each(truth, predicted, targets, {"auroc": metrics.auroc})
+
+    def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return average precision and Brier score of each gene."""
+        scores = {"auprc": metrics.average_precision, "brier": metrics.brier}
+        return self._each(truth, predicted, targets, scores)
+
+    def _each(
+        self,
+        truth: Float,
+        predicted: Float,
+        targets: Sequence[str],
+        scores: Mapping[str, Callable[[Bools, Float], float]],
+    ) -> pd.DataFrame:
         rows = []
         for target, labels, of_target in zip(targets, truth.T, predicted.T, strict=True):
             known = np.isfinite(labels) & np.isfinite(of_target)
             positive, values = labels[known] == 1, of_target[known]
-            brier = np.mean((values - positive) ** 2) if known.any() else np.nan
-            rows += [
-                (target, "auroc", metrics.auroc(positive, values)),
-                (target, "auprc", metrics.average_precision(positive, values)),
-                (target, "brier", brier),
-            ]
+            rows += [(target, name, score(positive, values)) for name, score in scores.items()]
         return pd.DataFrame(rows, columns=["target", "metric", "value"])
+
+
+def _fewest(truth: Float) -> Ints:
+    """Count, per target, the samples of its rarer class."""
+    return np.asarray(np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0)))
+
+
+def _by_target(targets: Sequence[str], metric: str, values: Float) -> pd.DataFrame:
+    return pd.DataFrame({"target": targets, "metric": metric, "value": values})
 
 
 KINDS: Mapping[str, TaskKind] = {kind.name: kind for kind in (Tissue(), Expression(), Mutation())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from .predictors.predictor import Bools, Float, Single
+from .predictors.predictor import Bools, Float
 
 FEWEST = 3
 """Samples from which a correlation or an R² says something: over two it is 1 or -1 by itself."""
@@ -18,18 +18,15 @@ def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
     return there[np.arange(len(there)), predicted[done].argmax(axis=1)], there
 
 
-def mean_hits(truth: Float, values: Single) -> Float:
-    """Return (n,) how often each sample's class was predicted rightly; NaN where never predicted.
+def accuracy_and_recall(truth: Float, predicted: Float) -> tuple[float, Float]:
+    """Return the share of samples whose class is predicted rightly, and of each class's.
 
-    Truth is one-hot (n, t); `values` are (repeats, n, t) probabilities.
+    Truth is one-hot (n, classes), predictions are probabilities; NaN where there is no sample.
     """
-    hits = np.full(values.shape[:2], np.nan)
-    for row, predicted in zip(hits, values, strict=True):
-        row[np.isfinite(predicted).all(axis=1)] = hit_and_class(truth, predicted.astype(float))[0]
-    known = np.isfinite(hits).any(axis=0)
-    mean = np.full(len(known), np.nan)
-    mean[known] = np.nanmean(hits[:, known], axis=0)
-    return mean
+    hits, there = hit_and_class(truth, predicted)
+    with np.errstate(invalid="ignore"):
+        recall = (hits[:, None] & there).sum(axis=0) / there.sum(axis=0)
+    return float(hits.mean()) if len(hits) else float("nan"), recall
 
 
 def spearman(truth: Float, predicted: Float) -> Float:
@@ -100,3 +97,8 @@ def average_precision(positive: Bools, values: Float) -> float:
     above = rankdata(-values, method="max")[positive]
     positives_above = rankdata(-values[positive], method="max")
     return float(np.mean(positives_above / above))
+
+
+def brier(positive: Bools, values: Float) -> float:
+    """Return the mean squared difference of the probabilities from 0 and 1; NaN of none."""
+    return float(np.mean((values - positive) ** 2)) if len(values) else float("nan")

@@ -12,20 +12,23 @@ from ..core.errors import HistotransferError
 from ..core.hdf5 import open_store
 from .predictors.predictor import Ints, Single
 
-SCHEMA = "cv/1"
+SCHEMA = "cv/2"
 
 
 @dataclass(frozen=True)
 class Predictions:
     """All repeats of one task and extractor.
 
-    The values are (repeats, n, t) out-of-fold predictions, NaN where there is none.
+    The values are (repeats, n, t) out-of-fold predictions, NaN where there is none; `without` are
+    (p, folds, n, t) predictions of the first p repeats by models without a second fold, see
+    `cross_validation.run_block`.
     """
 
     values: Single
     repeats: Ints
     samples: list[str]
     targets: list[str]
+    without: Single
 
 
 def read_predictions(cv_paths: Sequence[str | Path], *, task: str, extractor: str) -> Predictions:
@@ -37,7 +40,7 @@ def read_predictions(cv_paths: Sequence[str | Path], *, task: str, extractor: st
         If a block is of another task or extractor, or two blocks differ in samples or targets or
         hold the same repeat.
     """
-    values, repeats = [], []
+    values, repeats, without = [], [], []
     samples: list[str] = []
     targets: list[str] = []
     for path in cv_paths:
@@ -46,6 +49,7 @@ def read_predictions(cv_paths: Sequence[str | Path], *, task: str, extractor: st
             columns = [str(name) for name in store["target"].asstr()[:]]
             values.append(store["predictions"][:])
             repeats.append(store["repeat"][:].astype(np.int64))
+            without.append(store["without"][:])
         samples, targets = samples or names, targets or columns
         if (samples, targets) != (names, columns):
             raise HistotransferError(
@@ -61,4 +65,12 @@ def read_predictions(cv_paths: Sequence[str | Path], *, task: str, extractor: st
             "Delete the files of an older block size and run the workflow again",
         )
     order = np.argsort(repeat)
-    return Predictions(np.concatenate(values)[order], repeat[order], samples, targets)
+    # Those of the first repeats, which the blocks hold in the order of their own repeats.
+    paired = np.concatenate([own[: len(some)] for own, some in zip(repeats, without, strict=True)])
+    return Predictions(
+        np.concatenate(values)[order],
+        repeat[order],
+        samples,
+        targets,
+        np.concatenate(without)[np.argsort(paired)],
+    )

@@ -1,4 +1,9 @@
-"""Scores of out-of-fold predictions, per fold and per repeat."""
+"""Scores of out-of-fold predictions: one value per fold.
+
+A score is that of a fold, everywhere: over a whole repeat, predictions of five models would be
+compared, and each carries the mean of its training folds, which is high where the test fold is low.
+Without any signal, such scores lie below chance.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +20,10 @@ from .predictions import read_predictions
 from .splits import SPLITS, fold_of_samples
 
 SCORES = TableSchema.of(
-    "scores", "text: task extractor target metric", "integer: repeat fold", "number: value"
+    "scores", "text: task extractor target metric", "integer: repeat fold without", "number: value"
 )
-POOLED = -1  # the "fold" of a score over the whole repeat's out-of-fold predictions
+NO_OTHER = -1
+"""In `without`: the model was trained without the fold alone."""
 
 
 def write_scores(
@@ -30,15 +36,16 @@ def write_scores(
     task: str,
     extractor: str,
 ) -> None:
-    """Score every fold of every repeat, and every repeat's pooled out-of-fold predictions.
+    """Score every fold of every repeat.
 
     Parameters
     ----------
     cv_paths : sequence of str or Path
         The blocks ``cv/{task}/{extractor}/*.h5``, in any order.
     out_path : str or Path
-        The table `SCORES`; fold -1 is the whole repeat. The value is empty where the score is
-        undefined, such as an AUROC in a fold of one class.
+        The table `SCORES`. The value is empty where the score is undefined, such as an AUROC in a
+        fold of one class. Where `without` is a fold, it is the primary score under a model that was
+        trained without that fold, too.
     kind, task, extractor : str
         Whose predictions these must be; `TaskKind.scores` says which metrics they have.
     """
@@ -48,16 +55,26 @@ def write_scores(
     splits = read_table(splits_path, SPLITS, task=task)
     tables = []
     names: dict[str, pd.CategoricalDtype] = {}
-    for predicted, repeat in zip(predictions.values, predictions.repeats, strict=True):
+
+    def add(table: pd.DataFrame, repeat: int, fold: int, without: int = NO_OTHER) -> None:
+        # Of all genes there are millions of rows: their names are kept as numbers.
+        for key in ("target", "metric"):
+            names.setdefault(key, _sorted_names(table[key]))
+        tables.append(table.astype(names).assign(repeat=repeat, fold=fold, without=without))
+
+    for number, repeat in enumerate(predictions.repeats):
         fold_of = fold_of_samples(splits, repeat, predictions.samples, splits_path)
-        for fold in (POOLED, *np.unique(fold_of)):
-            rows = (fold_of == fold) | (fold == POOLED)
-            values = predicted[rows].astype(np.float64)
-            table = task_kind.scores(truth[rows], values, predictions.targets)
-            # Of all genes there are millions of rows: their names are kept as numbers.
-            names = names or {key: _sorted_names(table[key]) for key in ("target", "metric")}
-            tables.append(table.astype(names).assign(repeat=repeat, fold=fold))
-    scores = pd.concat(tables).sort_values(["target", "metric", "repeat", "fold"])
+        for fold in np.unique(fold_of):
+            rows = fold_of == fold
+            values = predictions.values[number][rows].astype(np.float64)
+            add(task_kind.scores(truth[rows], values, predictions.targets), repeat, fold)
+            if number >= len(predictions.without):
+                continue
+            for other in np.unique(fold_of[~rows]):
+                values = predictions.without[number, other][rows].astype(np.float64)
+                table = task_kind.primary(truth[rows], values, predictions.targets)
+                add(table, repeat, fold, other)
+    scores = pd.concat(tables).sort_values(["target", "metric", "repeat", "fold", "without"])
     whose = {"task": task, "extractor": extractor}
     scores = scores.assign(
         **{key: pd.Categorical([name]).repeat(len(scores)) for key, name in whose.items()}

@@ -1,86 +1,117 @@
-"""Tests and intervals for the difference between two extractors under repeated cross-validation.
+"""Tests of the difference between two extractors under repeated cross-validation.
 
-Repeats reuse the same samples, so their spread is far smaller than the real uncertainty; see the
-functions for what each accounts for. Every function states what it returns for degenerate input.
+Every function states what it returns for degenerate input.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy import stats
 
+from .fold_scores import FoldScores
+
 OK = "ok"
+UNTESTED = "untested"
 NOT_ESTIMABLE = "not estimable"
-NO_DIFFERENCE = "no difference"  # every fold's difference is exactly zero
-CONSTANT = "constant difference"  # the same in every fold: no variance to test against
 LEVEL = 0.95
 """The coverage of every interval."""
 
 Float = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The difference of a score (compared minus baseline) over r × k folds.
-
-    The mean, 95 % interval and two-sided p of the corrected resampled t-test, and the probabilities
-    of the Bayesian correlated t-test. Status is `OK`, `NOT_ESTIMABLE` (fewer than two folds with a
-    score: all NaN), `NO_DIFFERENCE` (p is 1, the interval a point) or `CONSTANT` (p is NaN, the
-    interval a point).
-    """
-
-    delta: float
-    ci_low: float
-    ci_high: float
-    p_corrected: float
-    prob_better: float
-    prob_equivalent: float
-    prob_worse: float
-    status: str
-
-
-def compare(differences: npt.ArrayLike, *, folds: int, rope: float) -> Difference:
-    """Test the differences of r × k folds: Nadeau–Bengio, and its Bayesian counterpart.
-
-    The variance of the mean difference over J folds is taken as ``(1/J + 1/(k-1)) var``: folds
-    share training samples, so their differences correlate by about 1/k, the fraction of samples in
-    a test fold; ``1/(k-1)`` is the ratio of test to training samples.
+def above(scores: FoldScores, chance: Float) -> pd.DataFrame:
+    """Test whether each target is predicted better than by chance; return a row per target.
 
     Parameters
     ----------
-    differences : (J,) array
-        Score of the compared extractor minus score of the baseline in the same fold; NaN, where
-        undefined, are left out.
-    folds : int
-        k, at least 2.
+    scores : FoldScores
+        Of t targets.
+    chance : (t,) float64
+        The score without any signal.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `mean`, its standard error `se` and 95 % interval `ci_low`, `ci_high`, and the one-sided `p`
+        of a mean above chance, by Student's t with the `df` and `variance` of `FoldScores`. All but
+        the mean are NaN where the score is the same in every fold, or known in fewer than two.
+    """
+    mean, se, df = scores.mean, np.sqrt(scores.variance()), scores.df
+    se = np.where(scores.constant, np.nan, se)
+    with np.errstate(invalid="ignore"):
+        p = stats.t.sf((mean - chance) / se, df)
+        half = se * stats.t.ppf((1 + LEVEL) / 2, df)
+    columns = {"mean": mean, "se": se, "df": df, "ci_low": mean - half, "ci_high": mean + half}
+    return pd.DataFrame(columns | {"p": p})
+
+
+def compare(
+    baseline: FoldScores, compared: FoldScores, chance: Float, *, rope: float, alpha: float
+) -> pd.DataFrame:
+    """Compare two extractors on t targets; return a row per target.
+
+    A difference is tested only where the target is predicted at all: where the mean score of the
+    two is above chance with one-sided p below `alpha`. Elsewhere there is nothing to compare, and
+    the variance of a difference between two noises is the hardest to estimate. The sum of two
+    scores says nothing about the sign of their difference, so testing the one first leaves the
+    other's error alone.
+
+    Parameters
+    ----------
+    baseline, compared : FoldScores
+        Of the same targets, repeats and folds.
+    chance : (t,) float64
+        The score without any signal.
     rope : float
         Half-width of the region of practical equivalence.
+    alpha : float
+        Level at which a target counts as predicted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `delta`, compared minus baseline; its standard error `se` with `df` degrees of freedom
+        (`FoldScores.variance`); 95 % interval `ci_low`, `ci_high` and two-sided `p_corrected` of
+        Student's t; `prob_better`, `prob_equivalent` and `prob_worse` of the posterior that goes
+        with it (Corani & Benavoli 2015); and `status`: `OK`; `UNTESTED`, without interval, p and
+        probabilities; `NOT_ESTIMABLE`, without `se` too: fewer than two folds with a score, or the
+        same difference in every fold.
 
     References
     ----------
-    Nadeau & Bengio, Machine Learning 2003;52:239. Bouckaert & Frank, PAKDD 2004 (r × k).
-    Corani & Benavoli, Machine Learning 2015;100:285 (Bayesian correlated t-test).
+    Corani & Benavoli, Machine Learning 2015;100:285.
     """
-    d = _defined(differences)
-    if len(d) < 2:
-        nan = float("nan")
-        return Difference(nan, nan, nan, nan, nan, nan, nan, NOT_ESTIMABLE)
-    delta = float(d.mean())
-    if np.ptp(d) == 0:
-        point = float(d[0])
-        worse, better = float(point < -rope), float(point > rope)
-        p, status = (1.0, NO_DIFFERENCE) if point == 0 else (float("nan"), CONSTANT)
-        return Difference(point, point, point, p, better, 1 - better - worse, worse, status)
-    scale = np.sqrt((1 / len(d) + 1 / (folds - 1)) * d.var(ddof=1))
-    # The posterior of the difference is the sampling distribution of the test, centred on delta.
-    posterior = stats.t(len(d) - 1, loc=delta, scale=scale)
-    low, high = posterior.interval(LEVEL)
-    p = float(2 * stats.t.sf(abs(delta) / scale, len(d) - 1))
-    worse, better = float(posterior.cdf(-rope)), float(posterior.sf(rope))
-    return Difference(delta, float(low), float(high), p, better, 1 - better - worse, worse, OK)
+    difference = compared - baseline
+    delta, se, df = difference.mean, np.sqrt(difference.variance()), difference.df
+    predicted = above(FoldScores.mean_of([baseline, compared]), chance)["p"].to_numpy() < alpha
+    # Scores at the ceiling do not vary, yet are no chance.
+    predicted |= baseline.constant & (baseline.mean > chance)
+    predicted |= compared.constant & (compared.mean > chance)
+    status = np.where(predicted, OK, UNTESTED)
+    status = np.where(difference.constant | ~np.isfinite(se), NOT_ESTIMABLE, status)
+    se = np.where(status == NOT_ESTIMABLE, np.nan, se)
+    tested = np.where(status == OK, se, np.nan)
+    with np.errstate(invalid="ignore"):
+        half = tested * stats.t.ppf((1 + LEVEL) / 2, df)
+        worse = stats.t.cdf((-rope - delta) / tested, df)
+        better = stats.t.sf((rope - delta) / tested, df)
+        p = 2 * stats.t.sf(np.abs(delta) / tested, df)
+    return pd.DataFrame(
+        {
+            "delta": delta,
+            "se": se,
+            "df": df,
+            "ci_low": delta - half,
+            "ci_high": delta + half,
+            "p_corrected": p,
+            "prob_better": better,
+            "prob_equivalent": 1 - better - worse,
+            "prob_worse": worse,
+            "status": status,
+        }
+    )
 
 
 def _defined(values: npt.ArrayLike) -> Float:
@@ -110,127 +141,9 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Float:
     return q
 
 
-def pearson_p(r: npt.ArrayLike, n: npt.ArrayLike) -> Float:
-    """Return the one-sided p of a correlation above zero, from Student's t with n - 2 df.
-
-    NaN where r is NaN or n < 3.
-    """
-    r, n = np.asarray(r, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    df = np.where(n >= 3, n - 2, np.nan)
-    with np.errstate(divide="ignore"):
-        return np.asarray(stats.t.sf(r * np.sqrt(df / np.maximum(1 - r**2, 0)), df))
-
-
 def sign_test(improved: int, n: int) -> float:
     """Return the two-sided sign test as if the n targets were independent; NaN for none."""
     return float(stats.binomtest(improved, n).pvalue) if n else float("nan")
-
-
-def resamples(groups: npt.ArrayLike, n_resamples: int, rng: np.random.Generator) -> Float:
-    """Draw bootstrap resamples of groups (patients) with replacement.
-
-    Returns (n_resamples, n) how often each sample is in each resample, given its group (n,).
-    """
-    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
-    n_groups = int(codes.max()) + 1
-    counts = [
-        np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)
-        for _ in range(n_resamples)
-    ]
-    return np.array(counts, dtype=np.float64)[:, codes]
-
-
-def resampled_pearson(weights: Float, truth: Float, predicted: Float) -> Float:
-    """Return the correlation in each resample, averaged over the repeats, of one target.
-
-    Takes (b, n) `resamples`, (n,) labels, NaN where missing, and (repeats, n) pooled out-of-fold
-    predictions. Returns (b,) correlations, NaN where a resample has no variance.
-    """
-    known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
-    w = weights[:, known]
-    # Centring and scaling first keeps the moments below free of cancellation.
-    y, p = _centred(truth[known]), _centred(predicted[:, known].T)
-    total = w.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean_y, mean_p = w @ y[:, None] / total, w @ p / total
-        var_y = w @ y[:, None] ** 2 / total - mean_y**2
-        var_p = w @ p**2 / total - mean_p**2
-        covariance = w @ (p * y[:, None]) / total - mean_p * mean_y
-        flat = (var_y <= 1e-12) | (var_p <= 1e-12)
-        r = np.where(flat, np.nan, covariance / np.sqrt(np.where(flat, 1, var_y * var_p)))
-    return np.asarray(r.mean(axis=1))
-
-
-def _centred(values: Float) -> Float:
-    centred = values - values.mean(axis=0)
-    spread = centred.std(axis=0)
-    return np.asarray(centred / np.where(spread > 0, spread, 1.0))
-
-
-def resampled_auroc(weights: Float, truth: Float, predicted: Float) -> Float:
-    """Return the AUROC in each resample, averaged over the repeats, of one target.
-
-    Parameters and return value as for `resampled_pearson`, with `truth` of 0 and 1. A resample's
-    AUROC is bilinear in the weights of its positives and negatives, so the repeats' comparisons of
-    every pair are averaged once.
-    """
-    known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
-    positive, negative = known & (truth == 1), known & (truth == 0)
-    wins = np.zeros((int(positive.sum()), int(negative.sum())))
-    for values in predicted:
-        a, b = values[positive][:, None], values[negative][None, :]
-        wins += (a > b) + 0.5 * (a == b)
-    wins /= len(predicted)
-    w_positive, w_negative = weights[:, positive], weights[:, negative]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        won = np.einsum("bp,bp->b", w_positive, w_negative @ wins.T)
-        return np.asarray(won / (w_positive.sum(axis=1) * w_negative.sum(axis=1)))
-
-
-def resampled_roc(weights: Float, truth: Float, predicted: Float, at: Float) -> Float:
-    """Return the ROC curve in each resample, averaged over the repeats, of one target.
-
-    The average is vertical: of the true positive rates at the same false positive rate (Fawcett,
-    Pattern Recognit Lett 2006;27:861). Ties are joined by a straight line.
-
-    Takes what `resampled_auroc` takes, and (m,) false positive rates, ascending from 0 to 1.
-    Returns (b, m) true positive rates; NaN where a resample lacks a class.
-    """
-    known = np.isfinite(truth) & np.isfinite(predicted).all(axis=0)
-    w, positive = weights[:, known], truth[known] == 1
-    if not 0 < positive.sum() < len(positive):
-        return np.full((len(w), len(at)), np.nan)
-    curves = np.zeros((len(w), len(at)))
-    for values in predicted[:, known]:
-        order = np.argsort(-values, kind="stable")
-        # A threshold between equal predictions separates nothing.
-        ends = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
-        hits = np.cumsum(w[:, order] * positive[order], axis=1)[:, ends]
-        alarms = np.cumsum(w[:, order] * ~positive[order], axis=1)[:, ends]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            tpr, fpr = hits / hits[:, -1:], alarms / alarms[:, -1:]
-        start = np.zeros((len(w), 1))
-        tpr, fpr = np.hstack([start, tpr]), np.hstack([start, fpr])
-        for curve, x, y in zip(curves, fpr, tpr, strict=True):
-            curve += np.interp(at, x, y) if np.isfinite(x[-1] + y[-1]) else np.nan
-    return curves / len(predicted)
-
-
-def resampled_accuracy(weights: Float, hits: Float) -> Float:
-    """Return the accuracy in each resample; `hits` (n,) is how often each sample was right."""
-    known = np.isfinite(hits)
-    w = weights[:, known]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(w @ hits[known] / w.sum(axis=1))
-
-
-def percentile_interval(values: npt.ArrayLike) -> tuple[float, float]:
-    """Return the 95 % percentile interval over the defined resamples; NaN if there is none."""
-    v = _defined(values)
-    if len(v) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(v, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
-    return low, high
 
 
 def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:

@@ -6,10 +6,13 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
+from ..core.streams import stream
 from ..core.tables import TableSchema
+from . import shares
 from . import statistics as st
+from .fold_scores import FoldScores
+from .predictors.predictor import Bools, Float, Single
 from .task_results import TaskResults
 
 CONFUSION = TableSchema.of(
@@ -51,26 +54,28 @@ RELATED_GENES = TableSchema.of(
 def related_genes(results: TaskResults) -> pd.DataFrame:
     """Return, per gene and extractor, whether expression is related to the image features.
 
-    `r` is the correlation of a repeat's pooled out-of-fold predictions, averaged over the repeats;
-    related: its one-sided p is below alpha (as published), or its q among the genes is.
+    `r` is the mean correlation over the folds, `r_sd` the deviation of the repeats' means; related:
+    the one-sided p of r above zero (`statistics.above`) is below alpha, or its q among the genes.
     """
     tables = []
-    for name, predictions in results.predictions.items():
-        score = results.over_repeats(name).loc[predictions.targets]
-        n = np.isfinite(results.truth).sum(axis=0)
-        p = st.pearson_p(score["mean"], n)
-        q = st.benjamini_hochberg(p)
-        table = score.rename(columns={"mean": "r", "sd": "r_sd"}).reset_index()
-        table = table.assign(
-            task=results.task,
-            extractor=name,
-            n=n,
-            p_one_sided=p,
-            q_bh=q,
-            related=p < results.parameters.alpha,
-            related_bh=q <= results.parameters.alpha,
+    alpha = results.parameters.alpha
+    n = results.kind.counts(results.truth, results.labelled)
+    for name, scores in results.primary.items():
+        score = st.above(scores, results.chance)
+        q = st.benjamini_hochberg(score["p"])
+        table = pd.DataFrame(
+            {
+                "target": results.targets,
+                "r": score["mean"],
+                "r_sd": _sd(scores.repeat_means),
+                "n": [n[target] for target in results.targets],
+                "p_one_sided": score["p"],
+                "q_bh": q,
+                "related": score["p"] < alpha,
+                "related_bh": q <= alpha,
+            }
         )
-        tables.append(table.sort_values("target"))
+        tables.append(table.assign(task=results.task, extractor=name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -78,53 +83,65 @@ IMPROVED = TableSchema.of(
     "improved",
     "text: task baseline extractor",
     "integer: n_genes n_related n_related_bh n_improved",
-    "number: fraction ci_low ci_high p_sign",
+    "number: fraction share_truly ci_low ci_high p_sign",
     "text: status",
 )
+NO_RELATED, FEW_RELATED = "no related gene", "too few related genes"
 
 
 def improved(results: TaskResults) -> pd.DataFrame:
     """Return how many of the related genes each compared extractor predicts better.
 
-    Related is a gene that is related under at least one extractor. The interval resamples patients
-    and keeps the set of genes; the sign test, as published, takes genes as if independent.
+    Related is a gene that is related under at least one extractor. `fraction` is the share with a
+    higher mean score; `share_truly` estimates in how many the true difference is positive, and the
+    interval bounds that share though genes are correlated (`shares`). The sign test, as published,
+    takes genes as if independent. Fewer than `shares.FEWEST` genes have neither.
     """
-    baseline, *compared = results.scores
-    related, resampled = related_genes(results), results.resampled
-    by_gene = related.groupby("target")[["related", "related_bh"]].any()
-    genes = by_gene.index[by_gene["related"]].tolist()
-    r = related.pivot(index="target", columns="extractor", values="r")
+    baseline, *compared = results.primary
+    by_gene = related_genes(results).groupby("target", sort=False)[["related", "related_bh"]].any()
+    chosen = by_gene["related"].to_numpy()
+    n_related = int(chosen.sum())
+    status = st.OK if n_related >= shares.FEWEST else FEW_RELATED if n_related else NO_RELATED
     rows: list[dict[str, object]] = []
-    for name in compared:
-        better = int((r.loc[genes, name] > r.loc[genes, baseline]).sum())
-        low, high = np.nan, np.nan
-        if genes:
-            differences = [resampled[name][g] - resampled[baseline][g] for g in genes]
-            low, high = st.percentile_interval((np.array(differences) > 0).mean(axis=0))
+    for place, name in enumerate(compared):
+        every = results.primary[name] - results.primary[baseline]
+        difference = FoldScores(every.folds[..., chosen], every.pairs[..., chosen])
+        delta = difference.mean
+        share, low, high = np.nan, np.nan, np.nan
+        se = np.sqrt(difference.variance())
+        if status == st.OK and (se > 0).all():
+            rng = stream(results.parameters.seed, "gene differences", results.number, place)
+            null = shares.null_statistics(difference, rng)
+            error = (1 - st.LEVEL) / 2
+            low = shares.at_least(delta / se, null, error) / n_related
+            high = 1 - shares.at_least(-delta / se, null, error) / n_related
+            share = shares.truly_positive(delta, se)
+        better = int((delta > 0).sum())
         rows.append(
             {
                 "extractor": name,
                 "n_improved": better,
-                "fraction": better / len(genes) if genes else np.nan,
+                "fraction": better / n_related if n_related else np.nan,
+                "share_truly": share,
                 "ci_low": low,
                 "ci_high": high,
-                "p_sign": st.sign_test(better, len(genes)),
+                "p_sign": st.sign_test(better, n_related),
             }
         )
     return pd.DataFrame(rows).assign(
         task=results.task,
         baseline=baseline,
         n_genes=len(by_gene),
-        n_related=len(genes),
+        n_related=n_related,
         n_related_bh=int(by_gene["related_bh"].sum()),
-        status=st.OK if genes else "no related gene",
+        status=status,
     )
 
 
 MUTATION = TableSchema.of(
     "mutation",
     "text: task target extractor",
-    "number: mean sd",
+    "number: mean sd ci_low ci_high",
     "integer: n_positive n",
     "number: p q_bh",
     "text: status",
@@ -134,56 +151,70 @@ MUTATION = TableSchema.of(
 def mutation(results: TaskResults) -> pd.DataFrame:
     """Return how well each extractor predicts each gene's mutation.
 
-    `mean` and `sd` over the repeats of the AUROC of pooled out-of-fold predictions; `p` of the
-    one-sided Mann–Whitney test of the predictions averaged over the repeats.
+    `mean` AUROC over the folds with its 95 % interval and the one-sided `p` of a mean above one
+    half (`statistics.above`); `sd` of the repeats' means.
     """
-    truth, tables = results.truth, []
-    for name, predictions in results.predictions.items():
-        p = np.full(len(predictions.targets), np.nan)
-        for i, labels in enumerate(truth.T):
-            values = predictions.values[:, :, i].astype(float)
-            known = np.isfinite(labels) & np.isfinite(values).any(axis=0)
-            average, positive = np.nanmean(values[:, known], axis=0), labels[known] == 1
-            if 0 < positive.sum() < len(positive):
-                groups = average[positive], average[~positive]
-                p[i] = mannwhitneyu(*groups, alternative="greater").pvalue
-        score = results.over_repeats(name).loc[predictions.targets].reset_index()
-        table = score.assign(
+    positives = dict(zip(results.labelled, (results.truth == 1).sum(axis=0), strict=True))
+    n = results.kind.counts(results.truth, results.labelled)
+    tables = []
+    for name, scores in results.primary.items():
+        table = st.above(scores, results.chance).assign(
+            target=results.targets,
             task=results.task,
             extractor=name,
-            n_positive=(truth == 1).sum(axis=0),
-            n=np.isfinite(truth).sum(axis=0),
-            p=p,
-            q_bh=st.benjamini_hochberg(p),
-            status=np.where(np.isnan(p), st.NOT_ESTIMABLE, st.OK),
+            sd=_sd(scores.repeat_means),
+            n_positive=[positives[target] for target in results.targets],
+            n=[n[target] for target in results.targets],
         )
-        tables.append(table.sort_values("target"))
+        status = np.where(table["p"].isna(), st.NOT_ESTIMABLE, st.OK)
+        tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p"]), status=status))
     return pd.concat(tables, ignore_index=True)
 
 
-ROC = TableSchema.of("roc", "text: task target extractor", "number: fpr tpr ci_low ci_high")
+def _sd(repeat_means: Float) -> Float:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(pd.DataFrame(repeat_means).std(ddof=1))
 
-ROC_AT = np.linspace(0, 1, 51)
+
+ROC = TableSchema.of("roc", "text: task target extractor", "number: fpr tpr")
+
+ROC_AT = np.linspace(0, 1, 101)
 """The false positive rates at which ROC curves are given."""
 
 
 def roc(results: TaskResults) -> pd.DataFrame:
     """Return the ROC curve of each gene's mutation under each extractor, at `ROC_AT`.
 
-    A mean over the repeats with the pointwise 95 % interval of the bootstrap over patients; nothing
-    of a gene that cannot be estimated.
+    The mean of the folds' curves, of true positive rates at the same false positive rate (Fawcett,
+    Pattern Recognit Lett 2006;27:861), so that the area below it is the mean AUROC but for the
+    steps of `ROC_AT`; nothing of a gene that cannot be estimated.
     """
     tables = []
     for name, predictions in results.predictions.items():
-        for target, truth, values in zip(
-            predictions.targets, results.truth.T, predictions.values.transpose(2, 0, 1), strict=True
-        ):
-            once = np.ones((1, len(truth)))
-            curve = st.resampled_roc(once, truth, values.astype(float), ROC_AT)[0]
-            if np.isnan(curve).any():
+        for i, target in enumerate(predictions.targets):
+            curves = [
+                curve
+                for values, fold_of in zip(predictions.values, results.fold_of, strict=True)
+                for fold in np.unique(fold_of)
+                if (curve := _curve(results.truth[:, i], values[:, i], fold_of == fold)) is not None
+            ]
+            if not curves:
                 continue
-            curves = st.resampled_roc(results.weights, truth, values.astype(float), ROC_AT)
-            low, high = np.nanquantile(curves, [0.025, 0.975], axis=0)
-            table = pd.DataFrame({"fpr": ROC_AT, "tpr": curve, "ci_low": low, "ci_high": high})
+            table = pd.DataFrame({"fpr": ROC_AT, "tpr": np.mean(curves, axis=0)})
             tables.append(table.assign(target=target, extractor=name))
     return pd.concat(tables).assign(task=results.task) if tables else ROC.empty()
+
+
+def _curve(truth: Float, values: Single, rows: Bools) -> Float | None:
+    """Return the true positive rate at each of `ROC_AT`; None where a class is missing."""
+    rows = rows & np.isfinite(truth) & np.isfinite(values)
+    positive = truth[rows] == 1
+    if not 0 < positive.sum() < len(positive):
+        return None
+    order = np.argsort(-values[rows], kind="stable")
+    # A threshold between equal predictions separates nothing; ties are joined by a straight line.
+    ends = np.append(np.flatnonzero(np.diff(values[rows][order])), len(order) - 1)
+    hits, alarms = np.cumsum(positive[order])[ends], np.cumsum(~positive[order])[ends]
+    tpr, fpr = np.append(0, hits / hits[-1]), np.append(0, alarms / alarms[-1])
+    last = np.append(np.diff(fpr) > 0, True)  # where the curve rises straight up, its top
+    return np.asarray(np.interp(ROC_AT, fpr[last], tpr[last]))

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ..core.streams import stream
 from ..core.tables import read_table
 from ..labels.files import read_labels_file
 from ..study.parameters import StatisticsParameters
-from . import statistics as st
-from .kinds import KINDS, TaskKind
+from .fold_scores import FoldScores
+from .kinds import ALL, KINDS, TaskKind
 from .predictions import Predictions, read_predictions
-from .predictors.predictor import Float
-from .scores import POOLED, SCORES
-from .splits import SPLITS
+from .predictors.predictor import Float, Ints
+from .scores import NO_OTHER, SCORES
+from .splits import SPLITS, fold_of_samples
 
 
 @dataclass(frozen=True)
@@ -31,61 +31,86 @@ class TaskResults:
         By extractor, the baseline first; tidy scores, and predictions of all repeats.
     truth : (n, t) float64
         Labels, in the order of the predictions.
-    weights : (b, n) float64
-        Bootstrap resamples of patients, the same for all targets and extractors.
+    fold_of : (repeats, n) int64
+        The fold in which each sample is tested.
+    number : int
+        The task's place in the study, which tells its random draws from the others'.
     """
 
     task: str
     kind: TaskKind
-    folds: int
     scores: Mapping[str, pd.DataFrame]
     predictions: Mapping[str, Predictions]
     truth: Float
-    weights: Float
+    fold_of: Ints
     parameters: StatisticsParameters
+    number: int
+
+    @property
+    def labelled(self) -> list[str]:
+        """The targets that have labels, in the order of `truth`: genes or classes."""
+        return next(iter(self.predictions.values())).targets
 
     @cached_property
-    def resampled(self) -> dict[str, dict[str, Float]]:
-        """The (b,) bootstrapped primary score of each target, by extractor."""
-        return {
-            name: self.kind.resampled(self.weights, self.truth, some.values, some.targets)
-            for name, some in self.predictions.items()
-        }
+    def targets(self) -> list[str]:
+        """The targets of the primary score, sorted, the one over all classes first."""
+        table = next(iter(self.scores.values()))
+        found = table.loc[table["metric"] == self.kind.metric, "target"].unique()
+        return sorted(map(str, found), key=lambda target: (target != ALL, target))
 
-    def over_repeats(self, extractor: str) -> pd.DataFrame:
-        """Return mean and sd, over the repeats, of each target's score of pooled predictions."""
-        table = self.scores[extractor]
-        pooled = table[(table["metric"] == self.kind.metric) & (table["fold"] == POOLED)]
-        found = pooled.groupby("target")["value"].agg(["mean", "std"])
-        return found.rename(columns={"std": "sd"})
+    @cached_property
+    def chance(self) -> Float:
+        """The (t,) primary score without any signal, of each of the targets."""
+        by_target = self.kind.chance(self.truth, self.labelled)
+        return np.array([by_target[target] for target in self.targets])
+
+    @cached_property
+    def primary(self) -> dict[str, FoldScores]:
+        """The primary scores of the targets, by extractor."""
+        return {name: self._fold_scores(table) for name, table in self.scores.items()}
+
+    def _fold_scores(self, table: pd.DataFrame) -> FoldScores:
+        own = table[table["metric"] == self.kind.metric]
+        repeat = own["repeat"].rank(method="dense").to_numpy(dtype=int) - 1
+        fold, without = own["fold"].to_numpy(dtype=int), own["without"].to_numpy(dtype=int)
+        place = {target: number for number, target in enumerate(self.targets)}
+        target = own["target"].map(place).to_numpy(dtype=int)
+        value = own["value"].to_numpy(dtype=np.float64)
+        alone, k, t = without == NO_OTHER, int(fold.max()) + 1, len(self.targets)
+        folds = np.full((int(repeat.max()) + 1, k, t), np.nan)
+        folds[repeat[alone], fold[alone], target[alone]] = value[alone]
+        n_paired = int(repeat[~alone].max(initial=-1)) + 1
+        pairs = np.full((n_paired, k, k, t), np.nan)
+        pairs[repeat[~alone], fold[~alone], without[~alone], target[~alone]] = value[~alone]
+        return FoldScores(folds, pairs)
 
 
 def read_results(
     files: Mapping[str, Any], task: str, kind: str, parameters: StatisticsParameters, number: int
 ) -> TaskResults:
-    """Read the results of a task; see `comparison.write_comparison`.
-
-    `number` is the task's place in the study, which tells its bootstrap from the others'.
-    """
+    """Read the results of a task; see `comparison.write_comparison` and `TaskResults`."""
     predictions = {
         name: read_predictions(paths, task=task, extractor=name)
         for name, paths in files["predictions"].items()
     }
     first = next(iter(predictions.values()))
     labels = read_labels_file(files["labels"])
-    rng = stream(parameters.seed, "bootstrap", number)
+    splits = read_table(files["splits"], SPLITS, task=task)
     return TaskResults(
         task=task,
         kind=KINDS[kind],
-        folds=int(read_table(files["splits"], SPLITS, task=task)["fold"].max()) + 1,
         scores={
             name: read_table(path, SCORES, task=task, extractor=name)
             for name, path in files["scores"].items()
         },
         predictions=predictions,
         truth=KINDS[kind].truth(labels, first.samples, first.targets),
-        weights=st.resamples(
-            labels.group.loc[first.samples].to_numpy(dtype=str), parameters.bootstrap, rng
+        fold_of=np.array(
+            [
+                fold_of_samples(splits, repeat, first.samples, files["splits"])
+                for repeat in first.repeats.tolist()
+            ]
         ),
         parameters=parameters,
+        number=number,
     )

@@ -51,7 +51,7 @@ def scatter(tables: Tables, alpha: float) -> Figure:
 
 
 def volcano(tables: Tables, alpha: float) -> Figure:
-    """Draw the difference in r of each gene against the p of the corrected resampled t-test."""
+    """Draw the difference in r of each gene against the p of the corrected t-test."""
     rows = of_kind(tables["comparison"], "expression").dropna(subset=["delta", "p_corrected"])
     if rows.empty:
         raise style.NothingToDraw("No gene's difference could be tested.")
@@ -77,7 +77,7 @@ def volcano(tables: Tables, alpha: float) -> Figure:
         _name_genes(axes, x[significant], y[significant])
         level = f" p = {alpha:g}"
         axes.text(-widest, line, level, va="bottom", color=style.GREY, fontsize=6)
-        axes.set(xlabel=f"Δr, {name} − {names[0]}", ylabel="−log₁₀ p, corrected resampled t-test")
+        axes.set(xlabel=f"Δr, {name} − {names[0]}", ylabel="−log₁₀ p, corrected t-test")
     changed = rows.loc[rows["significant"], "delta"]
     up, down = int((changed > 0).sum()), int((changed < 0).sum())
     style.headline(

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..evaluation.decisions import BETTER, EQUIVALENT, UNDECIDED, WORSE
+from ..evaluation.scores import NO_OTHER
 from ..results.answers import TARGET
 from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
@@ -26,7 +27,9 @@ def auroc(tables: Tables, alpha: float) -> Figure:
     marks = style.looks(names)
     genes = _best_first(table)
     scores = tables["scores"]
-    scores = scores[(scores["metric"] == "auroc") & (scores["fold"] == -1)]
+    scores = scores[(scores["metric"] == "auroc") & (scores["without"] == NO_OTHER)]
+    by_repeat = scores.groupby(["extractor", "target", "repeat"], observed=True)["value"].mean()
+    scores = by_repeat.reset_index()
     place = {gene: i for i, gene in enumerate(genes)}
 
     figure = style.page(28 + max(6.0, 3.2 * len(names)) * len(genes))
@@ -64,7 +67,7 @@ def auroc(tables: Tables, alpha: float) -> Figure:
 
 
 def roc(tables: Tables, alpha: float) -> Figure:
-    """Draw each gene's ROC curve under every extractor; the band is the interval over patients."""
+    """Draw each gene's ROC curve under every extractor, the mean of the folds' curves."""
     curves, table = tables["roc"], tables["mutation"]
     if curves.empty:
         raise style.NothingToDraw("No mutation can be estimated, so there is no ROC curve.")
@@ -83,14 +86,12 @@ def roc(tables: Tables, alpha: float) -> Figure:
         for number, name in enumerate(names):
             look: style.Look = {"color": marks[name][0]}
             own = curves[(curves["target"] == gene) & (curves["extractor"] == name)]
-            x = own["fpr"]
-            # More than two overlapping bands cannot be told apart.
-            if len(names) == 2:
-                axes.fill_between(x, own["ci_low"], own["ci_high"], alpha=0.18, linewidth=0, **look)
-            axes.plot(x, own["tpr"], **look)
-            score = of_gene.loc[of_gene["extractor"] == name, "mean"].iloc[0]
+            axes.plot(own["fpr"], own["tpr"], **look)
+            row = of_gene[of_gene["extractor"] == name].iloc[0]
+            low, high = max(0, row["ci_low"]), min(1, row["ci_high"])
+            score = f"{row['mean']:.2f} ({low:.2f}–{high:.2f})"
             y = 0.03 + 0.075 * (len(names) - 1 - number)
-            axes.text(0.97, y, f"{score:.2f}", transform=axes.transAxes, ha="right", **look)
+            axes.text(0.97, y, score, transform=axes.transAxes, ha="right", **look)
         axes.set_title(f"{gene}  {mutated[gene]}", fontsize=7)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         for side in (axes.xaxis, axes.yaxis):
@@ -98,9 +99,8 @@ def roc(tables: Tables, alpha: float) -> Figure:
     style.label_edges(panels, len(genes), "false positive rate", "true positive rate")
     handles = [Line2D([], [], color=colour, label=name) for name, (colour, _) in marks.items()]
     figure.legend(handles=handles, loc="outside lower left", ncols=3)
-    band = "band: 95 % interval over patients" if len(names) == 2 else "intervals: tables/roc.tsv"
     title = f"ROC curves of {count(len(genes), 'gene')} (mutated of all patients)"
-    style.headline(figure, f"{title}\nnumbers: AUROC; {band}")
+    style.headline(figure, f"{title}\nnumbers: mean AUROC of the folds, 95 % interval")
     return figure
 
 

@@ -30,12 +30,13 @@ def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[tuple[s
     statistics = config["statistics"]
     yield (
         "Statistics",
-        "Differences are tested with the corrected resampled t-test (Nadeau & Bengio 2003, in the "
-        "r × k form of Bouckaert & Frank 2004), which gives p and the 95 % interval: repeats share "
-        "their patients and are not independent. The tables also give the Bayesian correlated "
-        f"t-test with a region of practical equivalence of ±{statistics['rope']:g}, and a paired "
-        f"bootstrap with {statistics['bootstrap']:,} resamples of patients. The Wilcoxon test over "
-        "repeats is given because it was published; it is anti-conservative. q is by "
+        "A score is the mean over all folds of all repeats. Repeats share their patients and are "
+        "not independent, so differences are tested with a corrected resampled t-test in which the "
+        "covariance of folds is estimated by refitting without pairs of folds (docs/statistics.md "
+        "derives it and shows its error rates); it gives p and the 95 % interval. Only targets "
+        "that are predicted above chance are tested. The tables also give the Bayesian correlated "
+        f"t-test with a region of practical equivalence of ±{statistics['rope']:g}. The Wilcoxon "
+        "test over repeats is given because it was published; it is anti-conservative. q is by "
         "Benjamini–Hochberg over the targets of a task, and the level of significance is "
         f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
         f"random draw follows from the seed {config['seed']}.",

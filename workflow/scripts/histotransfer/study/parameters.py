@@ -278,13 +278,10 @@ class StatisticsParameters(Parameters):
         Differences within ± this are practically equivalent.
     alpha : float
         Level of significance.
-    bootstrap : int
-        Resamples of patients.
     seed : int
-        Draws the resamples.
+        Of the draws that bound the share of genes improved.
     """
 
     rope: float
     alpha: float
-    bootstrap: int
     seed: int

@@ -6,11 +6,12 @@ work, serve all of them (docs/decisions/own-solvers.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .predictor import Bools, Draws, Float, Ints, Predictor
+from .predictor import Bools, Draws, Float, Predictor
 from .rotation import LinearModel, Rotation
 from .softmax import Axes, Softmax, principal_axes
 
@@ -38,24 +39,19 @@ class MultinomialLogistic(Predictor):
         """Return the predictor with the principal axes of the features, where these are used."""
         return replace(self, axes=None if _wide(features) else principal_axes(features))
 
-    def out_of_fold(
-        self, features: Float, truth: Float, fold_of: Ints, folds: int, seed: int, repeat: int
-    ) -> tuple[Float, Float]:
-        """Fit all training folds together; see `Predictor.out_of_fold`.
+    def held_out(
+        self, features: Float, truth: Float, masks: Bools, draws: Sequence[Draws]
+    ) -> tuple[list[Float], Float]:
+        """Fit all training sets together; see `Predictor.held_out`.
 
         The solver follows the test samples too, so nothing is left to predict afterwards.
         """
-        chosen = np.full((folds, truth.shape[1]), self.c)
-        if not _wide(features):
-            axes = self.axes or principal_axes(features)
-            problem = Softmax(features, fold_of[:, None] != np.arange(folds), truth, self.c, axes)
-            probabilities, _ = problem.solve()
-            return np.asarray(probabilities[np.arange(len(features)), fold_of]), chosen
-        predictions = np.empty(truth.shape)
-        for fold in range(folds):
-            test = fold_of == fold
-            predictions[test] = self._rotated(features, truth, test)
-        return predictions, chosen
+        chosen = np.full((len(masks), truth.shape[1]), self.c)
+        if _wide(features):
+            return [self._rotated(features, truth, test) for test in masks], chosen
+        axes = self.axes or principal_axes(features)
+        probabilities, _ = Softmax(features, ~masks.T, truth, self.c, axes).solve()
+        return [probabilities[test, fit] for fit, test in enumerate(masks)], chosen
 
     def _rotated(self, features: Float, truth: Float, test: Bools) -> Float:
         """Fit one training fold in its own coordinates and return its test fold's probabilities."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -76,19 +77,20 @@ class Predictor(ABC):
         """Return the predictor with what all fits on some of these (n, d) samples can share."""
         return self
 
-    def out_of_fold(
-        self, features: Float, truth: Float, fold_of: Ints, folds: int, seed: int, repeat: int
-    ) -> tuple[Float, Float]:
-        """Predict each sample by the model of the training fold without it.
+    def held_out(
+        self, features: Float, truth: Float, masks: Bools, draws: Sequence[Draws]
+    ) -> tuple[list[Float], Float]:
+        """Predict the samples under each mask by the model of all the others.
 
-        `fold_of` (n,) is the fold in which each sample is tested; seed and repeat are of the draws.
-        Returns (n, t) predictions, and (folds, t) what was chosen.
+        Masks are (m, n), draws are of the m fits. Returns m arrays (samples, t) of predictions, and
+        (m, t) what was chosen; NaN for a mask without samples.
         """
-        predictions = np.full(truth.shape, np.nan)
-        chosen = np.full((folds, truth.shape[1]), np.nan)
-        for fold in range(folds):
-            test = fold_of == fold
+        predictions = []
+        chosen = np.full((len(masks), truth.shape[1]), np.nan)
+        for number, (test, drawn) in enumerate(zip(masks, draws, strict=True)):
+            predicted = np.empty((0, truth.shape[1]))
             if test.any():
-                model = self.fit(features[~test], truth[~test], Draws(seed, repeat, fold))
-                predictions[test], chosen[fold] = model.predict(features[test]), model.chosen
+                model = self.fit(features[~test], truth[~test], drawn)
+                predicted, chosen[number] = model.predict(features[test]), model.chosen
+            predictions.append(predicted)
         return predictions, chosen

@@ -1,0 +1,112 @@
+"""The variance of a mean score: planted components, and what enters."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from histotransfer.evaluation.cross_validation import Drawn, out_of_fold, without_pairs
+from histotransfer.evaluation.fold_scores import FoldScores
+from histotransfer.evaluation.predictors.ridge import Ridge
+
+R, K, STUDIES = 10, 5, 400
+
+
+def round_robin(rng, *, test=0.0, train=0.0, pair=0.0, mirrored=0.0):
+    """Scores of many targets, made of what each fold adds as a test fold and as a training fold.
+
+    Every repeat has new folds of the same patients; a fold's part is the mean of its patients'.
+    """
+    patients = 40
+    of_test, of_train = rng.normal(0, (test, train), (STUDIES, patients, 2)).transpose(2, 1, 0)
+    pairs = rng.normal(0, pair, (patients, patients, STUDIES))
+    both = rng.normal(0, mirrored, (patients, patients, STUDIES))
+    pairs += np.triu(both.transpose(2, 0, 1), 1).transpose(1, 2, 0)
+    pairs += np.triu(both.transpose(2, 0, 1), 1).transpose(2, 1, 0)
+    folds, without = np.empty((R, K, STUDIES)), np.full((R, K, K, STUDIES), np.nan)
+    for r in range(R):
+        fold = rng.permutation(np.arange(patients) % K)
+        mean = (fold == np.arange(K)[:, None]) * K / patients
+        a, b = mean @ of_test, mean @ of_train
+        c = np.einsum("ip,pqs,jq->ijs", mean, pairs, mean, optimize=True)
+        for i in range(K):
+            others = [j for j in range(K) if j != i]
+            folds[r, i] = a[i] + (b[others] + c[i, others]).mean(axis=0)
+            for j in others:
+                left = [m for m in others if m != j]
+                without[r, i, j] = a[i] + (b[left] + c[i, left]).mean(axis=0)
+    return FoldScores(folds, without)
+
+
+@pytest.mark.parametrize(
+    ("parts", "close"),
+    [
+        ({"test": 1.0}, 0.1),
+        ({"mirrored": 1.0}, 0.25),
+        ({"test": 1.0, "mirrored": 3.0}, 0.2),
+        ({"test": 1.0, "pair": 3.0}, 0.2),
+    ],
+)
+def test_planted_components_give_the_variance_of_the_mean(parts, close):
+    """The truth is the spread of the means of many studies; the estimate is made in each alone."""
+    scores = round_robin(np.random.default_rng(1), **parts)
+    assert scores.variance().mean() / scores.mean.var() == pytest.approx(1, abs=close)
+
+
+def test_where_folds_train_for_each_other_nadeau_and_bengio_fall_short():
+    scores = round_robin(np.random.default_rng(2), mirrored=1.0)
+    assert scores.nadeau_bengio().mean() / scores.mean.var() < 0.8
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_the_variance_is_never_below_half_of_nadeau_and_bengios(seed):
+    rng = np.random.default_rng(seed)
+    pairs = rng.normal(0, rng.exponential(), (3, 4, 4, 6))
+    scores = FoldScores(rng.normal(size=(3, 4, 6)), pairs)
+    assert (scores.variance() >= scores.nadeau_bengio() / 2).all()
+
+
+@given(st.floats(0.1, 10), st.floats(-5, 5))
+@settings(max_examples=20, deadline=None)
+def test_scale_and_shift_pass_through(scale, shift):
+    rng = np.random.default_rng(3)
+    scores = FoldScores(rng.normal(size=(3, 5, 6)), rng.normal(size=(3, 5, 5, 6)))
+    moved = FoldScores(scale * scores.folds + shift, scale * scores.pairs + shift)
+    np.testing.assert_allclose(moved.variance(), scale**2 * scores.variance(), rtol=1e-6)
+
+
+def test_targets_do_not_depend_on_each_other_and_gaps_are_left_out():
+    scores = round_robin(np.random.default_rng(4), test=1.0, mirrored=1.0)
+    folds, pairs = scores.folds[..., :3].copy(), scores.pairs[..., :3].copy()
+    folds[2, 1, 1], pairs[3, 1, :, 1] = np.nan, np.nan
+    folds[:, :, 2] = np.nan
+    some = FoldScores(folds, pairs)
+    assert some.variance()[0] == pytest.approx(scores.variance()[0])
+    assert some.variance()[1] == pytest.approx(scores.variance()[1], rel=0.5)
+    assert np.isnan(some.variance()[2])
+    assert some.n.tolist() == [50, 49, 0]
+    assert some.constant.tolist() == [False, False, True]
+
+
+def test_models_without_pairs_are_those_of_the_other_samples():
+    rng = np.random.default_rng(5)
+    x, y = rng.standard_normal((40, 6)), rng.standard_normal((40, 2))
+    fold_of = rng.permutation(np.arange(40) % 5)
+    drawn = Drawn(fold_of, 5, 0, 0)
+    ridge = Ridge([1.0, 10.0])
+    without = without_pairs(ridge, x, y, drawn)
+    assert without.shape == (5, 40, 2)
+    for a, b in combinations(range(5), 2):
+        train = (fold_of != a) & (fold_of != b)
+        model = ridge.fit(x[train], y[train], drawn.draws(0, 1)[0])
+        np.testing.assert_allclose(without[b, fold_of == a], model.predict(x[fold_of == a]))
+        np.testing.assert_allclose(without[a, fold_of == b], model.predict(x[fold_of == b]))
+    own = without[fold_of, np.arange(40)]
+    assert np.isnan(own).all()
+    predicted, _ = out_of_fold(ridge, x, y, drawn)
+    assert np.isfinite(predicted).all()
