@@ -19,7 +19,6 @@ from histotransfer.evaluation.decisions import (
     RELEVANT,
     SMALLER,
     UNDECIDED,
-    UNTESTED,
     WORSE,
     average,
     decide,
@@ -28,7 +27,7 @@ from histotransfer.evaluation.decisions import (
     size_beside,
     why_not_estimable,
 )
-from histotransfer.evaluation.statistics import NOT_ESTIMABLE
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE, UNTESTED
 from support.comparisons import compared
 
 ALPHA, ROPE = 0.05, 0.01

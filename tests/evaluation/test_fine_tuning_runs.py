@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from histotransfer.evaluation.decisions import BETTER, UNDECIDED, UNTESTED, decide
+from histotransfer.evaluation.decisions import BETTER, UNDECIDED, decide
 from histotransfer.evaluation.fine_tuning_runs import combine_runs, combine_shares
-from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from support.comparisons import compared
 from support.results import rows
 
@@ -102,7 +102,12 @@ def shares(*fractions, half=0.1):
             {
                 **{"task": "expression", "baseline": "IMGNET-2048", "extractor": name},
                 **{"n_genes": 78, "n_related": 50, "n_improved": round(50 * share)},
-                **{"fraction": share, "ci_low": share - half, "ci_high": share + half},
+                **{
+                    "fraction": share,
+                    "share_truly": share,
+                    "ci_low": share - half,
+                    "ci_high": share + half,
+                },
                 "status": OK,
             }
             for name, share in zip(NAMES, fractions, strict=False)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation.decisions import BETTER, UNDECIDED, UNTESTED
-from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
+from histotransfer.evaluation.decisions import BETTER, UNDECIDED
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from histotransfer.results.answers import ANSWERS, TARGET, TASK, answer_questions
 from histotransfer.results.words import UNITS, difference
 from support.comparisons import compared
@@ -149,14 +149,26 @@ def test_a_task_of_genes_says_which_share_of_the_related_ones_is_better():
     found = [{"task": "expression", "metric": "pearson", "delta": 0.01} for _ in range(3)]
     share = {
         **{"task": "expression", "baseline": "IMGNET-2048", "extractor": "FTX-2048"},
-        **{"n_genes": 78, "n_related": 60, "n_improved": 48, "fraction": 0.8, "status": OK},
+        **{
+            "n_genes": 78,
+            "n_related": 60,
+            "n_improved": 48,
+            "fraction": 0.8,
+            "share_truly": 0.77,
+            "status": OK,
+        },
         **{"ci_low": 0.62, "ci_high": 0.91},
     }
     text = answers_of(*found, improved=[share])["sentence"][0]
-    assert text.endswith("Of 60 related genes, 80 % (62 to 91 %) are predicted better.")
+    assert text.endswith(
+        "Of 60 related genes, 48 have a higher r; an estimated 77 % (62 to 91 %) are truly better."
+    )
     few = share | {"status": "too few related genes"}
     text = answers_of(*found, improved=[few])["sentence"][0]
-    assert text.endswith("No verdict on the share of genes improved: too few related genes.")
+    assert text.endswith(
+        "Of 60 related genes, 48 have a higher r, which says nothing of the share that is truly "
+        "better (too few related genes)."
+    )
 
 
 def test_a_task_without_a_tested_target_says_why():

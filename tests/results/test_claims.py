@@ -18,12 +18,11 @@ from histotransfer.evaluation.decisions import (
     RELEVANT,
     SMALLER,
     UNDECIDED,
-    UNTESTED,
     WORSE,
     decide,
     size_beside,
 )
-from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from histotransfer.results.answers import answer_questions
 from histotransfer.results.claims import (
     ACCURACY,
@@ -51,7 +50,7 @@ def share_row(share=0.81, low=0.6, high=0.95, status=OK, extractor=FINE_TUNED):
     return {
         **{"task": "expression", "baseline": "IMGNET-2048", "extractor": extractor},
         **{"n_genes": 78, "n_related": 60, "n_improved": round(60 * share), "status": status},
-        **{"fraction": share, "ci_low": low, "ci_high": high},
+        **{"fraction": share, "share_truly": share, "ci_low": low, "ci_high": high},
     }
 
 
@@ -249,7 +248,7 @@ def test_the_share_of_genes_is_judged_by_its_interval(low, high, status, verdict
     (row,) = claims[claims["quantity"] == "share of related genes"].to_dict("records")
     assert row["verdict"] == verdict
     if status != OK:
-        assert row["why"] == status
+        assert row["why"] == f"{status}; r is higher for 42 of 60"
 
 
 def test_a_ceiling_is_not_estimable_and_no_gain():

@@ -15,10 +15,10 @@ import pandas as pd
 from scipy import stats
 
 from .power import detectable_difference, n_to_decide
-from .statistics import LEVEL, NOT_ESTIMABLE, OK, benjamini_hochberg
+from .statistics import LEVEL, NOT_ESTIMABLE, OK, UNTESTED, benjamini_hochberg
 
-BETTER, WORSE, UNDECIDED, UNTESTED = "better", "worse", "undecided", "untested"
-"""Directions of a difference, with `NOT_ESTIMABLE`."""
+BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
+"""Directions of a difference, with `UNTESTED` and `NOT_ESTIMABLE`."""
 EQUIVALENT, RELEVANT = "no relevant difference", "relevant"
 """Whether a difference is relevant, with `UNDECIDED`."""
 AS_PUBLISHED, LARGER, SMALLER, CANNOT_TELL = "as published", "larger", "smaller", "cannot tell"

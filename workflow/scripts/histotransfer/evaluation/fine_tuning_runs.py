@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from .decisions import FAMILY, UNTESTED
-from .statistics import LEVEL, NOT_ESTIMABLE, OK, benjamini_hochberg
+from .decisions import FAMILY
+from .statistics import LEVEL, NOT_ESTIMABLE, OK, UNTESTED, benjamini_hochberg
 
 Runs = Mapping[str, Sequence[str]]
 """Extractors that are runs of one recipe, by the name that stands for all of them."""
@@ -82,29 +82,25 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
 def combine_shares(improved: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     """Replace the rows of several runs in the table `improved` by one, about the mean share.
 
-    Each half of the interval is, squared, the mean of the runs' own plus the part that comes from
-    the difference between the runs; the interval ends at 0 and 1. `n_improved` is a rounded mean.
+    Shares and bounds are means over the runs, and the bounds are widened, up to 0 and 1, by what
+    the runs differ by in `share_truly`; `n_improved` is a rounded mean.
     """
     table, several = _split(improved, runs)
     if several.empty:
         return improved
-    several = several.assign(
-        below=(several["fraction"] - several["ci_low"]) ** 2,
-        above=(several["ci_high"] - several["fraction"]) ** 2,
-    )
     groups = several.groupby(["task", "extractor"], sort=False)
+    of_runs = groups.size()
+    t = stats.t.isf((1 - LEVEL) / 2, of_runs - 1)
+    half = t * groups["share_truly"].std() / np.sqrt(of_runs)
     found = groups.first().assign(
         place=groups["place"].min(),
         p_sign=np.nan,
         n_improved=groups["n_improved"].mean().round(),
         fraction=groups["fraction"].mean(),
+        share_truly=groups["share_truly"].mean(),
+        ci_low=(groups["ci_low"].mean() - half).clip(lower=0),
+        ci_high=(groups["ci_high"].mean() + half).clip(upper=1),
     )
-    runs_of = groups.size()
-    t = stats.t.isf((1 - LEVEL) / 2, runs_of - 1)
-    between = t**2 * groups["fraction"].var() / runs_of
-    below, above = (np.sqrt(groups[name].mean() + between) for name in ("below", "above"))
-    found["ci_low"] = (found["fraction"] - below).clip(lower=0)
-    found["ci_high"] = (found["fraction"] + above).clip(upper=1)
     return _joined(table, found.reset_index(), improved)
 
 

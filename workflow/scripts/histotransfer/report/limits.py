@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ..core.exclusions import KEPT, Reason
-from ..evaluation.decisions import UNTESTED, WHY
-from ..evaluation.statistics import NOT_ESTIMABLE
+from ..evaluation.decisions import WHY
+from ..evaluation.statistics import NOT_ESTIMABLE, UNTESTED
 from ..results.answers import TARGET
 from ..results.tables import Tables
 from ..results.words import count, listed, share

@@ -11,8 +11,7 @@ import xlsxwriter
 from tabulate import tabulate
 
 from ..core.files import written_whole
-from ..evaluation.decisions import UNTESTED
-from ..evaluation.statistics import OK
+from ..evaluation.statistics import OK, UNTESTED
 from ..results.tables import Paths, Tables, read_tables
 
 SHOWN = 25
@@ -82,7 +81,8 @@ def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Ite
         for _, row in share[share["status"] == OK].iterrows():
             title += (
                 f" Of the {row['n_related']} genes related to the image features, {extractor} "
-                f"predicts {row['n_improved']} better ({100 * row['fraction']:.0f} %, 95 % "
+                f"predicts {row['n_improved']} better; an estimated "
+                f"{100 * row['share_truly']:.0f} % are truly better (95 % "
                 f"interval {100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})."
             )
         heads = HEADS | {"baseline_mean": baseline, "extractor_mean": extractor}

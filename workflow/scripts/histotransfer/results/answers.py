@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from scipy import stats
 
 from ..core.tables import TableSchema
 from ..evaluation.decisions import FAMILY, average, decide, why_not_estimable
@@ -49,7 +48,7 @@ def answer_questions(
         classes, whose target is ``all``; any other by the mean over its targets
         (`decisions.average`), whose target is empty.
     """
-    comparison = combine_runs(_with_errors(tables["comparison"]), runs)
+    comparison = combine_runs(tables["comparison"], runs)
     shares = combine_shares(tables["improved"], runs)
     decided = decide(comparison, alpha=alpha, rope=rope)
     parts = []
@@ -66,15 +65,6 @@ def answer_questions(
         whole["sentence"] = [" ".join([text, *notes]) for text in whole["sentence"]]
         parts += [whole, _in_words(rows[~overall], TARGET, rope)]
     return pd.concat(parts, ignore_index=True)[[*ANSWERS.columns]] if parts else ANSWERS.empty()
-
-
-def _with_errors(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparison with `se` and `df`, from the interval where it lacks them."""
-    if "se" in comparison:
-        return comparison
-    df = comparison["n_folds"].astype(float) - 1
-    se = (comparison["ci_high"] - comparison["ci_low"]) / 2 / stats.t.isf(0.025, df)
-    return comparison.assign(se=se, df=df)
 
 
 def _in_words(

@@ -18,14 +18,13 @@ from ..evaluation.decisions import (
     RELEVANT,
     SMALLER,
     UNDECIDED,
-    UNTESTED,
     WHY,
     WORSE,
     size_beside,
 )
 from ..evaluation.fine_tuning_runs import Runs, combine_shares
 from ..evaluation.kinds import ALL
-from ..evaluation.statistics import NOT_ESTIMABLE, OK, wilson
+from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED, wilson
 from .rows import extractors, of_kind
 from .words import amount
 
@@ -223,10 +222,12 @@ def _expression(improved: pd.DataFrame, name: str) -> Iterator[Row]:
     verdict, why = verdict_on_gain(direction, size)
     if direction == NOT_ESTIMABLE and _text(row["status"]):
         why = _text(row["status"])
+    if pd.notna(row["n_improved"]):
+        why += f"; r is higher for {row['n_improved']:.0f} of {row['n_related']:.0f}"
     yield {
         "claim": f"expression: most related genes are predicted better ({IMPROVED} of {RELATED})",
         **{"extractor": name, "quantity": "share of related genes", "published": published},
-        **{"here": row["fraction"], "ci_low": low, "ci_high": high, "direction": direction},
+        **{"here": row["share_truly"], "ci_low": low, "ci_high": high, "direction": direction},
         **{"size": size, "verdict": verdict, "why": why},
     }
 

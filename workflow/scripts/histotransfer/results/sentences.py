@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from ..evaluation.decisions import BETTER, EQUIVALENT, RELEVANT, UNDECIDED, UNTESTED, WHY, WORSE
+from ..evaluation.decisions import BETTER, EQUIVALENT, RELEVANT, UNDECIDED, WHY, WORSE
 from ..evaluation.kinds import KINDS
-from ..evaluation.statistics import NOT_ESTIMABLE, OK
+from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from .words import MOST_COUNTED, about, amount, count, difference, listed
 
 SAMPLES = {kind.metric: "patch" if kind.of_patches else "patient" for kind in KINDS.values()}
@@ -85,8 +85,12 @@ def by_target(targets: pd.DataFrame) -> str:
 
 def share_of_genes(row: Mapping[Any, Any]) -> str:
     """Say which share of the related genes is predicted better: a row of the table `improved`."""
-    related = f"{count(int(row['n_related']), 'related gene')}"
+    if not row["n_related"]:
+        return "No gene is related to the image features."
+    related = count(int(row["n_related"]), "related gene")
+    text = f"Of {related}, {row['n_improved']:,} have a higher r"
     if row["status"] != OK or pd.isna(row["ci_low"]):
-        return f"No verdict on the share of genes improved: {row['status']}."
-    share, low, high = (f"{100 * row[name]:.0f}" for name in ("fraction", "ci_low", "ci_high"))
-    return f"Of {related}, {share} % ({low} to {high} %) are predicted better."
+        reason = "" if row["status"] == OK else f" ({row['status']})"
+        return f"{text}, which says nothing of the share that is truly better{reason}."
+    share, low, high = (f"{100 * row[name]:.0f}" for name in ("share_truly", "ci_low", "ci_high"))
+    return f"{text}; an estimated {share} % ({low} to {high} %) are truly better."
