@@ -53,13 +53,13 @@ BLUR = {"IMGNET-2048": 1.0, "FTX-2048": 0.3}  # noise in what drives the feature
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 RULES = [
     *("summarise_cohort", "read_labels", "draw_splits", "cross_validate", "score_predictions"),
-    *("compare_extractors", "check_claims", "embed_patches", "tabulate_flow"),
+    *("compare_extractors", "answer_questions", "embed_patches", "tabulate_flow"),
     *("write_paper_tables", "write_summary"),
 ]
 FIGURES = ["tissue_accuracy", "confusion", "expression", "volcano", "mutation", "qc", "training"]
 FIGURES += ["roc", "embedding", "cohort_flow"]
 BENCHMARK = TableSchema("benchmark", {"s": "number", "max_rss": "number"})
-TABLES = ["comparison", "claims", "improved", "related_genes", "mutation", "confusion", "metrics"]
+TABLES = ["comparison", "answers", "improved", "related_genes", "mutation", "confusion", "metrics"]
 TABLES += ["roc", "embedding", "qc", "excluded_slides", "cohort", "cohort_flow"]
 
 

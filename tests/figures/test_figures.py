@@ -20,8 +20,10 @@ from histotransfer.core.tables import read_table
 from histotransfer.evaluation.statistics import wilson
 from histotransfer.figures import style
 from histotransfer.figures.draw import PAINTERS, draw
+from histotransfer.results.answers import answer_questions
 from histotransfer.results.tables import SCHEMAS, read_tables
 from histotransfer.study.catalogue import FIGURES
+from support.comparisons import compared
 from support.results import GENES, emptied, rows, write_results, written
 
 FIVE = ("IMGNET-2048", "FTX-2048", "FTX-ALL-2048", "PHIKON-768", "UNI-1024")
@@ -145,6 +147,7 @@ def test_without_an_estimable_target_the_figure_says_so(name, said, demo, tmp_pa
         scores = [column for column, kind in schema.columns.items() if kind == "number"]
         lost = read_table(demo[table], schema).assign(**dict.fromkeys(scores, np.nan))
         paths[table] = written(table, lost, tmp_path / f"{table}.tsv")
+    paths = emptied(paths, tmp_path, "answers")
     assert said in words(drawn(name, paths, monkeypatch))
 
 
@@ -185,6 +188,36 @@ def test_a_gene_that_cannot_be_estimated_is_named_as_such(demo):
     text = words(figure_of("mutation", demo))
     assert text.count("  not estimable") == 1
     assert any(label.startswith(f"{GENES[5]}  3 of 50") for label in text)
+
+
+@pytest.mark.parametrize("name", ["tissue_accuracy", "mutation"])
+def test_a_difference_is_filled_where_its_direction_is_decided(name, demo, tmp_path):
+    whose = {
+        "tissue_accuracy": {"task": "tissue", "metric": "accuracy"},
+        "mutation": {"task": "mutation", "metric": "auroc"},
+    }[name]
+    targets = ["all", "STR", "TUM"] if name == "tissue_accuracy" else GENES[:3]
+    table = compared(
+        {**whose, "target": target, "delta": delta, "n": 50}
+        for target, delta in zip(targets, (0.06, -0.05, 0.0), strict=True)
+    )
+    tables = {"comparison": table, "improved": rows("improved", [])}
+    tables["answers"] = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
+    paths = dict(demo)
+    for key in ("comparison", "answers"):
+        own = tables[key].reindex(columns=list(SCHEMAS[key].columns))
+        paths[key] = written(key, own, tmp_path / f"{key}.tsv")
+    figure = figure_of(name, paths)
+    filled, empty = (
+        sum(
+            len(np.ravel(line.get_xdata()))
+            for line in figure.axes[1].lines
+            if line.get_marker() == "s" and line.get_markerfacecolor() == fill
+        )
+        for fill in (style.COMPARED[0], "white")
+    )
+    assert (filled, empty) == (2, 1)
+    assert "right: filled if decided (q ≤ 0.05)" in " ".join(words(figure))
 
 
 def test_the_accuracy_marks_stand_at_the_tables_values(demo):

@@ -17,22 +17,25 @@ from jinja2 import Environment, StrictUndefined
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.provenance import files_digest
 from histotransfer.core.tables import write_table
-from histotransfer.evaluation import statistics
-from histotransfer.report.limits import STATUS, taken_on_trust
+from histotransfer.evaluation.decisions import UNTESTED
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE
+from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
-from histotransfer.report.summary import TEMPLATES, write_summary
+from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
+from histotransfer.results.answers import TARGET, answer_questions
 from histotransfer.results.claims import CLAIMS, judge_claims
 from histotransfer.results.tables import read_tables
 from histotransfer.results.words import count, joined, listed, share
-from histotransfer.study.catalogue import FIGURES
+from histotransfer.study.catalogue import FIGURES, PUBLISHED
 from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete
 from histotransfer.study.same_slides import warnings
 from histotransfer.study.slide_sheet import Slide
+from support.comparisons import compared
 from support.results import emptied, rows, write_results, written
 from support.root import ROOT
 
-TABLES = ("comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
+TABLES = ("answers", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
 
@@ -43,10 +46,12 @@ def config_of(name: str):
 
 def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
-    tables = read_tables({name: paths[name] for name in ("comparison", "improved", "cohort")})
-    claims = judge_claims(tables, study=config["study"], random_weights=random_weights)
-    write_table(claims, folder / "claims.tsv", CLAIMS)
-    inputs = {"claims": folder / "claims.tsv", **{name: paths[name] for name in TABLES}}
+    inputs = {name: paths[name] for name in TABLES}
+    if config["study"] == PUBLISHED:
+        tables = read_tables({name: paths[name] for name in ("answers", "improved", "cohort")})
+        claims = judge_claims(tables, runs={}, random_weights=random_weights, rope=0.01)
+        write_table(claims, folder / "claims.tsv", CLAIMS)
+        inputs["claims"] = folder / "claims.tsv"
     out = folder / "summary.html"
     write_summary(config, inputs, out, random_weights=random_weights, copies=copies)
     return (folder / "summary.html").read_text(encoding="utf-8")
@@ -96,17 +101,76 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_states_the_limits_before_any_number(tmp_path):
+def test_the_page_answers_first_under_the_gravest_limits_and_then_says_what_limits_it(tmp_path):
     page = page_of(config_of("demo"), tmp_path, random_weights=True)
     Balanced(page)
-    limits, answer = page.index("Limits"), page.index("The answer")
-    assert limits < page.index("The data are simulated") < answer
-    assert limits < page.index("random weights") < answer
-    assert limits < page.index("1 of 54 slides is excluded") < answer
-    assert limits < page.index("mutation: 1 target is not estimable (EGFR)") < answer
-    left_out = "mutation: 1 target is left out of the labels (1 × “has the same value for every"
-    assert limits < page.index(left_out) < answer
+    answer, limits = page.index("The answer, task by task"), page.index("Limits")
+    assert page.index("The data are simulated. The network started from random weights") < answer
+    assert answer < page.index("tissue: FTX-2048 against IMGNET-2048") < limits
+    comparison = page.index("The comparison, task by task")
+    for text in (
+        "The slides are painted",
+        "1 of 54 slides is excluded",
+        "mutation: 1 target is not estimable (EGFR): fewer than two folds have a score.",
+        "mutation: 1 target is left out of the labels (1 × “has the same value for every",
+    ):
+        assert limits < page.index(text) < comparison
     assert 'class="red"' in page
+
+
+def test_targets_that_were_not_compared_are_limits(tmp_path):
+    found = [
+        {"target": "TP53"},
+        {"target": "KRAS", "status": UNTESTED},
+        {"target": "NF1", "status": UNTESTED},
+        {"target": "EGFR", "baseline_mean": 1.0, "status": NOT_ESTIMABLE},
+    ]
+    compared_ = {"comparison": compared(found), "improved": rows("improved", [])}
+    answers = answer_questions(compared_, runs={}, alpha=0.05, rope=0.01)
+    path = written("answers", answers, tmp_path / "answers.tsv")
+    page = page_of(config_of("config"), tmp_path, answers=path)
+    for text in (
+        "mutation: 2 targets are not predicted better than chance, so no difference is tested "
+        "(KRAS, NF1).",
+        "mutation: 1 target is not estimable (EGFR): both extractors are right about every sample",
+    ):
+        assert text in page[page.index("Limits") :]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [([1], "conditional on one fine-tuning run"), ([1, 2, 3], "the mean of 3 fine-tuning runs")],
+)
+def test_the_page_says_whether_intervals_hold_the_variance_between_seeds(seeds, said, tmp_path):
+    config = deepcopy(config_of("config"))
+    config["finetune"]["seeds"] = seeds
+    assert said in page_of(config, tmp_path)
+    assert ("variance between runs" in str(list(methods(config, False)))) == (len(seeds) > 1)
+
+
+def test_of_many_targets_the_page_lists_the_surest_and_counts_the_rest(tmp_path):
+    paths = write_results(tmp_path / "many", genes=TARGETS_SHOWN + 7)
+    page = page_of(config_of("demo"), tmp_path, answers=paths["answers"])
+    answers = read_tables({"answers": paths["answers"]})["answers"]
+    genes = answers[(answers["task"] == "expression") & (answers["scope"] == TARGET)]
+    shown = page[: page.index("Limits")]
+    listed_ones = [gene for gene in genes["target"] if f'<td class="name">{gene}</td>' in shown]
+    surest = genes.sort_values("q_bh", kind="stable")["target"][:TARGETS_SHOWN]
+    assert set(listed_ones) == set(surest)
+    assert "7 more, of a larger q, in tables/answers.tsv" in page
+
+
+def test_only_the_published_study_shows_the_published_claims(tmp_path):
+    published = page_of(config_of("config"), tmp_path / "published")
+    assert "The published claims" in published
+    assert "not comparable" in published
+    own = page_of(config_of("config") | {"study": "my-cohort"}, tmp_path / "own")
+    simulated = page_of(config_of("demo"), tmp_path / "simulated")
+    for page in (own, simulated):
+        assert "The published claims" not in page
+        assert "not comparable" not in page
+        assert "STK11 is predicted better" not in page
+    assert "so its claims are not judged" in own
 
 
 def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
@@ -178,17 +242,12 @@ def test_of_many_excluded_slides_the_page_lists_some_and_counts_the_rest(tmp_pat
 
 def test_a_study_without_results_still_makes_a_page(tmp_path):
     paths = write_results(tmp_path)
-    names = ("comparison", "improved", "cohort", "qc", "excluded_slides")
+    names = ("answers", "comparison", "improved", "cohort", "qc", "excluded_slides")
     page = page_of(
         config_of("demo"), tmp_path, **{**emptied(paths, tmp_path, *names), "excluded_labels": {}}
     )
     Balanced(page)
     assert page.count("Nothing to show.") == 2
-
-
-def test_every_status_of_a_comparison_has_words():
-    statuses = {value for name, value in vars(statistics).items() if name.isupper()}
-    assert set(STATUS) == {value for value in statuses if isinstance(value, str)} - {statistics.OK}
 
 
 def test_numbers_and_verbs_agree():
@@ -278,5 +337,5 @@ def test_each_caption_renders_with_each_config(caption, name, capsys):
     text = template.render(snakemake=SimpleNamespace(config=config_of(name)))
     settings = {"halt_level": 2, "report_level": 2}
     publish_parts(text, writer="html", settings_overrides=settings)
-    assert ("imulated" in text) == (name == "demo" or caption.stem in ("truth", "claims_table"))
+    assert ("imulated" in text) == (name == "demo" or caption.stem == "truth")
     assert "{" not in text

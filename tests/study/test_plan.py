@@ -209,7 +209,28 @@ def test_every_table_and_figure_has_a_place_that_no_study_changes() -> None:
     headings = {item.heading for item in (*TABLES.values(), *FIGURES.values())}
     assert headings < {f"{n} {name}" for n, name in enumerate(CATEGORIES, start=1)}
     plan = plan_of(config_of("demo.yaml"))
-    assert plan.tables == list(TABLES)
+    # The demo has every table but the claims of the published study.
+    assert plan.tables == [name for name in TABLES if name != "claims"]
     assert plan.figures == list(FIGURES)
     for figure in plan.figures:
         assert list(plan.figure_tables(figure)) == list(FIGURES[figure].tables)
+
+
+def test_only_the_published_study_has_claims() -> None:
+    for name, published in (("config.yaml", True), ("demo.yaml", False)):
+        plan = plan_of(config_of(name))
+        assert plan.is_published == published
+        for names in (plan.tables, plan.paper_tables, plan.summary_tables()):
+            assert ("claims" in names) == published
+            assert "answers" in names
+    renamed = config_of("config.yaml") | {"study": "my-cohort"}
+    assert not plan_of(renamed).is_published
+
+
+def test_the_runs_of_a_fine_tuning_are_told_from_other_extractors_and_from_the_baseline() -> None:
+    config = config_of()
+    config["finetune"]["seeds"] = [3, 7]
+    runs = ["FTX-2048", "FTX-2048-seed7"]
+    assert plan_of(config).runs == {"FTX-2048": runs}
+    config["extractors"] = dict(reversed(config["extractors"].items()))
+    assert plan_of(config).runs == {}

@@ -21,6 +21,7 @@ from histotransfer.evaluation.predictions import Predictions
 from histotransfer.evaluation.scores import NO_OTHER
 from histotransfer.evaluation.task_results import TaskResults
 from histotransfer.qc.verdicts import REASONS
+from histotransfer.results.answers import answer_questions
 from histotransfer.results.cohort_flow import COMPARED, IN, OUT, POOLED, SHEET, TILES, USED
 from histotransfer.results.resource_usage import STAGES
 from histotransfer.results.schemas import IMAGES
@@ -53,6 +54,7 @@ def write_results(
     patients = slides - 4
     compared, scored = _compared(extractors, genes, mutations, patients, patches, repeats, seed)
     tables = dict(compared)
+    tables["answers"] = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
     tables["truth"] = rows("truth", _truth(tables))
     tables["embedding"] = rows("embedding", _embedding(rng, extractors))
     tables["gallery"] = rows("gallery", _gallery(extractors))

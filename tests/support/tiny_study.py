@@ -21,7 +21,7 @@ from support.study import Study
 
 RESULTS = "results/tiny"
 PATIENTS = 6
-TABLES = ("comparison", "related_genes", "improved", "confusion", "mutation", "metrics", "claims")
+TABLES = ("comparison", "related_genes", "improved", "confusion", "mutation", "metrics", "answers")
 TABLES += ("qc", "excluded_slides", "cohort")
 TARGETS = [f"{RESULTS}/tables/{name}.tsv" for name in TABLES]
 

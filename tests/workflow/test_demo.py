@@ -74,13 +74,18 @@ def test_the_bad_slides_are_named_with_the_reason(demo: Study) -> None:
             assert file["features"].shape == (0, 2048)
 
 
-def test_claims_of_a_simulated_study_are_not_comparable(demo: Study) -> None:
-    claims = table(demo, "claims")
-    assert {"claim", "published", "here", "ci_low", "ci_high", "verdict"} <= set(claims.columns)
-    assert (claims["verdict"] == "not comparable").all()
-    assert claims["why"].str.contains("simulated").any()
-    for word in ("accuracy", "stroma", "171", "STK11", "TP53", "LRP1B", "NF1", "FAT1"):
-        assert word in "\n".join(" ".join(map(str, row)) for row in claims.to_numpy()), word
+def test_a_simulated_study_answers_its_own_questions_and_judges_no_claim(demo: Study) -> None:
+    assert not (demo.folder / "results/demo/tables/claims.tsv").exists()
+    answers = table(demo, "answers")
+    whole = answers[answers["scope"] == "task"]
+    assert whole["task"].tolist() == ["tissue", "expression", "mutation"]
+    assert (whole["extractor"] == "FTX-2048").all()
+    undecided = answers[answers["direction"] == "undecided"]
+    assert (undecided["delta"].abs() < undecided["detectable"]).all()
+    assert (undecided["n_to_decide"] > undecided["n"]).all()
+    page = (demo.folder / "results/demo/summary.html").read_text(encoding="utf-8")
+    assert page.index("The answer, task by task") < page.index("Limits")
+    assert "not comparable" not in page
 
 
 def test_every_figure_is_there_twice(demo: Study) -> None:

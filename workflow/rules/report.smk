@@ -3,7 +3,7 @@
 
 rule write_paper_tables:
     input:
-        **{name: table(name) for name in ("comparison", "improved", "claims")},
+        **{name: table(name) for name in PLAN.paper_tables},
     output:
         markdown="<results>/tables/paper.md",
         latex="<results>/tables/paper.tex",

@@ -1,28 +1,55 @@
 # The comparison becomes the tables behind figures and report.
 
 
-rule check_claims:
+rule answer_questions:
     input:
         comparison=table("comparison"),
         improved=table("improved"),
-        cohort=table("cohort"),
     output:
-        claims=reported_table("claims"),
+        answers=reported_table("answers"),
     log:
-        "<logs>/check_claims.log",
+        "<logs>/answer_questions.log",
     benchmark:
-        "<benchmarks>/check_claims.tsv"
+        "<benchmarks>/answer_questions.tsv"
     conda:
         "../../envs/stats.yaml"
     threads: 1
     resources:
         **needs(mem_mb=1000, minutes=10),
     params:
-        study=config["study"],
-        random_weights=PLAN.has_random_weights,
-        code=code("check_claims.py"),
+        runs=PLAN.runs,
+        alpha=PLAN.statistics.alpha,
+        rope=PLAN.statistics.rope,
+        code=code("answer_questions.py"),
     script:
-        "../scripts/check_claims.py"
+        "../scripts/answer_questions.py"
+
+
+if PLAN.is_published:
+
+    rule check_claims:
+        input:
+            answers=table("answers"),
+            improved=table("improved"),
+            cohort=table("cohort"),
+        output:
+            claims=reported_table("claims"),
+        log:
+            "<logs>/check_claims.log",
+        benchmark:
+            "<benchmarks>/check_claims.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=1000, minutes=10),
+        params:
+            runs=PLAN.runs,
+            random_weights=PLAN.has_random_weights,
+            rope=PLAN.statistics.rope,
+            code=code("check_claims.py"),
+        script:
+            "../scripts/check_claims.py"
 
 
 if PLAN.is_simulated:

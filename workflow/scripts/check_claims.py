@@ -1,4 +1,4 @@
-"""Compare the published study's claims with this study's tables."""
+"""Compare the published study's claims with this study's answers."""
 
 from histotransfer.core.joblog import job_log
 from histotransfer.core.tables import write_table
@@ -8,7 +8,8 @@ from histotransfer.results.tables import read_tables
 with job_log(snakemake.log[0]):
     claims = judge_claims(
         read_tables(dict(snakemake.input.items())),
-        study=snakemake.params.study,
+        runs=snakemake.params.runs,
         random_weights=snakemake.params.random_weights,
+        rope=snakemake.params.rope,
     )
     write_table(claims, snakemake.output.claims, CLAIMS)

@@ -108,7 +108,7 @@ def improved(results: TaskResults) -> pd.DataFrame:
         difference = FoldScores(every.folds[..., chosen], every.pairs[..., chosen])
         delta = difference.mean
         share, low, high = np.nan, np.nan, np.nan
-        se = np.sqrt(difference.variance())
+        se = np.sqrt(difference.variance()) if n_related else delta
         if status == st.OK and (se > 0).all():
             rng = stream(results.parameters.seed, "gene differences", results.number, place)
             null = shares.null_statistics(difference, rng)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..evaluation.statistics import OK
 from ..results.rows import extractors, flag, of_kind
 from ..results.tables import Tables
 from ..results.words import count
@@ -135,11 +136,11 @@ def _patients(comparison: pd.DataFrame) -> str:
 
 
 def _gist(improved: pd.DataFrame, patients: str) -> str:
-    if len(improved) != 1 or pd.isna(improved["fraction"].iloc[0]):
+    if len(improved) != 1 or improved["status"].iloc[0] != OK:
         return f"How well each gene is predicted{patients}"
     row = improved.iloc[0]
     return (
-        f"{row['extractor']} predicts {row['n_improved']} of {row['n_related']} related genes "
-        f"better:\n{100 * row['fraction']:.0f} % "
-        f"(95 % interval {100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}){patients}"
+        f"{row['extractor']} has a higher r for {row['n_improved']} of {row['n_related']} related "
+        f"genes\ntruly better: an estimated {100 * row['share_truly']:.0f} % (95 % interval "
+        f"{100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}){patients}"
     )

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ..evaluation.decisions import BETTER, EQUIVALENT, UNDECIDED, WORSE
 from ..evaluation.scores import NO_OTHER
+from ..results.answers import TARGET
 from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
 from ..results.words import count
@@ -42,9 +44,8 @@ def auroc(tables: Tables, alpha: float) -> Figure:
         large: style.Look = {"markeredgecolor": "white", "markersize": 5}
         left.plot(means["mean"], means["target"].map(place) + shift, marker, color=colour, **large)
         change = comparison[comparison["extractor"] == name].dropna(subset=["delta"])
-        at = change["target"].map(place) + shift
-        right.hlines(at, change["ci_low"], change["ci_high"], color=colour)
-        right.plot(change["delta"], at, marker, color=colour)
+        change = change.assign(at=change["target"].map(place) + shift)
+        style.changes(right, change, marks[name], alpha)
     for gene, rows in table.groupby("target"):
         if rows["mean"].isna().all():
             left.text(0.5, place[str(gene)], "  not estimable", va="center", color=style.GREY)
@@ -61,7 +62,7 @@ def auroc(tables: Tables, alpha: float) -> Figure:
         for row in range(1, len(genes)):
             axes.axhline(row - 0.5, color="#EFEFEF", linewidth=0.6, zorder=0)
     style.key(left, marks)
-    style.headline(figure, _gist(comparison))
+    style.headline(figure, _gist(of_kind(tables["answers"], "mutation"), alpha))
     return figure
 
 
@@ -113,13 +114,18 @@ def _mutated(table: pd.DataFrame) -> dict[str, str]:
     return {row["target"]: f"{row['n_positive']:.0f} of {row['n']:.0f}" for row in rows}
 
 
-def _gist(comparison: pd.DataFrame) -> str:
-    tested = comparison.dropna(subset=["delta", "ci_low"])
-    up, down = int((tested["ci_low"] > 0).sum()), int((tested["ci_high"] < 0).sum())
+def _gist(answers: pd.DataFrame, alpha: float) -> str:
+    tested = answers[(answers["scope"] == TARGET) & answers["relevance"].notna()]
     if tested.empty:
         return "How well each gene's mutation is predicted"
+    up, down = (int((tested["direction"] == way).sum()) for way in (BETTER, WORSE))
+    filled = f"right: filled if decided (q ≤ {alpha:g})"
     if tested["extractor"].nunique() > 1:
-        return f"Of {len(tested)} differences in AUROC, {up} above zero and {down} below"
-    name = tested["extractor"].iloc[0]
-    rest = len(tested) - up - down
-    return f"{name}: better for {count(up, 'gene')}, worse for {down}, undecided for {rest}"
+        return f"Of {len(tested)} differences in AUROC, {up} better and {down} worse\n{filled}"
+    name, rest = tested["extractor"].iloc[0], tested["direction"] == UNDECIDED
+    alike = int((rest & (tested["relevance"] == EQUIVALENT)).sum())
+    no_matter = f", no relevant difference for {alike}" if alike else ""
+    return (
+        f"{name}: better for {count(up, 'gene')}, worse for {down}{no_matter}, undecided for "
+        f"{int(rest.sum()) - alike}\n{filled}"
+    )

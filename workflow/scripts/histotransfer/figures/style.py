@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
@@ -124,6 +125,30 @@ def key(axes: Axes, marks: Mapping[str, tuple[str, str]]) -> None:
         axes.plot([], [], marker=marker, color=colour, linestyle="", label=name)
     spaces: Look = {"borderpad": 0.1, "columnspacing": 1.2, "labelspacing": 0.3}
     axes.legend(**ABOVE, ncols=3, borderaxespad=0.3, handlelength=0.8, **spaces)
+
+
+def changes(
+    axes: Axes, rows: pd.DataFrame, look: tuple[str, str], alpha: float, unit: float = 1
+) -> None:
+    """Draw differences with their intervals: filled where the direction is decided, else open.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        delta, ci_low, ci_high, q_bh, and `at`, where on the vertical axis each is drawn.
+    look : tuple of str
+        Colour and marker.
+    alpha : float
+        Level of significance.
+    unit : float
+        What the axis counts one as.
+    """
+    colour, marker = look
+    axes.hlines(rows["at"], unit * rows["ci_low"], unit * rows["ci_high"], color=colour)
+    decided = rows["q_bh"] <= alpha
+    for chosen, fill in ((rows[decided], colour), (rows[~decided], "white")):
+        shown: Look = {"markeredgecolor": colour, "markerfacecolor": fill}
+        axes.plot(unit * chosen["delta"], chosen["at"], marker, **shown)
 
 
 def label_edges(panels: npt.NDArray[Any], used: int, xlabel: str, ylabel: str) -> None:

@@ -10,7 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from ..evaluation.statistics import wilson
+from ..evaluation.decisions import BETTER, EQUIVALENT, WORSE
+from ..evaluation.statistics import NOT_ESTIMABLE, wilson
+from ..results.answers import TASK
 from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
 from . import style
@@ -56,10 +58,9 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
         low, high = wilson(value, own["n"].to_numpy(dtype=float))
         left.hlines(at, 100 * low, 100 * high, color=colour)
         left.plot(100 * value, at, marker, color=colour)
-        change = rows.query("extractor == @name")
-        at = change["target"].map(place).to_numpy(dtype=float) + shift
-        right.hlines(at, 100 * change["ci_low"], 100 * change["ci_high"], color=colour)
-        right.plot(100 * change["delta"], at, marker, color=colour)
+        change = rows[(rows["extractor"] == name) & (rows["status"] != NOT_ESTIMABLE)]
+        change = change.assign(at=change["target"].map(place) + shift)
+        style.changes(right, change, marks[name], alpha, unit=100)
 
     style.rows(left, [_label(name, counts.get(name)) for name in targets])
     if targets[0] == "all" and len(targets) > 1:
@@ -70,7 +71,8 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
     right.axvline(0, color=style.INK, linewidth=0.8)
     style.grid(left, right)
     style.key(left, marks)
-    style.headline(figure, _gist(rows))
+    filled = f"right: filled if decided (q ≤ {alpha:g})"
+    style.headline(figure, f"{_gist(rows, tables['answers'])}\n{filled}")
     return figure
 
 
@@ -139,12 +141,20 @@ def _label(name: str, n: float | None) -> str:
     return text if n is None or pd.isna(n) else f"{text}  n = {int(n):,}"
 
 
-def _gist(rows: pd.DataFrame) -> str:
+def _gist(rows: pd.DataFrame, answers: pd.DataFrame) -> str:
     overall = rows[rows["target"] == "all"]
     if len(overall) != 1:
         return "Accuracy by tissue class"
     row = overall.iloc[0]
+    whole = answers[(answers["metric"] == row["metric"]) & (answers["scope"] == TASK)]
+    said = f" ({_decided(whole.iloc[0])})" if len(whole) else ""
     return (
         f"{row['extractor']} classifies {100 * row['extractor_mean']:.1f} % of the patches "
-        f"correctly, {row['baseline']} {100 * row['baseline_mean']:.1f} %"
+        f"correctly, {row['baseline']} {100 * row['baseline_mean']:.1f} %{said}"
     )
+
+
+def _decided(answer: pd.Series) -> str:
+    if answer["relevance"] == EQUIVALENT:
+        return EQUIVALENT
+    return "decided" if answer["direction"] in (BETTER, WORSE) else str(answer["direction"])

@@ -8,19 +8,12 @@ from typing import Any
 import pandas as pd
 
 from ..core.exclusions import KEPT, Reason
-from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
-from ..results.claims import STUDY
+from ..evaluation.decisions import WHY
+from ..evaluation.statistics import NOT_ESTIMABLE, UNTESTED
+from ..results.answers import TARGET
 from ..results.tables import Tables
 from ..results.words import count, listed, share
-
-STATUS = {
-    NOT_ESTIMABLE: ("is not estimable", "are not estimable"),
-    UNTESTED: (
-        "is not predicted above chance, so no difference is tested",
-        "are not predicted above chance, so no difference is tested",
-    ),
-}
-"""What a comparison's status says of one target, and of several."""
+from ..study.catalogue import PUBLISHED
 
 
 def limits(
@@ -37,9 +30,9 @@ def limits(
             "that the method works. It says nothing about tumours."
         )
         yield "The data are simulated.", text
-    elif study != STUDY:
-        text = f"The data are those of {study}, not of the published study ({STUDY})."
-        yield "", f"{text} The published numbers are shown, but not judged."
+    elif study != PUBLISHED:
+        text = f"The data are those of {study}, not of the published study ({PUBLISHED})"
+        yield "", f"{text}, so its claims are not judged."
     if random_weights:
         text = "No comparison with the published study means anything in this run."
         yield "The network started from random weights, not from ImageNet’s.", text
@@ -47,7 +40,7 @@ def limits(
     for text in (
         *_left_out(tables["excluded_slides"], tables["cohort"]),
         *taken_on_trust(tables["qc"]),
-        *_not_compared(tables["comparison"]),
+        *_not_compared(tables["answers"]),
         *_of_fewer_folds(tables["comparison"], config["crossval"]),
         *_without_label(tables["excluded_labels"]),
         *_decided(tables["excluded_labels"], "task"),
@@ -88,12 +81,21 @@ def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
         yield (f"The stain of {count(n, 'slide')} could not be estimated and was not normalised.")
 
 
-def _not_compared(comparison: pd.DataFrame) -> Iterator[str]:
-    undecided = comparison[comparison["status"] != OK]
-    for (task, status), rows in undecided.groupby(["task", "status"], sort=False):
+def _not_compared(answers: pd.DataFrame) -> Iterator[str]:
+    targets = answers[answers["scope"] == TARGET]
+    for (task, why), rows in targets.dropna(subset=["why"]).groupby(["task", "why"], sort=False):
         names = rows["target"].drop_duplicates().tolist()
-        verbs = (f" {verb}" for verb in STATUS[str(status)])
-        yield f"{task}: {count(len(names), 'target', *verbs)} ({listed(names)})."
+        verbs = (f" {verb} {NOT_ESTIMABLE}" for verb in ("is", "are"))
+        many = count(len(names), "target", *verbs)
+        yield f"{task}: {many} ({listed(names)}): {WHY[str(why)]}."
+    untested = targets[targets["direction"] == UNTESTED]
+    for name, rows in untested.groupby("task", sort=False):
+        names = rows["target"].drop_duplicates().tolist()
+        many = count(len(names), "target", " is", " are")
+        yield (
+            f"{name}: {many} not predicted better than chance, so no difference is "
+            f"tested ({listed(names)})."
+        )
 
 
 def _of_fewer_folds(comparison: pd.DataFrame, crossval: Mapping[str, int]) -> Iterator[str]:
@@ -147,10 +149,17 @@ def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
         )
     if not config["qc"]["apply"]:
         yield "Quality control was measured but not applied: blurred or inked patches count too."
-    yield (
-        "All intervals are conditional on one fine-tuning run. They do not include the variance "
-        "between seeds."
-    )
+    runs = len(config["finetune"]["seeds"])
+    if runs == 1:
+        yield (
+            "All intervals are conditional on one fine-tuning run. They do not include the "
+            "variance between seeds."
+        )
+    else:
+        yield (
+            f"The answers are about the mean of {runs} fine-tuning runs, and their intervals "
+            "include the variance between these. The comparison of each run is conditional on it."
+        )
     yield (
         "Only the abstract of the published study is at hand. What it leaves open is our choice, "
         "and the config says so."

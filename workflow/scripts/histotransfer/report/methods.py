@@ -41,6 +41,7 @@ def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[tuple[s
         f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
         f"random draw follows from the seed {config['seed']}.",
     )
+    yield "Decisions", _decisions(statistics, len(config["finetune"]["seeds"]))
 
 
 def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -69,6 +70,29 @@ def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield f"targets of {name}", shown, OURS
     yield "level of significance", f"{config['statistics']['alpha']:g}", PAPER
     yield "primary test", "corrected resampled t-test", OURS
+    yield "no relevant difference", f"within ±{config['statistics']['rope']:g}", OURS
+
+
+def _decisions(statistics: Mapping[str, float], runs: int) -> str:
+    alpha, rope = statistics["alpha"], statistics["rope"]
+    text = (
+        f"A difference counts as better or worse if q ≤ {alpha:g}. There is no relevant difference "
+        "if two one-sided tests (Schuirmann 1987; Lakens 2017) show that it lies within "
+        f"±{rope:g}, again with q ≤ {alpha:g}; for a single target this means that the "
+        f"{100 * (1 - 2 * alpha):g} % interval lies within ±{rope:g}. A task of several targets is "
+        "answered by the mean over those that were tested, with an interval that holds however the "
+        "targets are correlated. The detectable difference is the one that the test would have "
+        "decided with 80 % power, at the p that the decision takes beside the other targets of the "
+        "task. The number of patients that would decide a difference assumes that it is the true "
+        "one and that the standard error shrinks as 1/√n."
+    )
+    if runs > 1:
+        text += (
+            f" The {runs} runs of fine-tuning get one answer, about their mean: the squared "
+            "standard error is that of one run plus the variance between runs over their number "
+            "(interval by Zou & Donner 2008)."
+        )
+    return text
 
 
 def _slides(tiling: Mapping[str, Any], qc: Mapping[str, Any], stain: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ import xlsxwriter
 from tabulate import tabulate
 
 from ..core.files import written_whole
-from ..results.tables import Paths, read_tables
+from ..evaluation.statistics import OK, UNTESTED
+from ..results.tables import Paths, Tables, read_tables
 
 SHOWN = 25
 """How many targets of a task a printed table lists; the workbook lists all."""
@@ -26,6 +27,11 @@ HEADS = {
     **{"p_corrected": "p", "q_bh": "q", "status": "status"},
 }
 """The columns of a table, in order; the scores are headed by the names of their extractors."""
+WHOLE = {
+    "answers": "What this study says of each task and each target.",
+    "claims": "The claims of the published abstract, and what this study found.",
+}
+"""Tables that the workbook holds as they are, with their titles."""
 FORMATS = {
     "head": {"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"},
     "percent": {"num_format": "0.0%"},
@@ -47,11 +53,12 @@ def write_paper_tables(
     Parameters
     ----------
     paths : mapping
-        Where the tables `comparison`, `improved` and `claims` are.
+        Where the tables `comparison`, `improved` and `answers` are, and of the published study
+        `claims`.
     markdown, latex : str or Path
         Rounded, with at most 25 targets; the LaTeX needs the package booktabs.
     workbook : str or Path
-        All targets and all digits, one sheet per table, and the claims.
+        All targets and all digits, one sheet per table, and the answers and claims.
     study : str
         The study's name; every title says so if the data are ``simulated``.
     """
@@ -62,7 +69,7 @@ def write_paper_tables(
         with written_whole(path) as partial:
             partial.write_text(text, encoding="utf-8")
     with written_whole(workbook) as partial:
-        _write_workbook(partial, parts, tables["claims"])
+        _write_workbook(partial, parts, tables)
 
 
 def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Iterator[Table]:
@@ -71,10 +78,11 @@ def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Ite
     for (task, extractor, baseline, metric), rows in comparison.groupby(keys, sort=False):
         title = f"{mark}{task}: {extractor} against {baseline}."
         share = improved[(improved["task"] == task) & (improved["extractor"] == extractor)]
-        for _, row in share.dropna(subset=["fraction"]).iterrows():
+        for _, row in share[share["status"] == OK].iterrows():
             title += (
                 f" Of the {row['n_related']} genes related to the image features, {extractor} "
-                f"predicts {row['n_improved']} better ({100 * row['fraction']:.0f} %, 95 % "
+                f"predicts {row['n_improved']} better; an estimated "
+                f"{100 * row['share_truly']:.0f} % are truly better (95 % "
                 f"interval {100 * row['ci_low']:.0f} to {100 * row['ci_high']:.0f})."
             )
         heads = HEADS | {"baseline_mean": baseline, "extractor_mean": extractor}
@@ -89,12 +97,12 @@ def _printed(title: str, metric: str, rows: pd.DataFrame, kind: str) -> str:
     percent = metric == "accuracy"
     body = []
     for target, n, *scores, p, q, status in rows.itertuples(index=False, name=None):
-        cells = ["", "", status, "", ""]
-        if pd.notna(scores[2]):
-            before, after, _, low, high = (_number(score, percent) for score in scores)
-            change = f"{_number(scores[2], percent, '+')} ({low} to {high})"
-            cells = [before, after, change, _p(p), _p(q)]
-        body.append([target, f"{n:.0f}", *cells])
+        before, after, change, low, high = (_number(score, percent) for score in scores)
+        change = _number(scores[2], percent, "+")
+        said = f"{change} ({low} to {high})"
+        if status != OK:
+            said = f"{status} ({change})" if status == UNTESTED else status
+        body.append([target, f"{n:.0f}", before, after, said, _p(p), _p(q)])
     head = [*rows.columns[:4], "Difference (95 % interval)", "p", "q"]
     align = ("left", *["right"] * 6)
     lines = tabulate(body, head, tablefmt=kind, disable_numparse=True, colalign=align)
@@ -107,6 +115,8 @@ def _printed(title: str, metric: str, rows: pd.DataFrame, kind: str) -> str:
 
 
 def _number(value: float, percent: bool, sign: str = "") -> str:
+    if pd.isna(value):
+        return ""
     return f"{100 * value:{sign}.1f}" if percent else f"{value:{sign}.3f}"
 
 
@@ -116,14 +126,16 @@ def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
-def _write_workbook(path: Path, parts: list[Table], claims: pd.DataFrame) -> None:
+def _write_workbook(path: Path, parts: list[Table], tables: Tables) -> None:
     sheets = []
     for number, (title, metric, rows) in enumerate(parts, start=1):
         score = "percent" if metric == "accuracy" else "number"
         looks = ["plain", "plain", *[score] * 5, "p", "p", "plain"]
         sheets.append((f"Table {number}", f"{title} {NOTE}", rows, looks))
-    title = "The claims of the published abstract, and what this study found."
-    sheets.append(("Claims", title, claims, ["plain"] * len(claims.columns)))
+    for name, title in WHOLE.items():
+        if name in tables:
+            plain = ["plain"] * len(tables[name].columns)
+            sheets.append((name.capitalize(), title, tables[name], plain))
     with xlsxwriter.Workbook(path) as book:
         # XlsxWriter takes the time from here alone: the same tables give the same bytes.
         book.set_properties({"created": datetime.datetime(2022, 1, 1, tzinfo=datetime.UTC)})

@@ -1,4 +1,4 @@
-"""The summary page of the report: the limits first, then the answer, then the methods."""
+"""The summary page of the report: the answers, what limits them, and then the methods."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from .. import __version__
 from ..core.exclusions import Reason
 from ..core.files import written_whole
 from ..evaluation.kinds import ALL
+from ..evaluation.statistics import OK
+from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION
 from ..results.tables import Paths, Tables, read_tables
 from ..results.words import value
@@ -26,6 +28,8 @@ from .methods import choices, methods
 PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib")
 """Packages whose version is given; those of other environments are on the report's rule pages."""
 EXCLUDED_SHOWN = 20
+TARGETS_SHOWN = 25
+"""Of a task and extractor; the table `answers` has all."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -39,10 +43,11 @@ def write_summary(
 ) -> None:
     """Write the summary page: HTML that needs no other file.
 
-    `config` is complete, and the methods are written from it. `paths` has the tables `claims`,
+    `config` is complete, and the methods are written from it. `paths` has the tables `answers`,
     `comparison`, `cohort`, `qc`, `excluded_slides`, `excluded_labels` and `external` (see
-    `read_tables`). `random_weights` says that the network did not start from ImageNet; `copies`
-    warn of slides that seem to be copies of one (`study.same_slides.warnings`).
+    `read_tables`), and of the published study `claims`. `random_weights` says that the network did
+    not start from ImageNet; `copies` warn of slides that seem to be copies of one
+    (`study.same_slides.warnings`).
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -54,11 +59,14 @@ def write_summary(
     )
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
     excluded = tables["excluded_slides"]
+    stated = list(limits(config, tables, random_weights, copies))
     contents = {
         "study": config["study"],
         "citation": CITATION,
-        "limits": list(limits(config, tables, random_weights, copies)),
-        "claims": list(_claims(tables["claims"])),
+        "warnings": [warning for warning, _ in stated if warning],
+        "limits": stated,
+        "answers": list(_answers(tables["answers"])),
+        "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(tables["comparison"], alpha)),
         "counts": list(_counts(tables)),
@@ -77,20 +85,46 @@ def write_summary(
         partial.write_text(text, encoding="utf-8")
 
 
-def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, str]]:
+def _answers(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for (task, extractor), rows in answers.groupby(["task", "extractor"], sort=False):
+        whole, targets = (rows[rows["scope"] == scope] for scope in (TASK, TARGET))
+        first = targets.sort_values("q_bh", kind="stable").head(TARGETS_SHOWN)
+        yield {
+            "task": task,
+            "extractor": extractor,
+            "baseline": rows["baseline"].iloc[0],
+            "said": _parted(whole["sentence"].iloc[0]),
+            "targets": [
+                (target, *_parted(sentence))
+                for target, sentence in zip(first["target"], first["sentence"], strict=True)
+            ],
+            "not_listed": len(targets) - len(first),
+        }
+
+
+def _parted(sentence: str) -> tuple[str, str]:
+    """Return the answer and the rest of its sentence, which a colon joins."""
+    answer, _, rest = sentence.partition(": ")
+    return answer, rest
+
+
+def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, Any]]:
     for row in claims.to_dict("records"):
         numbers = ("published", "here", "ci_low", "ci_high")
         published, here, low, high = (value(row[name], row["quantity"]) for name in numbers)
         # The unit once, after the upper bound.
         interval = f"{low.removesuffix(' points').removesuffix(' %')} to {high}" if low else ""
-        yield row | {"published": published or "better", "here": here, "interval": interval}
+        asked = {name: row[name] for name in ("direction", "size", "relevance")}
+        answers = [f"{name}: {word}" for name, word in asked.items() if pd.notna(word)]
+        said = {"here": here, "interval": interval, "answers": answers}
+        yield row | {"published": published or "better"} | said
 
 
 def _comparison(comparison: pd.DataFrame, alpha: float) -> Iterator[tuple[str, ...]]:
     keys = ["task", "metric", "extractor"]
     for (task, metric, extractor), part in comparison.groupby(keys, sort=False):
         single, overall = (part[(part["target"] == ALL) == yes] for yes in (False, True))
-        tested = single.dropna(subset=["delta"])
+        tested = single[single["status"] == OK]
         shown = (tested if overall.empty else overall)[["baseline_mean", "extractor_mean", "delta"]]
         before, after, change = shown.median()
         better, worse = tested["delta"] > 0, tested["delta"] < 0

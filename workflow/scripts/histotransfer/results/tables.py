@@ -16,6 +16,7 @@ from ..features.external import USED
 from ..labels.exclusions import EXCLUDED
 from ..models.history import TRAINING
 from ..qc.cohort import COHORT, EXCLUDED_SLIDES, QC
+from .answers import ANSWERS
 from .claims import CLAIMS
 from .cohort_flow import COHORT_FLOW
 from .embedding import EMBEDDING
@@ -26,7 +27,17 @@ from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
 SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
-        *(*COMPARED.values(), CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING, EXCLUDED),
+        *(
+            *COMPARED.values(),
+            ANSWERS,
+            CLAIMS,
+            CLASSIFIER,
+            COHORT,
+            COHORT_FLOW,
+            COSTS,
+            EMBEDDING,
+            EXCLUDED,
+        ),
         *(EXCLUDED_SLIDES, GALLERY, QC, SCORES, SLIDE_COSTS, TRAINING, TRUTH, USED),
     )
 }

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+
+UNITS = {"accuracy": "points", "auroc": "AUROC", "pearson": "in Pearson r"}
+"""What a difference in a metric is measured in; accuracies are shown in percent."""
+MOST_COUNTED = 100_000
+"""Larger numbers of patients are not told apart."""
 
 
 def count(n: int, noun: str, one: str = "", many: str = "") -> str:
@@ -46,3 +53,44 @@ def value(number: float, quantity: str) -> str:
         case _:
             text = f"{100 * number:.1f} %"
     return text.replace("-", "−")
+
+
+def difference(row: Mapping[Any, Any]) -> tuple[str, str, str]:
+    """Write a row's `delta`, its size alone, and its interval, in the unit of its `metric`.
+
+    All have as many decimals as the interval needs, so that it never shrinks to a point.
+    """
+    metric, delta, low, high = (row[key] for key in ("metric", "delta", "ci_low", "ci_high"))
+    decimals = _decimals((high - low) / 2 * 1.001 if low < high else abs(delta) / 10, metric)
+    bounds = " to ".join(_number(bound, metric, decimals, "+") for bound in (low, high))
+    size = _with_unit(_number(abs(delta), metric, decimals), metric)
+    return f"{_number(delta, metric, decimals, '+')} {UNITS[metric]}", size, bounds
+
+
+def amount(size: float, metric: str) -> str:
+    """Write the size of a difference: with the unit where it is points, else as a bare number."""
+    return _with_unit(_number(size, metric, _decimals(size / 10, metric)), metric)
+
+
+def about(n: float, noun: str) -> str:
+    """Write a number of things to two digits: ``about 2,900 patients``."""
+    if n > MOST_COUNTED:
+        return f"more than {count(MOST_COUNTED, noun)}"
+    digits = max(0, len(f"{n:.0f}") - 2)
+    return f"about {count(10**digits * math.ceil(n / 10**digits), noun)}"
+
+
+def _with_unit(text: str, metric: str) -> str:
+    return f"{text} {UNITS[metric]}" if metric == "accuracy" else text
+
+
+def _decimals(size: float, metric: str) -> int:
+    """Return how many decimals show a number of this size, but no fewer than usual."""
+    percent = metric == "accuracy"
+    usual, scaled = (1, 100 * size) if percent else (3, size)
+    return max(usual, min(6, math.ceil(-math.log10(scaled)))) if scaled > 0 else usual
+
+
+def _number(number: float, metric: str, decimals: int, sign: str = "") -> str:
+    scaled = 100 * number if metric == "accuracy" else number
+    return f"{scaled:{sign}.{decimals}f}".replace("-", "−")

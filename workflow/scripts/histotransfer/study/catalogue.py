@@ -45,10 +45,14 @@ class Item:
         return f"{1 + CATEGORIES.index(self.category)} {self.category}"
 
 
+PUBLISHED = "TCGA-LUAD"
+"""`study` in the config of the published study: only its claims are judged."""
+
 SUMMARY = Item("Read this first", "Summary")
 PAPER = Item("Comparison", "Tables for a paper")
 
 TABLES: Mapping[str, Item] = {
+    "answers": Item("Comparison", "Table: the answers"),
     "comparison": Item("Comparison", "Table: every comparison"),
     "claims": Item("Comparison", "Table: the published claims"),
     "truth": Item("Comparison", "Table: planted and recovered"),
@@ -70,14 +74,16 @@ TABLES: Mapping[str, Item] = {
 
 FIGURES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Figure: truth", ("truth",)),
-    "tissue_accuracy": Item("Tissue types", "Figure: tissue accuracy", ("comparison",)),
+    "tissue_accuracy": Item("Tissue types", "Figure: tissue accuracy", ("comparison", "answers")),
     "confusion": Item("Tissue types", "Figure: confusion", ("confusion",)),
     "embedding": Item("Tissue types", "Figure: embedding", ("embedding",)),
     "expression": Item(
         "Expression", "Figure: expression", ("related_genes", "improved", "comparison")
     ),
     "volcano": Item("Expression", "Figure: volcano", ("comparison",)),
-    "mutation": Item("Mutation", "Figure: mutation", ("mutation", "comparison", "scores")),
+    "mutation": Item(
+        "Mutation", "Figure: mutation", ("mutation", "comparison", "scores", "answers")
+    ),
     "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation")),
     "gallery": Item(
         "What predicts", "Figure: gallery", ("gallery", "gallery_images", "comparison")

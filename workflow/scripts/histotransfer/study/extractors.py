@@ -54,6 +54,7 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     dict of str to Extractor
     """
     found: dict[str, Extractor] = {}
+    runs = fine_tuning_runs(config)
     for name, entry in config["extractors"].items():
         source = entry["source"]
         if isinstance(source, Mapping):
@@ -62,8 +63,18 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
         elif source == "imagenet":
             found[name] = Extractor(source)
         elif source == "finetuned":
-            for number, seed in enumerate(config["finetune"]["seeds"]):
-                found[f"{name}-seed{seed}" if number else name] = Extractor(source, seed=seed)
+            for run, seed in zip(runs[name], config["finetune"]["seeds"], strict=True):
+                found[run] = Extractor(source, seed=seed)
         else:
             found[name] = Extractor("model", source)
     return found
+
+
+def fine_tuning_runs(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the names of each fine-tuned extractor's runs, one per seed, by its own name."""
+    further = config["finetune"]["seeds"][1:]
+    return {
+        name: [name, *(f"{name}-seed{seed}" for seed in further)]
+        for name, entry in config["extractors"].items()
+        if entry["source"] == "finetuned"
+    }

@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import HistotransferError
 from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem
 from .batches import assign_batches
-from .catalogue import FIGURES, TABLES
+from .catalogue import FIGURES, PUBLISHED, TABLES
 from .config import (
     check_config,
     is_fetched,
@@ -22,7 +22,7 @@ from .config import (
     refuse_misplaced,
     sheet_files,
 )
-from .extractors import extractors
+from .extractors import extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     EncodingParameters,
@@ -57,13 +57,15 @@ class StudyPlan:
     ----------
     results, data : str
         The folders of everything that is made, and of everything that is fetched.
-    is_simulated, has_random_weights, uses_gpu : bool
+    is_simulated, is_published, has_random_weights, uses_gpu : bool
     patients : dict of str to str
         By slide.
     fetched_datasets, fetched_slides : list of str
         A slide is fetched if it is one of the GDC's and lies where `make sheets` puts it.
     extractors : dict of str to Extractor
         The baseline first.
+    runs : dict of str to list of str
+        Of each compared extractor that is fine-tuned, its runs, one per seed.
     networks, external : list of str
         The extractors that run here, and those whose features another tool made.
     tasks : dict of str to Task
@@ -77,8 +79,9 @@ class StudyPlan:
         The table that remembers which slides share a batch.
     batches, blocks : dict of str to list
         Slides that share one start of the network; repeats that share one job.
-    tables, figures, first_figures : list of str
-        The names of the final tables, of the figures, and of those to look at first.
+    tables, paper_tables, figures, first_figures : list of str
+        The names of the final tables, of those that the tables for a paper are made of, of the
+        figures, and of those to look at first.
     tiling, encoding, patches, qc, fine_tuning, extraction, pooling, splits, statistics
         The parameters of the stages.
     """
@@ -88,6 +91,7 @@ class StudyPlan:
         self.results = str(config["results"])
         self.data = str(config.get("download", {}).get("folder", "data"))
         self.is_simulated = "simulate" in config
+        self.is_published = config["study"] == PUBLISHED
         self.has_random_weights = bool(config["network"]["weights"] == "random")
         self.uses_gpu = bool(config["network"]["gpu"])
         self.patients = {name: slide.patient for name, slide in slides.items()}
@@ -98,6 +102,9 @@ class StudyPlan:
             if slide.file_id and slide.path == f"{self.data}/slides/{name}.svs"
         ]
         self.extractors = extractors(config)
+        baseline = next(iter(self.extractors))
+        runs = fine_tuning_runs(config)
+        self.runs = {name: members for name, members in runs.items() if name != baseline}
         self.networks = [name for name, e in self.extractors.items() if e.is_network]
         self.external = [name for name in self.extractors if name not in self.networks]
         self.tasks = {
@@ -115,8 +122,14 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
-        absent = {"classifier": not self.classifier_files(), "truth": not self.is_simulated}
+        absent = {
+            "classifier": not self.classifier_files(),
+            "truth": not self.is_simulated,
+            "claims": not self.is_published,
+        }
         self.tables = [name for name in TABLES if not absent.get(name)]
+        of_paper = ("comparison", "improved", "answers", "claims")
+        self.paper_tables = [name for name in of_paper if not absent.get(name)]
         self.figures = [name for name in FIGURES if not absent.get(name)]
         last = "truth" if self.is_simulated else "mutation"
         self.first_figures = ["tissue_accuracy", "expression", last]
@@ -371,7 +384,8 @@ class StudyPlan:
 
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
-        names = ("claims", "comparison", "cohort", "qc", "excluded_slides")
+        names = ["answers", "comparison", "cohort", "qc", "excluded_slides"]
+        names += ["claims"] if self.is_published else []
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),

@@ -1,0 +1,123 @@
+"""Several runs of fine-tuning, which differ in their seed alone, taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from .decisions import FAMILY
+from .statistics import LEVEL, NOT_ESTIMABLE, OK, UNTESTED, benjamini_hochberg
+
+Runs = Mapping[str, Sequence[str]]
+"""Extractors that are runs of one recipe, by the name that stands for all of them."""
+
+
+def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """Replace the rows of several runs by one per target, about the mean over the runs.
+
+    Parameters
+    ----------
+    comparison : pandas.DataFrame
+        The table `comparison`.
+    runs : mapping
+        An extractor that it does not name stands for itself.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same columns; a combined row has the place of its first run. The means and `delta` are
+        means over the runs; `n` and `n_folds` the smallest. The squared standard error is that of
+        one run plus the variance of `delta` between the runs over their number. The error of one
+        run is not divided, because the runs share their patients: their mean is no surer of these
+        than each of them. Half the interval is the root of the sum of the two parts' squared halves
+        (Zou & Donner, Stat Med 2008;27:1693), which holds also with two runs, where Satterthwaite's
+        does not; `df` is what gives this interval, and `p_corrected` and `q_bh` follow. A target is
+        tested if it is in every run. What is not defined of several runs is missing.
+    """
+    table, several = _split(comparison, runs)
+    if several.empty:
+        return comparison
+    status = several["status"]
+    several = several.assign(
+        square=several["se"] ** 2, ok=status.eq(OK), untested=status.eq(UNTESTED)
+    )
+    groups = several.groupby(["task", "extractor", "target"], sort=False)
+    found = groups.agg(
+        place=("place", "min"),
+        metric=("metric", "first"),
+        baseline=("baseline", "first"),
+        n=("n", "min"),
+        n_folds=("n_folds", "min"),
+        baseline_mean=("baseline_mean", "mean"),
+        extractor_mean=("extractor_mean", "mean"),
+        delta=("delta", "mean"),
+        square=("square", "mean"),
+        df=("df", "min"),
+        between=("delta", "var"),
+        size=("delta", "size"),
+        ok=("ok", "all"),
+        untested=("untested", "any"),
+    ).reset_index()
+    ok, between = found["ok"], found["between"] / found["size"]
+    variance = found["square"] + between
+    own, others = (stats.t.isf((1 - LEVEL) / 2, df) for df in (found["df"], found["size"] - 1))
+    half = np.sqrt(own**2 * found["square"] + others**2 * between).where(ok)
+    se = np.sqrt(variance).where(ok)
+    df = special.stdtridf((1 + LEVEL) / 2, half / se)
+    found = found.assign(
+        se=se,
+        df=df,
+        ci_low=found["delta"] - half,
+        ci_high=found["delta"] + half,
+        p_corrected=2 * stats.t.sf(found["delta"].abs() / se, df),
+        status=np.select([ok, found["untested"]], [OK, UNTESTED], NOT_ESTIMABLE),
+    )
+    q = found.groupby(FAMILY, sort=False)["p_corrected"].transform(benjamini_hochberg)
+    return _joined(table, found.assign(q_bh=q), comparison)
+
+
+def combine_shares(improved: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """Replace the rows of several runs in the table `improved` by one, about the mean share.
+
+    Shares and bounds are means over the runs, and the bounds are widened, up to 0 and 1, by what
+    the runs differ by in `share_truly`; `n_improved` is a rounded mean.
+    """
+    table, several = _split(improved, runs)
+    if several.empty:
+        return improved
+    groups = several.groupby(["task", "extractor"], sort=False)
+    of_runs = groups.size()
+    t = stats.t.isf((1 - LEVEL) / 2, of_runs - 1)
+    half = t * groups["share_truly"].std() / np.sqrt(of_runs)
+    found = groups.first().assign(
+        place=groups["place"].min(),
+        p_sign=np.nan,
+        n_improved=groups["n_improved"].mean().round(),
+        fraction=groups["fraction"].mean(),
+        share_truly=groups["share_truly"].mean(),
+        ci_low=(groups["ci_low"].mean() - half).clip(lower=0),
+        ci_high=(groups["ci_high"].mean() + half).clip(upper=1),
+    )
+    return _joined(table, found.reset_index(), improved)
+
+
+def _split(rows: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows that stand for themselves, and those of several runs under their name."""
+    name = {run: name for name, members in runs.items() if len(members) > 1 for run in members}
+    table = rows.reset_index(drop=True)
+    table = table.assign(place=table.index)
+    of_several = table["extractor"].isin(list(name))
+    return table[~of_several], table[of_several].assign(
+        extractor=lambda t: t["extractor"].map(name)
+    )
+
+
+def _joined(single: pd.DataFrame, combined: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """Return both in the order of their places, with the columns and types of a table."""
+    columns = list(like.columns)
+    tables = [part.reindex(columns=["place", *columns]) for part in (single, combined)]
+    table = pd.concat([part for part in tables if len(part)]).sort_values("place", kind="stable")
+    return table[columns].astype(like.dtypes.to_dict()).reset_index(drop=True)

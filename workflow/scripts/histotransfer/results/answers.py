@@ -1,0 +1,79 @@
+"""The answers of a study: what it says of each task and each target, in numbers and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ..core.tables import TableSchema
+from ..evaluation.decisions import FAMILY, average, decide, why_not_estimable
+from ..evaluation.fine_tuning_runs import Runs, combine_runs, combine_shares
+from ..evaluation.kinds import ALL, KINDS
+from ..evaluation.statistics import OK
+from .sentences import answer, by_target, share_of_genes
+
+ANSWERS = TableSchema.of(
+    "answers",
+    "text: task extractor baseline scope target metric",
+    "integer: n",
+    "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh q_equivalent",
+    "text: direction relevance why",
+    "number: level detectable",
+    "integer: n_to_decide",
+    "text: sentence",
+)
+TASK, TARGET = "task", "target"
+"""What an answer is about: its `scope`."""
+
+
+def answer_questions(
+    tables: Mapping[str, pd.DataFrame], *, runs: Runs, alpha: float, rope: float
+) -> pd.DataFrame:
+    """Answer, for each compared extractor, each task as a whole and then each of its targets.
+
+    Parameters
+    ----------
+    tables : mapping
+        `comparison` and `improved`.
+    runs : mapping
+        Extractors that are runs of one fine-tuning, which get one answer (`combine_runs`).
+    alpha, rope : float
+        See `decisions.decide`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `ANSWERS`. A task of tissue types is answered by the accuracy over all
+        classes, whose target is ``all``; any other by the mean over its targets
+        (`decisions.average`), whose target is empty.
+    """
+    comparison = combine_runs(tables["comparison"], runs)
+    shares = combine_shares(tables["improved"], runs)
+    decided = decide(comparison, alpha=alpha, rope=rope)
+    parts = []
+    for (task, extractor), rows in decided.groupby(FAMILY, sort=False):
+        overall = (rows["target"] == ALL) & (rows["metric"] == KINDS["tissue"].metric)
+        if overall.any():
+            whole = _in_words(rows[overall], TASK, rope)
+        else:
+            mean = decide(average(rows[comparison.columns]), alpha=alpha, rope=rope)
+            whole = _in_words(mean, TASK, rope, int(rows["status"].eq(OK).sum()))
+        of_task = (shares["task"] == task) & (shares["extractor"] == extractor)
+        notes = [by_target(rows[~overall])]
+        notes += [share_of_genes(row) for row in shares[of_task].to_dict("records")]
+        whole["sentence"] = [" ".join([text, *notes]) for text in whole["sentence"]]
+        parts += [whole, _in_words(rows[~overall], TARGET, rope)]
+    return pd.concat(parts, ignore_index=True)[[*ANSWERS.columns]] if parts else ANSWERS.empty()
+
+
+def _in_words(
+    decided: pd.DataFrame, scope: str, rope: float, targets: int | None = None
+) -> pd.DataFrame:
+    table = decided.assign(
+        scope=scope,
+        why=why_not_estimable(decided),
+        n_to_decide=decided["n_to_decide"].round().astype("Int64"),
+    )
+    said = [answer(row, rope, targets) for row in table.to_dict("records")]
+    return table.assign(sentence=said)
