@@ -109,6 +109,14 @@ def test_the_page_states_the_limits_before_any_number(tmp_path):
     assert 'class="red"' in page
 
 
+def test_patches_without_patients_are_a_limit(tmp_path):
+    said = "the patches of CRC-VAL-HE-7K do not name their patient"
+    config = config_of("config")
+    assert said in page_of(config, tmp_path)
+    config["datasets"]["CRC-VAL-HE-7K"]["patients"] = "patients.tsv"
+    assert said not in page_of(config, tmp_path)
+
+
 def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
     qc = pd.DataFrame(
         {

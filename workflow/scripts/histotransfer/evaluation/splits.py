@@ -161,6 +161,7 @@ def _by_stratum(counts: Ints, sizes: Ints, folds: int, rng: np.random.Generator)
         assign(group, room)
     return assigned
 
+
 def _by_size(counts: Ints, sizes: Ints, folds: int, rng: np.random.Generator) -> Ints:
     """Assign large groups first, each to the fold that has least of what the group brings.
 

@@ -284,6 +284,9 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         if "path" in dataset:
             source = SOURCES.get(name, SOURCES["dataset"])
             wanted.append((f"datasets.{name}.path", dataset["path"], source))
+        if "patients" in dataset:
+            source = "a table with the columns file and patient"
+            wanted.append((f"datasets.{name}.patients", dataset["patients"], source))
     for name, task in config["tasks"].items():
         labels = label_source(config, task)
         if is_fetched(task.get("labels")):

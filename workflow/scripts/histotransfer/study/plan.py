@@ -223,6 +223,15 @@ class StudyPlan:
         own = self.has_own_patches(name)
         return state_of(self.dataset_folder(name), PATCHES) if own else ""
 
+    def dataset_patients(self, name: str) -> str:
+        """Return the table that names the patients of a dataset's patches; empty without one."""
+        return str(self.config["datasets"][name].get("patients", ""))
+
+    def dataset_patients_state(self, name: str) -> str:
+        """Return the state of that table."""
+        path = self.dataset_patients(name)
+        return "" if self._is_result(path) else file_state(path)
+
     def extractor_state(self, name: str) -> str:
         """Return the state of a model or of external features; of a folder, its slides' files."""
         path = self.extractors[name].path
