@@ -46,7 +46,8 @@ def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
     tables = read_tables({name: paths[name] for name in ("comparison", "improved", "cohort")})
     claims = judge_claims(tables, study=config["study"], random_weights=random_weights)
     write_table(claims, folder / "claims.tsv", CLAIMS)
-    inputs = {"claims": folder / "claims.tsv", **{name: paths[name] for name in TABLES}}
+    given = [name for name in (*TABLES, "near_duplicates") if name in paths]
+    inputs = {"claims": folder / "claims.tsv", **{name: paths[name] for name in given}}
     out = folder / "summary.html"
     write_summary(config, inputs, out, random_weights=random_weights, copies=copies)
     return (folder / "summary.html").read_text(encoding="utf-8")
@@ -107,6 +108,21 @@ def test_the_page_states_the_limits_before_any_number(tmp_path):
     left_out = "mutation: 1 target is left out of the labels (1 × “has the same value for every"
     assert limits < page.index(left_out) < answer
     assert 'class="red"' in page
+
+
+def test_patches_that_look_like_those_of_fine_tuning_are_a_limit(tmp_path):
+    counted = {
+        "dataset": "VAL",
+        "trained_on": "NCT",
+        "n": 7180,
+        "n_trained_on": 100000,
+        "n_near": 12,
+    }
+    none = {**counted, "dataset": "OTHER", "n_near": 0}
+    path = written("near_duplicates", rows("near_duplicates", [counted, none]), tmp_path / "n.tsv")
+    page = page_of(config_of("config"), tmp_path, near_duplicates=path)
+    assert "VAL: 12 of 7,180 patches look like one of NCT" in page
+    assert "OTHER: " not in page
 
 
 def test_patches_without_patients_are_a_limit(tmp_path):

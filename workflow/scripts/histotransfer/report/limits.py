@@ -54,6 +54,7 @@ def limits(
         *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
         *_decided(tables["external"], "extractor"),
+        *_near_duplicates(tables),
         *_of_the_design(config),
     ):
         yield "", text
@@ -138,6 +139,19 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
                 f"{extractor}: on {count(other, 'slide')}, its patches are not the tiles that "
                 "quality control judged, so all of them count."
             )
+
+
+def _near_duplicates(tables: Tables) -> Iterator[str]:
+    if "near_duplicates" not in tables:  # of a study without fine-tuning, or without patches
+        return
+    table = tables["near_duplicates"]
+    for row in table[table["n_near"] > 0].to_dict("records"):
+        patches = share(row["n_near"], row["n"], "patch", "looks", "look")
+        yield (
+            f"{row['dataset']}: {patches} like one of {row['trained_on']}, which networks are "
+            "fine-tuned on (tables/near_duplicates.tsv). On what they have seen, networks look "
+            "better than they are."
+        )
 
 
 def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from ..qc.cohort import COHORT, EXCLUDED_SLIDES, QC
 from .claims import CLAIMS
 from .cohort_flow import COHORT_FLOW
 from .embedding import EMBEDDING
+from .near_duplicates import NEAR_DUPLICATES
 from .planted_truth import TRUTH
 from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
@@ -27,7 +28,17 @@ SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
         *(*COMPARED.values(), CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING, EXCLUDED),
-        *(EXCLUDED_SLIDES, GALLERY, QC, SCORES, SLIDE_COSTS, TRAINING, TRUTH, USED),
+        *(
+            EXCLUDED_SLIDES,
+            GALLERY,
+            NEAR_DUPLICATES,
+            QC,
+            SCORES,
+            SLIDE_COSTS,
+            TRAINING,
+            TRUTH,
+            USED,
+        ),
     )
 }
 """The columns of each table, as declared where it is made."""

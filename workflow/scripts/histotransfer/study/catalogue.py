@@ -61,6 +61,7 @@ TABLES: Mapping[str, Item] = {
     "roc": Item("Mutation", "Table: ROC curves"),
     "gallery": Item("What predicts", "Table: patches of the best genes"),
     "classifier": Item("Fine-tuning", "Table: the classifier on other patches"),
+    "near_duplicates": Item("Fine-tuning", "Table: patches of both training and evaluation"),
     "cohort_flow": Item("Cohort and quality", "Table: slides and patients in and out"),
     "qc": Item("Cohort and quality", "Table: slides and patches"),
     "excluded_slides": Item("Cohort and quality", "Table: excluded slides"),

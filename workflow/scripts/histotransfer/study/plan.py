@@ -115,7 +115,8 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
-        absent = {"classifier": not self.classifier_files(), "truth": not self.is_simulated}
+        untuned = not self.classifier_files()
+        absent = {"classifier": untuned, "near_duplicates": untuned, "truth": not self.is_simulated}
         self.tables = [name for name in TABLES if not absent.get(name)]
         self.figures = [name for name in FIGURES if not absent.get(name)]
         last = "truth" if self.is_simulated else "mutation"
@@ -355,6 +356,10 @@ class StudyPlan:
             if self.evaluated_datasets
         }
 
+    def evaluated_patches(self) -> dict[str, str]:
+        """Return the patches of the tasks of patches, by dataset."""
+        return {name: f"{self.results}/patches/{name}.h5" for name in self.evaluated_datasets}
+
     def gallery_files(self) -> dict[str, dict[str, str]]:
         """Return pooled features by extractor, and labels and splits by task of patients.
 
@@ -380,7 +385,9 @@ class StudyPlan:
 
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
-        names = ("claims", "comparison", "cohort", "qc", "excluded_slides")
+        names: tuple[str, ...] = ("claims", "comparison", "cohort", "qc", "excluded_slides")
+        if self.classifier_files():
+            names += ("near_duplicates",)
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),
