@@ -29,10 +29,10 @@ from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete
 from histotransfer.study.same_slides import warnings
 from histotransfer.study.slide_sheet import Slide
-from support.results import emptied, rows, write_results, written
+from support.results import TUNED, emptied, rows, write_results, written
 from support.root import ROOT
 
-TABLES = ("comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
+TABLES = ("comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external", "tuning")
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
 
@@ -123,6 +123,21 @@ def test_patches_that_look_like_those_of_fine_tuning_are_a_limit(tmp_path):
     page = page_of(config_of("config"), tmp_path, near_duplicates=path)
     assert "VAL: 12 of 7,180 patches look like one of NCT" in page
     assert "OTHER: " not in page
+
+
+def test_choices_at_the_edges_of_grids_are_a_limit_where_they_are_frequent(tmp_path):
+    searched = {
+        "task": "expression", "extractor": "A", "predictor": "pls", "parameter": "n_components",
+        "n": 100, "n_lowest": 4, "n_highest": 17,
+    }  # fmt: skip
+    tables = [searched, {**searched, "n_highest": 3}, {**TUNED, "n_lower_limit": 49}]
+    path = written("tuning", rows("tuning", tables), tmp_path / "t.tsv")
+    config = config_of("config")
+    page = page_of(config, tmp_path)
+    assert "mutation, FTX-2048: 61 of 250 fits chose the least or greatest C that makes a" in page
+    page = page_of(config, tmp_path, tuning=path)
+    assert "expression, A: 21 of 100 fits chose an end of the grid of n_components" in page
+    assert page.count("(tables/tuning.tsv)") == 1
 
 
 def test_patches_without_patients_are_a_limit(tmp_path):

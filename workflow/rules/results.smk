@@ -50,6 +50,28 @@ if PLAN.is_simulated:
             "../scripts/check_truth.py"
 
 
+rule tabulate_tuning:
+    input:
+        leaves(PLAN.prediction_files()),
+    output:
+        tuning=reported_table("tuning"),
+    log:
+        "<logs>/tabulate_tuning.log",
+    benchmark:
+        "<benchmarks>/tabulate_tuning.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=10),
+    params:
+        files=PLAN.prediction_files(),
+        grids={name: dict(task.predictor.grid) for name, task in PLAN.tasks.items()},
+        code=code("tabulate_tuning.py"),
+    script:
+        "../scripts/tabulate_tuning.py"
+
+
 rule embed_patches:
     input:
         leaves(PLAN.embedding_files()),

@@ -24,6 +24,10 @@ STATUS = {
 """What a comparison's status says of one target, and of several."""
 
 
+OFTEN = 0.2
+"""Share of fits at the edge of a grid from which on it is a limit."""
+
+
 def limits(
     config: Mapping[str, Any],
     tables: Tables,
@@ -54,6 +58,7 @@ def limits(
         *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
         *_decided(tables["external"], "extractor"),
+        *_at_the_edge(tables["tuning"]),
         *_near_duplicates(tables),
         *_of_the_design(config),
     ):
@@ -139,6 +144,24 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
                 f"{extractor}: on {count(other, 'slide')}, its patches are not the tiles that "
                 "quality control judged, so all of them count."
             )
+
+
+def _at_the_edge(tuning: pd.DataFrame) -> Iterator[str]:
+    """Yield where tuning often ends at an edge: of a grid, or of what a penalty can do."""
+    for row in tuning.to_dict("records"):
+        name = row["parameter"]
+        if pd.isna(row["n_lower"]):
+            n = row["n_lowest"] + row["n_highest"]
+            where = f"an end of the grid of {name}; values beyond it may do better"
+        else:
+            n = row["n_lower_limit"] + row["n_higher_limit"]
+            where = (
+                f"the least or greatest {name} that makes a difference: beyond it, predictions are "
+                "nearly constant, or hardly penalised"
+            )
+        if n > OFTEN * row["n"]:
+            fits = share(int(n), int(row["n"]), "fit", "chose", "chose")
+            yield f"{row['task']}, {row['extractor']}: {fits} {where} (tables/tuning.tsv)."
 
 
 def _near_duplicates(tables: Tables) -> Iterator[str]:

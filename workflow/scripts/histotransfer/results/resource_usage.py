@@ -23,7 +23,7 @@ _RULES: Mapping[str, Sequence[str]] = {
     "evaluation": ("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
     "results": (
         *("find_near_duplicates", "check_claims", "check_truth", "embed_patches", "classify"),
-        *("pick_patches", "read_gallery"),
+        *("tabulate_tuning", "pick_patches", "read_gallery"),
         *("tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
     ),
     "figures": tuple(f"draw_{figure}" for figure in FIGURES),

@@ -23,22 +23,14 @@ from .near_duplicates import NEAR_DUPLICATES
 from .planted_truth import TRUTH
 from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
+from .tuning import TUNING
 
 SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
         *(*COMPARED.values(), CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING, EXCLUDED),
-        *(
-            EXCLUDED_SLIDES,
-            GALLERY,
-            NEAR_DUPLICATES,
-            QC,
-            SCORES,
-            SLIDE_COSTS,
-            TRAINING,
-            TRUTH,
-            USED,
-        ),
+        *(EXCLUDED_SLIDES, GALLERY, NEAR_DUPLICATES, QC, SCORES, SLIDE_COSTS, TRAINING, TRUTH),
+        *(TUNING, USED),
     )
 }
 """The columns of each table, as declared where it is made."""

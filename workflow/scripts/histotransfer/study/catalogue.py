@@ -53,6 +53,7 @@ TABLES: Mapping[str, Item] = {
     "claims": Item("Comparison", "Table: the published claims"),
     "truth": Item("Comparison", "Table: planted and recovered"),
     "metrics": Item("Comparison", "Table: every score"),
+    "tuning": Item("Comparison", "Table: choices at the edges of grids"),
     "confusion": Item("Tissue types", "Table: confusion"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions"),
     "improved": Item("Expression", "Table: genes improved"),

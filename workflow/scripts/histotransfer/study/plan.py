@@ -324,10 +324,17 @@ class StudyPlan:
                 "labels": f"{self.results}/labels/{task}.tsv",
                 "splits": f"{self.results}/splits/{task}.tsv",
                 "scores": self.scores_of(task),
-                "predictions": {
-                    name: [f"{self.results}/cv/{task}/{name}/{block}.h5" for block in self.blocks]
-                    for name in self.compared_in(task)
-                },
+                "predictions": predictions,
+            }
+            for task, predictions in self.prediction_files().items()
+        }
+
+    def prediction_files(self) -> dict[str, dict[str, list[str]]]:
+        """Return the blocks of out-of-fold predictions, by task and extractor."""
+        return {
+            task: {
+                name: [f"{self.results}/cv/{task}/{name}/{block}.h5" for block in self.blocks]
+                for name in self.compared_in(task)
             }
             for task in self.tasks
         }
@@ -385,7 +392,14 @@ class StudyPlan:
 
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
-        names: tuple[str, ...] = ("claims", "comparison", "cohort", "qc", "excluded_slides")
+        names: tuple[str, ...] = (
+            "claims",
+            "comparison",
+            "cohort",
+            "qc",
+            "excluded_slides",
+            "tuning",
+        )
         if self.classifier_files():
             names += ("near_duplicates",)
         return {
