@@ -55,7 +55,7 @@ def write_splits(
     labels = TaskLabels(labels.group.sort_index(), labels.values.sort_index())
     group, folds = labels.group, parameters.folds
     if parameters.group_by == "site" and not KINDS[kind].of_patches:
-        group = _sites(labels.samples, labels_path)
+        group = sites_of(labels.samples, labels_path)
     codes, groups = pd.factorize(group, sort=True)
     if len(groups) < folds:
         raise HistotransferError(
@@ -75,7 +75,7 @@ def write_splits(
     write_table(pd.concat(tables).assign(task=task), out_path, SPLITS)
 
 
-def _sites(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
+def sites_of(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
     """Return the tissue source site of each patient."""
     site = pd.Series(patients).str.extract(r"^TCGA-([A-Z0-9]{2})-", expand=False)
     if site.isna().any():

@@ -264,6 +264,18 @@ class StudyPlan:
             states["targets"] = file_state(targets)
         return dict(sorted(states.items()))
 
+    def unread_labels(self) -> list[str]:
+        """Return the tasks of patients whose labels lie here and have not been read yet."""
+        if self.is_simulated:
+            return []
+        sources = {task: self.tasks[task].labels.labels for task in self.patient_tasks}
+        return [
+            task
+            for task, source in sources.items()
+            if Path(source.get("table") or source["samples"]).exists()
+            and not Path(f"{self.results}/labels/{task}.tsv").exists()
+        ]
+
     def sheet_state(self, files: str) -> str:
         """Return the state of a sheet that `make sheets` wrote."""
         return file_state(sheet_files(self.config)[files])
