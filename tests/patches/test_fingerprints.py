@@ -76,6 +76,14 @@ def test_blank_pictures_are_like_none():
     assert agreement.tolist() == [0]
 
 
+def test_a_speck_on_glass_is_not_like_another():
+    glass = np.random.default_rng(0).normal(240, 1, (2, 96, 96, 3))
+    glass[:, 20:24, 41:46] = 90
+    some, other = (Image.fromarray(one.round().astype(np.uint8)) for one in glass)
+    _, agreement = closest(of_all([some]), of_all([other]))
+    assert agreement.max() < NEAR - 0.1
+
+
 def test_a_digest_is_of_pixels():
     image = tissue(32, 32, 1)
     assert (pixel_digest(image) == pixel_digest(np.asfortranarray(image))).all()

@@ -42,7 +42,7 @@ def test_other_patches_pass(tmp_path: Path):
     table = compared(tmp_path, store(tmp_path, "T", painted(0)), store(tmp_path, "E", painted(9)))
     (row,) = table.to_dict("records")
     assert (row["dataset"], row["trained_on"]) == ("E", "T")
-    assert (row["n"], row["n_trained_on"], row["n_near"]) == (4, 4, 0)
+    assert (row["n"], row["n_blank"], row["n_trained_on"], row["n_near"]) == (4, 0, 4, 0)
     assert 0 <= row["agreement"] < 0.8
 
 
@@ -80,4 +80,4 @@ def test_white_patches_do_not_count(tmp_path: Path):
     white = {"A/white.png": np.full((64, 64, 3), 255, np.uint8)}
     training = store(tmp_path, "T", {**painted(0), **white})
     table = compared(tmp_path, training, store(tmp_path, "E", {**painted(9), **white}))
-    assert table["n_near"].tolist() == [0]
+    assert table[["n_near", "n_blank"]].to_numpy().tolist() == [[0, 1]]

@@ -19,13 +19,14 @@ from ..patches.fingerprints import NEAR, Digests, Single, closest, pixel_digest
 NEAR_DUPLICATES = TableSchema.of(
     "near_duplicates",
     "text: dataset trained_on",
-    "integer: n n_trained_on n_near",
+    "integer: n n_blank n_trained_on n_near",
     "number: agreement",
     "text: example example_trained_on",
 )
 """A row per dataset that networks are evaluated on: of its `n` patches, `n_near` look like one of
-the `n_trained_on` patches of the dataset that they are fine-tuned on. The example is the pair that
-agrees most, near or not, and `agreement` the correlation of their fingerprints."""
+the `n_trained_on` patches of the dataset that they are fine-tuned on; `n_blank` show too little to
+tell. The example is the pair that agrees most, near or not, and `agreement` the correlation of
+their fingerprints."""
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,8 @@ def _row(patches: _Patches, training: _Patches) -> tuple[str | int | float, ...]
             patches.names[i], patches.dataset, training.names[place[i]], training.dataset,
             agreement[i],
         )  # fmt: skip
-    counts = (len(patches.names), len(training.names), len(near))
+    blank = int((~patches.fingerprints.any(axis=(1, 2))).sum())
+    counts = (len(patches.names), blank, len(training.names), len(near))
     best = int(agreement.argmax())
     example = (round(float(agreement[best]), 4), patches.names[best], training.names[place[best]])
     return (patches.dataset, training.dataset, *counts, *example)
