@@ -28,6 +28,7 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
+    check_labels_that_are_new()
     write_ledger(PLAN.batches, PLAN.ledger)
     say_which_slides_are_alike()
 

@@ -8,7 +8,8 @@ config/config.yaml:
   (StandardScaler, then RidgeCV or LogisticRegressionCV) for each target, of which some are fitted
   and counted for all, and RidgeCV for all genes at once. The largest difference of the predictions
   is printed; scikit-learn's binary fits stop at its own tolerance, its multinomial ones at 1e-9,
-  since its own leaves probabilities that are some tenths away.
+  since its own leaves probabilities that are some tenths away. Where the best penalty is an end of
+  the grid, ours looks beyond it, so that predictions differ.
 - All of 50 x 5 for three tasks and two extractors: splits, cross-validation, scores and comparison
   by the library's own functions, each job in a process of its own. Of the cross-validation some
   repeats are run and counted for all of them, on as many cores as there are, at most two.

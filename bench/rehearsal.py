@@ -44,6 +44,7 @@ from histotransfer.core.tables import TableSchema, read_table, write_table
 from histotransfer.evaluation.comparison import COMPARISON
 from histotransfer.features.pooling import write_patients
 from histotransfer.qc.verdicts import REASONS
+from histotransfer.results.near_duplicates import NEAR_DUPLICATES
 from ratios import report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,7 +54,13 @@ BLUR = {"IMGNET-2048": 1.0, "FTX-2048": 0.3}  # noise in what drives the feature
 CLASSES = ["ADI", "BACK", "DEB", "LYM", "MUC", "MUS", "NORM", "STR", "TUM"]
 RULES = [
     *("summarise_cohort", "read_labels", "draw_splits", "cross_validate", "score_predictions"),
-    *("compare_extractors", "answer_questions", "embed_patches", "tabulate_flow"),
+    *(
+        "compare_extractors",
+        "answer_questions",
+        "tabulate_tuning",
+        "embed_patches",
+        "tabulate_flow",
+    ),
     *("write_paper_tables", "write_summary"),
 ]
 FIGURES = ["tissue_accuracy", "confusion", "expression", "volcano", "mutation", "qc", "training"]
@@ -123,6 +130,7 @@ def lay_out(folder: Path, repeats: int | None, size: Size) -> dict[str, Any]:
             store.create_dataset("names", data=patch_names, dtype=h5py.string_dtype())
     (results / "patches").mkdir()
     shutil.copy(results / f"features/IMGNET-2048/{dataset}.h5", results / f"patches/{dataset}.h5")
+    write_table(NEAR_DUPLICATES.empty(), results / "tables/near_duplicates.tsv", NEAR_DUPLICATES)
     (results / "models").mkdir()
     (results / "models/FTX-2048.training.tsv").write_text(
         "step\tepoch\tloss\taccuracy\tval_loss\tval_accuracy\tlearning_rate\n"

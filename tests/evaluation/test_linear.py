@@ -55,6 +55,11 @@ def standardised(train, test):
     return scaler.transform(train), scaler.transform(test)
 
 
+def widened(grid, chosen):
+    """Return a grid with what was chosen beyond its edges."""
+    return sorted({*grid, *np.atleast_1d(chosen).tolist()})
+
+
 def tuned_by_scikit_learn(ladder: list[float], inner: np.ndarray) -> Pipeline:
     """Build the obvious pipeline: the C of a ladder is chosen on given inner folds."""
     return make_pipeline(
@@ -87,10 +92,13 @@ def test_ridge_is_scikit_learns_pipeline(n, d):
     x = features(rng, n, d)
     y = x[:, :7] @ rng.standard_normal((7, 30)) + rng.normal(0, np.geomspace(0.1, 1e3, 30), (n, 30))
     predictions, chosen = fitted(Ridge(ALPHAS), x, y)
-    theirs = make_pipeline(StandardScaler(), RidgeCV(ALPHAS, alpha_per_target=True))
+    theirs = make_pipeline(
+        StandardScaler(), RidgeCV(widened(ALPHAS, chosen), alpha_per_target=True)
+    )
     theirs.fit(x[:-20].astype(float), y[:-20])
     np.testing.assert_array_equal(chosen, theirs[-1].alpha_)
     assert len(set(chosen)) > 2
+    assert not set(chosen) <= set(ALPHAS)
     np.testing.assert_allclose(predictions, theirs.predict(x[-20:].astype(float)), rtol=1e-6)
 
 
@@ -101,14 +109,15 @@ def test_the_penalty_is_that_of_least_error_when_each_sample_is_left_out_in_turn
     z, _ = standardised(x[:20], x[20:])
     z = z[:, z.any(axis=0)]
     chosen = Ridge(ALPHAS).fit(x[:20], y, DRAWS).chosen
-    errors = np.zeros((len(ALPHAS), 5))
+    alphas = widened(ALPHAS, chosen)
+    errors = np.zeros((len(alphas), 5))
     for train, test in LeaveOneOut().split(z):
         centre = z[train].mean(axis=0)
         a, b = z[train] - centre, z[test] - centre
-        for i, alpha in enumerate(ALPHAS):
+        for i, alpha in enumerate(alphas):
             dual = np.linalg.solve(a @ a.T + alpha * np.eye(19), y[train] - y[train].mean(axis=0))
             errors[i] += ((y[train].mean(axis=0) + b @ a.T @ dual - y[test]) ** 2)[0]
-    np.testing.assert_array_equal(chosen, np.array(ALPHAS)[errors.argmin(axis=0)])
+    np.testing.assert_array_equal(chosen, np.array(alphas)[errors.argmin(axis=0)])
 
 
 @SHAPES
@@ -120,7 +129,8 @@ def test_logistic_is_scikit_learns_pipeline(n, d):
     ladder = [1e-4, 1e-3, 1e-2, 1e-1, 1.0]
     probabilities, chosen = fitted(BinaryLogistic(ladder), x, y)
     for j in range(4):
-        theirs = tuned_by_scikit_learn(ladder, DRAWS.inner_folds(y[:-20, j]))
+        cs = widened(ladder, chosen[j])
+        theirs = tuned_by_scikit_learn(cs, DRAWS.inner_folds(y[:-20, j]))
         theirs.fit(x[:-20].astype(float), y[:-20, j])
         assert chosen[j] == theirs[-1].C_
         expected = theirs.predict_proba(x[-20:].astype(float))[:, 1]
@@ -244,7 +254,8 @@ def test_ridge_is_scikit_learns_pipeline_on_real_tables(realdata):
     alphas = [1e1, 1e2, 1e3, 1e4]
     model = Ridge(alphas).fit(x[60:], y[60:], DRAWS)
     predictions, chosen = model.predict(x[:60]), model.chosen
-    theirs = make_pipeline(StandardScaler(), RidgeCV(alphas, alpha_per_target=True))
+    wider = RidgeCV(widened(alphas, chosen), alpha_per_target=True)
+    theirs = make_pipeline(StandardScaler(), wider)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of constant genes
         theirs.fit(x[60:], y[60:])
@@ -267,7 +278,8 @@ def test_logistic_is_scikit_learns_pipeline_on_real_tables(realdata):
     model = BinaryLogistic(ladder).fit(x[90:], y[90:].astype(float), DRAWS)
     probabilities, chosen = model.predict(x[:90]), model.chosen
     for j in range(4):
-        theirs = tuned_by_scikit_learn(ladder, DRAWS.inner_folds(y[90:, j]))
+        cs = widened(ladder, chosen[j])
+        theirs = tuned_by_scikit_learn(cs, DRAWS.inner_folds(y[90:, j]))
         theirs.fit(x[90:], y[90:, j])
         assert chosen[j] == theirs[-1].C_
         expected = theirs.predict_proba(x[:90])[:, 1]

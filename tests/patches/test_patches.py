@@ -16,7 +16,8 @@ from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging import stain
 from histotransfer.imaging.optical_density import channels
-from histotransfer.patches.from_folders import pack_dataset
+from histotransfer.labels.task_labels import tissue_labels
+from histotransfer.patches.from_folders import pack_dataset, patients_of
 from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES, measure
 from histotransfer.patches.store import read_images
@@ -118,6 +119,36 @@ def test_folder_that_is_wrong_is_named(tmp_path: Path, kind: str):
         pack(folder, tmp_path / "a.h5")
     assert caught.value.subject == str(wrong)
     assert list(tmp_path.glob("*.h5")) == []
+
+
+def test_the_patients_of_patches_are_kept(tmp_path: Path):
+    folder = folder_of(tmp_path, A_1_png=picture(), A_2_png=picture(seed=1), B_1_png=picture())
+    table = tmp_path / "patients.csv"
+    table.write_text("patient,file,note\nP2,B/1.png,\nP1,A/1.png,x\nP2,A/2.png,\nP9,A/9.png,\n")
+    pack_dataset(
+        folder, tmp_path / "a.h5", dataset="set", patch_px=64, encoding=ENCODING, patients=table
+    )
+    labels = tissue_labels(tmp_path / "a.h5")
+    assert labels.group.to_dict() == {"A/1.png": "P1", "A/2.png": "P2", "B/1.png": "P2"}
+    pack(folder, tmp_path / "a.h5")
+    assert tissue_labels(tmp_path / "a.h5").group.tolist() == ["A/1.png", "A/2.png", "B/1.png"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("file\tpatient\nA/1.png\tP1\n", "no patient of 1 of the 2 patches, such as A/2.png"),
+        ("file\tpatient\nA/1.png\tP1\nA/2.png\t\n", "no patient of 1 of the 2 patches"),
+        ("file\tpatient\nA/1.png\tP1\nA/1.png\tP2\n", "A/1.png is of P1, and of P2"),
+        ("image\tgroup\nA/1.png\tP1\n", "has no column file, patient"),
+    ],
+)
+def test_a_table_of_patients_that_does_not_fit_is_an_error(
+    tmp_path: Path, table: str, message: str
+):
+    (tmp_path / "patients.tsv").write_text(table)
+    with pytest.raises(HistotransferError, match=f"patients.tsv.*{message}"):
+        patients_of(["A/1.png", "A/2.png"], tmp_path / "patients.tsv")
 
 
 def test_real_patches(realdata: Path, tmp_path: Path):

@@ -32,10 +32,11 @@ from histotransfer.study.config import complete
 from histotransfer.study.same_slides import warnings
 from histotransfer.study.slide_sheet import Slide
 from support.comparisons import compared
-from support.results import emptied, rows, write_results, written
+from support.results import TUNED, emptied, rows, write_results, written
 from support.root import ROOT
 
 TABLES = ("answers", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
+TABLES += ("tuning",)
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
 
@@ -46,7 +47,8 @@ def config_of(name: str):
 
 def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
-    inputs = {name: paths[name] for name in TABLES}
+    given = [name for name in (*TABLES, "near_duplicates") if name in paths]
+    inputs = {name: paths[name] for name in given}
     if config["study"] == PUBLISHED:
         tables = read_tables({name: paths[name] for name in ("answers", "improved", "cohort")})
         claims = judge_claims(tables, runs={}, random_weights=random_weights, rope=0.01)
@@ -171,6 +173,44 @@ def test_only_the_published_study_shows_the_published_claims(tmp_path):
         assert "not comparable" not in page
         assert "STK11 is predicted better" not in page
     assert "so its claims are not judged" in own
+
+
+def test_patches_that_look_like_those_of_fine_tuning_are_a_limit(tmp_path):
+    counted = {
+        "dataset": "VAL",
+        "trained_on": "NCT",
+        "n": 7180,
+        "n_trained_on": 100000,
+        "n_near": 12,
+    }
+    none = {**counted, "dataset": "OTHER", "n_near": 0}
+    path = written("near_duplicates", rows("near_duplicates", [counted, none]), tmp_path / "n.tsv")
+    page = page_of(config_of("config"), tmp_path, near_duplicates=path)
+    assert "VAL: 12 of 7,180 patches look like one of NCT" in page
+    assert "OTHER: " not in page
+
+
+def test_choices_at_the_edges_of_grids_are_a_limit_where_they_are_frequent(tmp_path):
+    searched = {
+        "task": "expression", "extractor": "A", "predictor": "pls", "parameter": "n_components",
+        "n": 100, "n_lowest": 4, "n_highest": 17,
+    }  # fmt: skip
+    tables = [searched, {**searched, "n_highest": 3}, {**TUNED, "n_lower_limit": 49}]
+    path = written("tuning", rows("tuning", tables), tmp_path / "t.tsv")
+    config = config_of("config")
+    page = page_of(config, tmp_path)
+    assert "mutation, FTX-2048: 61 of 250 fits chose the least or greatest C that makes a" in page
+    page = page_of(config, tmp_path, tuning=path)
+    assert "expression, A: 21 of 100 fits chose an end of the grid of n_components" in page
+    assert page.count("(tables/tuning.tsv)") == 1
+
+
+def test_patches_without_patients_are_a_limit(tmp_path):
+    said = "the patches of CRC-VAL-HE-7K do not name their patient"
+    config = config_of("config")
+    assert said in page_of(config, tmp_path)
+    config["datasets"]["CRC-VAL-HE-7K"]["patients"] = "patients.tsv"
+    assert said not in page_of(config, tmp_path)
 
 
 def test_what_was_taken_on_trust_of_the_slides_is_a_limit():

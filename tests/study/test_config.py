@@ -141,6 +141,23 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
 
 
 WRONG += [
+    (
+        "networks evaluated on what they are fine-tuned on",
+        lambda c: c["tasks"]["tissue"].update(dataset="NCT-CRC-HE-100K"),
+        "tasks.tissue.dataset: networks are fine-tuned on 'NCT-CRC-HE-100K'",
+    ),
+    (
+        "the same patches by another name",
+        lambda c: c["datasets"].update(
+            {"NCT-CRC-HE-100K": {"path": "data/a"}, "CRC-VAL-HE-7K": {"path": "data/b/../a/"}}
+        ),
+        "'CRC-VAL-HE-7K', which is 'NCT-CRC-HE-100K',",
+    ),
+    (
+        "the same archive by another name",
+        lambda c: c["datasets"].update({"CRC-VAL-HE-7K": c["datasets"]["NCT-CRC-HE-100K"]}),
+        "tasks.tissue.dataset",
+    ),
     ("nowhere to fetch from", lambda c: c.pop("download"), "datasets.NCT-CRC-HE-100K.source"),
     (
         "an archive without its digest",

@@ -20,11 +20,11 @@ study: mine
 results: results/mine
 seed: 1
 slides: config/mine.tsv
-datasets: {patches: {path: data/patches}}
+datasets: {patches: {path: data/patches}, others: {path: data/others}}
 stain: {reference: patches}
 finetune: {dataset: patches}
 extractors: {A: {source: imagenet}, B: {source: finetuned}}
-tasks: {tissue: {kind: tissue, dataset: patches, predictor: logistic, C: 1.0}}
+tasks: {tissue: {kind: tissue, dataset: others, predictor: logistic, C: 1.0}}
 """
 
 

@@ -61,6 +61,7 @@ def write_results(
     tuned = tables["confusion"].query("extractor != @extractors[0]").drop(columns="task")
     tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
     tables |= _cohort(rng, slides, patients)
+    tables["tuning"] = rows("tuning", [TUNED])
     paths: dict[str, Files] = {
         name: written(name, table, folder / "tables" / f"{name}.tsv")
         for name, table in tables.items()
@@ -85,6 +86,13 @@ def write_results(
     paths["external"] = {}
     paths["gallery_images"] = _images(rng, tables["gallery"], folder / "gallery/patches.h5")
     return paths
+
+
+TUNED = {
+    "task": "mutation", "extractor": "FTX-2048", "predictor": "logistic", "parameter": "C",
+    "lowest": 1e-5, "highest": 1e-1, "n": 250, "n_lowest": 40, "n_highest": 3,
+    "n_lower": 70, "n_higher": 0, "n_lower_limit": 61, "n_higher_limit": 0,
+}  # fmt: skip
 
 
 def rows(name: str, found: Iterable[Mapping[str, object]]) -> pd.DataFrame:

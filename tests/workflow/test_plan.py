@@ -10,6 +10,7 @@ import rulegraph
 
 from support.root import ROOT
 from support.study import Study
+from support.tiny_study import PATIENTS, RESULTS, Tiny
 
 SLIDE = "SIM-01-0001-01Z-00-DX1"
 
@@ -123,6 +124,21 @@ def test_a_wrong_config_stops_before_the_first_job(study: Study) -> None:
     assert process.returncode != 0
     assert "patch_p" in process.stdout
     assert not (study.folder / "results").exists()
+
+
+def test_labels_that_name_nobody_stop_before_the_first_job(tmp_path: Path) -> None:
+    tiny = Tiny(tmp_path)
+    table = tmp_path / "data/mutation.tsv"
+    labels = table.read_text()
+    table.write_text(labels.replace("P0", "Q9"))
+    assert tiny.plan(*tiny.arguments())["tile_slide"] == PATIENTS  # a dry run reads no labels
+    process = tiny.snakemake(*tiny.arguments())
+    assert process.returncode != 0
+    assert "data/mutation.tsv: names no patient of the cohort" in process.stdout
+    assert not (tiny.results / "tiles").exists()
+    table.write_text(re.sub(r"\t[01]$", "\t0", labels, flags=re.MULTILINE))
+    printed = tiny.run(f"{RESULTS}/tiles/S00.h5", *tiny.arguments()[-2:])
+    assert "WARNING: mutation: 1 of 2 targets have one class only: G1." in printed
 
 
 def test_external_features_are_pooled_and_compared_where_they_can_be(study: Study) -> None:

@@ -82,11 +82,15 @@ ANSWER = dict.fromkeys(
     1,
 )
 FLOW = {"tabulate_flow": 1}
-TASKS = {"read_labels": 2, "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **FLOW}
+TUNING = {"tabulate_tuning": 1}
+TASKS = {
+    "read_labels": 2, "draw_splits": 2, "cross_validate": 4, "score_predictions": 4,
+    **TUNING, **FLOW,
+}  # fmt: skip
 COHORT = {"pool_features": 1, "summarise_cohort": 1, "tabulate_slide_costs": 1}
 ONE_SLIDE = {"tile_slide": 1, "extract_patches": 1, "judge_patches": 1, "extract_batch": 1}
 CUT = {"extract_patches": 4, "judge_patches": 4, "extract_batch": 2}
-ONE_TASK = {"cross_validate": 2, "score_predictions": 2}
+ONE_TASK = {"cross_validate": 2, "score_predictions": 2, **TUNING}
 LABELS = {"read_labels": 1, "draw_splits": 1, **ONE_TASK, **FLOW, **ANSWER}
 FEATURES = {"pool_external": 1, **TASKS, **ANSWER}
 RERUNS: dict[str, dict[str, int]] = {
@@ -114,10 +118,10 @@ RERUNS: dict[str, dict[str, int]] = {
     },
     "one gene more": LABELS,
     "the number of folds": {
-        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **ANSWER
+        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **TUNING, **ANSWER
     },
     "more repeats": {
-        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **ANSWER
+        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **TUNING, **ANSWER
     },
     "another predictor or its grid": {**ONE_TASK, **ANSWER},
     "a new extractor that is a network": {
@@ -134,7 +138,8 @@ RERUNS: dict[str, dict[str, int]] = {
     "slides per job": {},
     "a comment, a docstring, the layout of a script or module": {},
     "a module of the library (`ridge.py`)": {
-        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, "embed_patches": 1, **ANSWER
+        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **TUNING,
+        "embed_patches": 1, **ANSWER,
     },
     "an environment file (`envs/stats.yaml`), with conda": {
         "pool_external": 1, **COHORT, **TASKS, "embed_patches": 1, **ANSWER

@@ -105,6 +105,21 @@ def reported_table(name):
     return reported(table(name), TABLES[name], caption=f"{name}_table")
 
 
+def check_labels_that_are_new():
+    """Stop before the first job if labels cannot carry the study; say what they leave out."""
+    try:
+        from histotransfer.evaluation.start_checks import check_labels
+    except ModuleNotFoundError:
+        return  # Snakemake's own environment may lack pandas; then `read_labels` is the first to tell.
+    for task in PLAN.unread_labels():
+        labels, patients = PLAN.tasks[task].labels, sorted(set(PLAN.patients.values()))
+        try:
+            for said in check_labels(labels, patients, PLAN.splits):
+                print(f"WARNING: {task}: {said}.", file=sys.stderr)
+        except HistotransferError as error:
+            raise WorkflowError(str(error))
+
+
 def say_which_slides_are_alike():
     """Warn of slides that seem to be copies of one."""
     for _, text in PLAN.warnings_of_copies():

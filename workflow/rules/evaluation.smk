@@ -88,6 +88,8 @@ rule score_predictions:
 rule compare_extractors:
     input:
         leaves(PLAN.comparison_files()),
+        # Networks must not have seen the patches on which they are compared.
+        unseen=(ancient(table("near_duplicates")) if PLAN.classifier_files() else []),
     output:
         **{name: reported_table(name) for name in COMPARED},
     log:

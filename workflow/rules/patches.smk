@@ -8,6 +8,7 @@ rule pack_dataset:
             if PLAN.has_own_patches(w.dataset)
             else PLAN.dataset_folder(w.dataset)
         ),
+        patients=lambda w: PLAN.dataset_patients(w.dataset) or [],
     output:
         patches="<results>/patches/{dataset}.h5",
     log:
@@ -23,6 +24,7 @@ rule pack_dataset:
         **PLAN.encoding.as_params(),
         patch_px=PLAN.tiling.patch_px,
         state=lambda w: PLAN.dataset_state(w.dataset),
+        patients_state=lambda w: PLAN.dataset_patients_state(w.dataset),
         code=code("pack_dataset.py"),
     script:
         "../scripts/pack_dataset.py"

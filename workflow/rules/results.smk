@@ -77,6 +77,28 @@ if PLAN.is_simulated:
             "../scripts/check_truth.py"
 
 
+rule tabulate_tuning:
+    input:
+        leaves(PLAN.prediction_files()),
+    output:
+        tuning=reported_table("tuning"),
+    log:
+        "<logs>/tabulate_tuning.log",
+    benchmark:
+        "<benchmarks>/tabulate_tuning.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=10),
+    params:
+        files=PLAN.prediction_files(),
+        grids={name: dict(task.predictor.grid) for name, task in PLAN.tasks.items()},
+        code=code("tabulate_tuning.py"),
+    script:
+        "../scripts/tabulate_tuning.py"
+
+
 rule embed_patches:
     input:
         leaves(PLAN.embedding_files()),
@@ -101,6 +123,30 @@ rule embed_patches:
 
 # The classifier of each fine-tuned network is tried on the tissue datasets.
 if PLAN.classifier_files():
+
+    # Early, because nothing is compared if patches of the two are the same.
+    rule find_near_duplicates:
+        input:
+            list(PLAN.evaluated_patches().values()),
+            trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+        output:
+            near_duplicates=reported_table("near_duplicates"),
+        log:
+            "<logs>/find_near_duplicates.log",
+        benchmark:
+            "<benchmarks>/find_near_duplicates.tsv"
+        priority: 10
+        conda:
+            "../../envs/slides.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=30),
+        params:
+            trained_on=config["finetune"]["dataset"],
+            evaluated=PLAN.evaluated_patches(),
+            code=code("find_near_duplicates.py"),
+        script:
+            "../scripts/find_near_duplicates.py"
 
     rule classify:
         input:

@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         dataset=snakemake.wildcards.dataset,
         patch_px=snakemake.params.patch_px,
         encoding=EncodingParameters.of(snakemake.params),
+        patients=snakemake.input.get("patients") or None,
     )

@@ -16,6 +16,11 @@ from ..study.parameters import SplitParameters
 from .kinds import KINDS
 from .predictors.predictor import Ints
 
+STRATA_WEIGHT = 0.5
+"""What the balance of all strata together weighs beside that of the sizes of folds."""
+SHUFFLED_BY = 0.25
+"""Spread of the random factor (on the log scale) by which groups of several sizes are ordered."""
+
 SPLITS = TableSchema.of("splits", "text: task", "integer: repeat", "text: sample", "integer: fold")
 
 
@@ -50,7 +55,7 @@ def write_splits(
     labels = TaskLabels(labels.group.sort_index(), labels.values.sort_index())
     group, folds = labels.group, parameters.folds
     if parameters.group_by == "site" and not KINDS[kind].of_patches:
-        group = _sites(labels.samples, labels_path)
+        group = sites_of(labels.samples, labels_path)
     codes, groups = pd.factorize(group, sort=True)
     if len(groups) < folds:
         raise HistotransferError(
@@ -70,7 +75,7 @@ def write_splits(
     write_table(pd.concat(tables).assign(task=task), out_path, SPLITS)
 
 
-def _sites(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
+def sites_of(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
     """Return the tissue source site of each patient."""
     site = pd.Series(patients).str.extract(r"^TCGA-([A-Z0-9]{2})-", expand=False)
     if site.isna().any():
@@ -99,14 +104,36 @@ def fold_of_samples(
 
 
 def stratified_folds(counts: Ints, sizes: Ints, folds: int, rng: np.random.Generator) -> Ints:
-    """Assign groups to folds by iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011).
+    """Assign groups to folds so that samples, and each stratum's, are spread evenly.
+
+    Groups of one size are assigned by iterative stratification, groups of several sizes by size.
+    The time is linear in the strata.
+
+    Parameters
+    ----------
+    counts : (groups, strata) int64
+        How many of a group's samples each stratum has.
+    sizes : (groups,) int64
+        How many samples a group has.
+    folds : int
+    rng : numpy.random.Generator
+        Draws the order of the groups and the ties.
+
+    Returns
+    -------
+    (groups,) int64
+        The fold of each group.
+    """
+    assign = _by_stratum if (sizes == sizes[0]).all() else _by_size
+    return assign(counts, sizes, folds, rng)
+
+
+def _by_stratum(counts: Ints, sizes: Ints, folds: int, rng: np.random.Generator) -> Ints:
+    """Assign groups by iterative stratification (Sechidis, Tsoumakas, Vlahavas 2011).
 
     The stratum with the fewest unassigned samples goes first, because it is the hardest to spread;
     each of its groups goes to the fold that lacks this stratum most, among equals to the fold that
     lacks samples most, among equals at random. Groups of no stratum fill the folds up.
-
-    Groups hold (groups, strata) counts of samples of each stratum, and (groups,) sizes; `rng` draws
-    their order and the ties. Returns (groups,) the fold of each. The time is linear in the strata.
     """
     n_groups = len(counts)
     order = rng.permutation(n_groups)
@@ -132,4 +159,27 @@ def stratified_folds(counts: Ints, sizes: Ints, folds: int, rng: np.random.Gener
             assign(group, wanted[:, stratum].tolist())
     for group in order[assigned[order] < 0]:
         assign(group, room)
+    return assigned
+
+
+def _by_size(counts: Ints, sizes: Ints, folds: int, rng: np.random.Generator) -> Ints:
+    """Assign large groups first, each to the fold that has least of what the group brings.
+
+    That fold adds least to the sum, over the folds, of squared shares: of all samples, and, with
+    `STRATA_WEIGHT` together, of each stratum's. A large group that came last would find no room.
+    In strict order, though, the largest groups would be parted alike in every repeat, and repeats
+    would add little: sizes count times a random factor, drawn once for each group.
+    """
+    n_groups, n_strata = counts.shape
+    order = np.argsort(-sizes * rng.lognormal(0, SHUFFLED_BY, n_groups), kind="stable")
+    ties = rng.random((n_groups, folds))
+    shares = np.column_stack([sizes, counts]) / np.maximum([sizes.sum(), *counts.sum(axis=0)], 1)
+    weighted = shares * [1.0, *[STRATA_WEIGHT / max(n_strata, 1)] * n_strata]
+    there = np.zeros((folds, n_strata + 1))
+    assigned = np.empty(n_groups, dtype=np.int64)
+    for group in order:
+        # Rounded, so that ties are told from differences.
+        added = np.round((there * weighted[group]).sum(axis=1), 12)
+        assigned[group] = np.lexsort((ties[group], added))[0]
+        there[assigned[group]] += shares[group]
     return assigned

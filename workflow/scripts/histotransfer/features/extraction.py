@@ -69,8 +69,8 @@ def extract(
     stores : mapping of str to Path
         ``patches/1`` files by their slide or dataset.
     outputs : mapping of str to Path
-        The ``features/1`` file of each: `features` (n, d), with `coords`, or `labels` and `names`,
-        as in the store; a slide's features also go by the name `feats`.
+        The ``features/1`` file of each: `features` (n, d), with `coords`, or `labels`, `names`
+        and `groups`, as in the store; a slide's features also go by the name `feats`.
     extractor : str
         The extractor's id.
     parameters : ExtractionParameters
@@ -177,7 +177,7 @@ def write_features(
                 f"{bad} of {count} patches have features that are not finite in {dtype}",
                 "Set features.dtype to float32, or check how the extractor was trained",
             )
-        for name in ("coords", "labels", "names"):
+        for name in ("coords", "labels", "names", "groups"):
             if name in patches:
                 patches.copy(name, file)
         if "slide" in attrs:

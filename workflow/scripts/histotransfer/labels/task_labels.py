@@ -89,28 +89,31 @@ def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Exc
 def tissue_labels(store_path: str | Path) -> TaskLabels:
     """Return the class of every patch of a dataset.
 
-    The public patch sets do not say which slide a patch is from, so each patch is its own group.
+    The patches of a patient are a group. The public patch sets do not name patients; there, each
+    patch is its own group.
     """
     try:
         with open_store(store_path, "features/1") as store:
-            classes = _classes(store)
+            classes, groups = _classes_and_groups(store)
     except HistotransferError:
         with open_store(store_path, "patches/1") as store:
-            classes = _classes(store)
+            classes, groups = _classes_and_groups(store)
     if classes.nunique() < 2:
         raise HistotransferError(
             store_path,
             "has patches of one class only, so there is nothing to tell apart",
             "Give the task's dataset a sub-folder of patches for each of at least two classes",
         )
-    return TaskLabels(classes.index.to_series(name="group"), classes.to_frame(TISSUE))
+    return TaskLabels(groups, classes.to_frame(TISSUE))
 
 
-def _classes(store: h5py.File) -> pd.Series[str]:
-    """Return the name of each patch's class, indexed by patch and sorted."""
+def _classes_and_groups(store: h5py.File) -> tuple[pd.Series[str], pd.Series[str]]:
+    """Return the name of each patch's class, and its group, indexed by patch and sorted."""
     classes = [str(name) for name in store.attrs["classes"]]
     names = pd.Index([str(name) for name in store["names"].asstr()[:]], name="sample")
-    return pd.Series([classes[label] for label in store["labels"][:]], names).sort_index()
+    groups = store["groups"].asstr()[:] if "groups" in store else names
+    of_patch = pd.Series([classes[label] for label in store["labels"][:]], names)
+    return of_patch.sort_index(), pd.Series(groups, names, name="group").sort_index()
 
 
 def patient_labels(

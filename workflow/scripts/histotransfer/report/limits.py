@@ -15,6 +15,9 @@ from ..results.tables import Tables
 from ..results.words import count, listed, share
 from ..study.catalogue import PUBLISHED
 
+OFTEN = 0.2
+"""Share of fits at the edge of a grid from which on it is a limit."""
+
 
 def limits(
     config: Mapping[str, Any],
@@ -46,6 +49,8 @@ def limits(
         *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
         *_decided(tables["external"], "extractor"),
+        *_at_the_edge(tables["tuning"]),
+        *_near_duplicates(tables),
         *_of_the_design(config),
     ):
         yield "", text
@@ -141,12 +146,45 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
-    if any(task["kind"] == "tissue" for task in config["tasks"].values()):
+def _at_the_edge(tuning: pd.DataFrame) -> Iterator[str]:
+    """Yield where tuning often ends at an edge: of a grid, or of what a penalty can do."""
+    for row in tuning.to_dict("records"):
+        name = row["parameter"]
+        if pd.isna(row["n_lower"]):
+            n = row["n_lowest"] + row["n_highest"]
+            where = f"an end of the grid of {name}; values beyond it may do better"
+        else:
+            n = row["n_lower_limit"] + row["n_higher_limit"]
+            where = (
+                f"the least or greatest {name} that makes a difference: beyond it, predictions are "
+                "nearly constant, or hardly penalised"
+            )
+        if n > OFTEN * row["n"]:
+            fits = share(int(n), int(row["n"]), "fit", "chose", "chose")
+            yield f"{row['task']}, {row['extractor']}: {fits} {where} (tables/tuning.tsv)."
+
+
+def _near_duplicates(tables: Tables) -> Iterator[str]:
+    if "near_duplicates" not in tables:  # of a study without fine-tuning, or without patches
+        return
+    table = tables["near_duplicates"]
+    for row in table[table["n_near"] > 0].to_dict("records"):
+        patches = share(row["n_near"], row["n"], "patch", "looks", "look")
         yield (
-            "The colorectal patches do not name their patient. Patches of one patient may lie on "
-            "both sides of a split, which makes the accuracy of every extractor too high."
+            f"{row['dataset']}: {patches} like one of {row['trained_on']}, which networks are "
+            "fine-tuned on (tables/near_duplicates.tsv). On what they have seen, networks look "
+            "better than they are."
         )
+
+
+def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, task in config["tasks"].items():
+        if task["kind"] == "tissue" and "patients" not in config["datasets"][task["dataset"]]:
+            yield (
+                f"{name}: the patches of {task['dataset']} do not name their patient. Patches of "
+                "one patient may lie on both sides of a split. That makes the accuracy of every "
+                "extractor too high, and also p values too small and intervals too narrow."
+            )
     if not config["qc"]["apply"]:
         yield "Quality control was measured but not applied: blurred or inked patches count too."
     runs = len(config["finetune"]["seeds"])

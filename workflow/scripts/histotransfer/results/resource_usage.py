@@ -22,8 +22,8 @@ _RULES: Mapping[str, Sequence[str]] = {
     "labels": ("read_labels",),
     "evaluation": ("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
     "results": (
-        *("answer_questions", "check_claims", "check_truth", "embed_patches", "classify"),
-        *("pick_patches", "read_gallery"),
+        *("find_near_duplicates", "answer_questions", "check_claims", "check_truth"),
+        *("embed_patches", "classify", "tabulate_tuning", "pick_patches", "read_gallery"),
         *("tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
     ),
     "figures": tuple(f"draw_{figure}" for figure in FIGURES),

@@ -20,25 +20,18 @@ from .answers import ANSWERS
 from .claims import CLAIMS
 from .cohort_flow import COHORT_FLOW
 from .embedding import EMBEDDING
+from .near_duplicates import NEAR_DUPLICATES
 from .planted_truth import TRUTH
 from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
+from .tuning import TUNING
 
 SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
-        *(
-            *COMPARED.values(),
-            ANSWERS,
-            CLAIMS,
-            CLASSIFIER,
-            COHORT,
-            COHORT_FLOW,
-            COSTS,
-            EMBEDDING,
-            EXCLUDED,
-        ),
-        *(EXCLUDED_SLIDES, GALLERY, QC, SCORES, SLIDE_COSTS, TRAINING, TRUTH, USED),
+        *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
+        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, NEAR_DUPLICATES, QC, SCORES, SLIDE_COSTS),
+        *(TRAINING, TRUTH, TUNING, USED),
     )
 }
 """The columns of each table, as declared where it is made."""

@@ -6,6 +6,7 @@ Imported by the Snakefile, so only what Snakemake itself depends on may be impor
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 f"'{dataset}' is not one of the datasets ({', '.join(sorted(datasets))})",
                 "Add it to `datasets` or name one of these",
             )
+    _refuse_evaluation_on_training(config)
     baseline = next(iter(config["extractors"]))
     tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
     if tissue and not extractors(config)[baseline].is_network:
@@ -180,6 +182,30 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             f"has no number for {', '.join(sorted(unpainted))}",
             "Give one for each dataset",
         )
+
+
+def _refuse_evaluation_on_training(config: Mapping[str, Any]) -> None:
+    """Raise an error if networks are evaluated on the dataset that they are fine-tuned on."""
+    if not any(entry["source"] == "finetuned" for entry in config["extractors"].values()):
+        return
+    trained_on = config["finetune"]["dataset"]
+    for name, task in config["tasks"].items():
+        if "dataset" not in task:
+            continue
+        same = task["dataset"] == trained_on
+        if same or _origin(config, task["dataset"]) == _origin(config, trained_on):
+            which = f"'{trained_on}'" if same else f"'{task['dataset']}', which is '{trained_on}',"
+            raise HistotransferError(
+                f"config: tasks.{name}.dataset",
+                f"networks are fine-tuned on {which} and cannot be evaluated on it too",
+                "Name a dataset of other patches, best of other patients",
+            )
+
+
+def _origin(config: Mapping[str, Any], dataset: str) -> str:
+    """Return where a dataset's patches come from: a folder, or an archive's digest."""
+    entry = config["datasets"][dataset]
+    return os.path.realpath(entry["path"]) if "path" in entry else str(entry["md5"])
 
 
 def _refuse_names(config: Mapping[str, Any]) -> None:
@@ -284,6 +310,9 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         if "path" in dataset:
             source = SOURCES.get(name, SOURCES["dataset"])
             wanted.append((f"datasets.{name}.path", dataset["path"], source))
+        if "patients" in dataset:
+            source = "a table with the columns file and patient"
+            wanted.append((f"datasets.{name}.patients", dataset["patients"], source))
     for name, task in config["tasks"].items():
         labels = label_source(config, task)
         if is_fetched(task.get("labels")):

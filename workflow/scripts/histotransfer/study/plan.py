@@ -122,8 +122,10 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
+        untuned = not self.classifier_files()
         absent = {
-            "classifier": not self.classifier_files(),
+            "classifier": untuned,
+            "near_duplicates": untuned,
             "truth": not self.is_simulated,
             "claims": not self.is_published,
         }
@@ -236,6 +238,15 @@ class StudyPlan:
         own = self.has_own_patches(name)
         return state_of(self.dataset_folder(name), PATCHES) if own else ""
 
+    def dataset_patients(self, name: str) -> str:
+        """Return the table that names the patients of a dataset's patches; empty without one."""
+        return str(self.config["datasets"][name].get("patients", ""))
+
+    def dataset_patients_state(self, name: str) -> str:
+        """Return the state of that table."""
+        path = self.dataset_patients(name)
+        return "" if self._is_result(path) else file_state(path)
+
     def extractor_state(self, name: str) -> str:
         """Return the state of a model or of external features; of a folder, its slides' files."""
         path = self.extractors[name].path
@@ -266,6 +277,18 @@ class StudyPlan:
         if isinstance(targets, str) and targets != "all":
             states["targets"] = file_state(targets)
         return dict(sorted(states.items()))
+
+    def unread_labels(self) -> list[str]:
+        """Return the tasks of patients whose labels lie here and have not been read yet."""
+        if self.is_simulated:
+            return []
+        sources = {task: self.tasks[task].labels.labels for task in self.patient_tasks}
+        return [
+            task
+            for task, source in sources.items()
+            if Path(source.get("table") or source["samples"]).exists()
+            and not Path(f"{self.results}/labels/{task}.tsv").exists()
+        ]
 
     def sheet_state(self, files: str) -> str:
         """Return the state of a sheet that `make sheets` wrote."""
@@ -327,10 +350,17 @@ class StudyPlan:
                 "labels": f"{self.results}/labels/{task}.tsv",
                 "splits": f"{self.results}/splits/{task}.tsv",
                 "scores": self.scores_of(task),
-                "predictions": {
-                    name: [f"{self.results}/cv/{task}/{name}/{block}.h5" for block in self.blocks]
-                    for name in self.compared_in(task)
-                },
+                "predictions": predictions,
+            }
+            for task, predictions in self.prediction_files().items()
+        }
+
+    def prediction_files(self) -> dict[str, dict[str, list[str]]]:
+        """Return the blocks of out-of-fold predictions, by task and extractor."""
+        return {
+            task: {
+                name: [f"{self.results}/cv/{task}/{name}/{block}.h5" for block in self.blocks]
+                for name in self.compared_in(task)
             }
             for task in self.tasks
         }
@@ -359,6 +389,10 @@ class StudyPlan:
             if self.evaluated_datasets
         }
 
+    def evaluated_patches(self) -> dict[str, str]:
+        """Return the patches of the tasks of patches, by dataset."""
+        return {name: f"{self.results}/patches/{name}.h5" for name in self.evaluated_datasets}
+
     def gallery_files(self) -> dict[str, dict[str, str]]:
         """Return pooled features by extractor, and labels and splits by task of patients.
 
@@ -384,8 +418,9 @@ class StudyPlan:
 
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
-        names = ["answers", "comparison", "cohort", "qc", "excluded_slides"]
+        names = ["answers", "comparison", "cohort", "qc", "excluded_slides", "tuning"]
         names += ["claims"] if self.is_published else []
+        names += ["near_duplicates"] if self.classifier_files() else []
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .grid import choose, penalty_limits
 from .lbfgs import dot, minimise
-from .predictor import Bools, Draws, Float, Predictor
+from .predictor import Bools, Draws, Float, Ints, Predictor
 from .rotation import LinearModel, Rotation, affine
 
 AT_ONCE = 250
@@ -19,7 +20,8 @@ AT_ONCE = 250
 class BinaryLogistic(Predictor):
     """Scikit-learn's ``Pipeline(StandardScaler, LogisticRegressionCV)`` for every target, with L2.
 
-    The best C has the least log-loss, averaged over the inner folds; the smaller C wins a tie.
+    The best C has the least log-loss, averaged over the inner folds. The Cs go on beyond an edge
+    where the best of a target lies there (`grid.choose`).
     """
 
     cs: Sequence[float]
@@ -39,21 +41,32 @@ class BinaryLogistic(Predictor):
         inner = np.column_stack([draws.inner_folds(labels) for labels in truth.T])
         n, t = truth.shape
         k = int(inner.max()) + 1
-        ladder = np.sort(np.asarray(self.cs, dtype=np.float64))
-        losses = np.zeros((len(ladder), t))
-        if len(ladder) > 1:
-            # A column per (inner fold, target): all are solved together, on the other inner folds.
-            held_out = (inner[:, None, :] == np.arange(k)[None, :, None]).reshape(n, k * t)
-            repeated = np.tile(truth, k)
-            weights = np.zeros((len(rotation.power) + 1, k * t))
-            for row, c in enumerate(ladder):
-                # Good enough to rank the penalties, which differ by far more.
-                weights = _fit_binary(
-                    rotation, repeated, ~held_out, np.full(k * t, c), weights, tolerance=1e-5
-                )
-                loss = _log_loss(affine(rotation.train, weights), repeated) * held_out
-                losses[row] = (loss.sum(axis=0) / held_out.sum(axis=0)).reshape(k, t).mean(axis=0)
-        chosen = ladder[losses.argmin(axis=0)]
+        # A column per (inner fold, target): all are solved together, on the other inner folds. The
+        # next C starts from the weights of the last one.
+        held_out = inner[:, None, :] == np.arange(k)[None, :, None]
+        reached = np.zeros((len(rotation.power) + 1, k, t))
+        last = 0.0
+
+        def losses(c: float, targets: Ints) -> Float:
+            nonlocal last
+            shape, known = (n, k * len(targets)), held_out[:, :, targets]
+            repeated, away = np.tile(truth[:, targets], k), known.reshape(shape)
+            start = reached[:, :, targets] if c > last else np.zeros_like(reached[:, :, targets])
+            # Good enough to rank the penalties, which differ by far more.
+            weights = _fit_binary(
+                rotation, repeated, ~away, np.full(shape[1], c), start.reshape(-1, shape[1]),
+                tolerance=1e-5,
+            )  # fmt: skip
+            reached[:, :, targets], last = weights.reshape(-1, k, len(targets)), c
+            loss = _log_loss(affine(rotation.train, weights), repeated) * away
+            of_fold = loss.sum(axis=0) / away.sum(axis=0)
+            return np.asarray(of_fold.reshape(k, len(targets)).mean(axis=0))
+
+        chosen = np.full(t, float(self.cs[0]))
+        if len(self.cs) > 1:
+            # The Hessian of the log-loss is at most a quarter of that of least squares.
+            weakest, strongest = penalty_limits(rotation.power / 4)
+            chosen = choose(self.cs, losses, t, (1 / strongest, 1 / weakest))
         used, start = np.ones((n, t), dtype=bool), np.zeros((len(rotation.power) + 1, t))
         return _fit_binary(rotation, truth, used, chosen, start, tolerance=1e-9), chosen
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .predictor import Draws, Float, Predictor
+from .grid import choose, penalty_limits
+from .predictor import Draws, Float, Ints, Predictor
 from .rotation import LinearModel, Rotation
 
 
@@ -17,8 +18,8 @@ class Ridge(Predictor):
 
     Leaving one sample out has a closed form: its error is the residual divided by one minus its
     leverage (Allen 1974; Golub, Heath & Wahba 1979), the intercept being refitted but, as in
-    scikit-learn's RidgeCV, not the standardisation. Of the alphas, all above 0, the first wins a
-    tie.
+    scikit-learn's RidgeCV, not the standardisation. The alphas, all above 0, go on beyond an edge
+    where the best of a target lies there (`grid.choose`).
     """
 
     alphas: Sequence[float]
@@ -30,12 +31,16 @@ class Ridge(Predictor):
         centred = truth - mean
         moments = rotation.train.T @ centred
         squares = rotation.train**2
-        errors = np.empty((len(self.alphas), truth.shape[1]))
-        for row, alpha in enumerate(self.alphas):
+
+        def errors(alpha: float, targets: Ints) -> Float:
             shrunk = 1 / (rotation.power + alpha)
             leverage = 1 / len(truth) + squares @ shrunk
-            residuals = centred - rotation.train @ (moments * shrunk[:, None])
-            errors[row] = np.mean((residuals / (1 - leverage)[:, None]) ** 2, axis=0)
-        chosen = np.asarray(self.alphas, dtype=np.float64)[errors.argmin(axis=0)]
+            residuals = centred[:, targets] - rotation.train @ (
+                moments[:, targets] * shrunk[:, None]
+            )
+            return np.asarray(np.mean((residuals / (1 - leverage)[:, None]) ** 2, axis=0))
+
+        limits = penalty_limits(rotation.power)
+        chosen = choose(self.alphas, errors, truth.shape[1], limits)
         weights = np.vstack([mean, moments / (rotation.power[:, None] + chosen)])
         return LinearModel(rotation, weights, chosen, lambda scores: scores)

@@ -1,0 +1,102 @@
+"""What labels tell before the first job: whether they leave enough patients for the folds.
+
+The same readers meet the labels again once the cohort is known. Here they read them for all
+patients of the slide sheet, so that a study does not tile slides for days first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..core.errors import HistotransferError
+from ..labels.exclusions import Excluded
+from ..labels.files import TaskLabels
+from ..labels.matrix import read_matrix, rows_of_patients
+from ..labels.task_labels import patient_labels
+from ..study.parameters import SplitParameters
+from ..study.tasks import LabelParameters
+from .kinds import KINDS
+from .splits import sites_of
+
+MAX_LISTED = 8
+"""Targets that a sentence names."""
+
+
+def check_labels(
+    parameters: LabelParameters, patients: Sequence[str], splits: SplitParameters
+) -> Iterator[str]:
+    """Check the labels of a task of patients; yield what limits the study without stopping it.
+
+    Of a table, everything is read; of files of the GDC, which are large, only the list of samples.
+
+    Parameters
+    ----------
+    parameters : LabelParameters
+    patients : sequence of str
+        Those of the slide sheet.
+    splits : SplitParameters
+
+    Yields
+    ------
+    str
+        A sentence without a full stop.
+
+    Raises
+    ------
+    HistotransferError
+        If the labels cannot be read, name no patient, or leave too few patients for the folds or no
+        target to compare.
+    """
+    source, excluded = parameters.labels, Excluded()
+    if "table" not in source:
+        path = Path(source["samples"])
+        cells = read_matrix(path, excluded)
+        rows = rows_of_patients(cells, patients, path, excluded, id_column=source.get("id", ""))
+        _refuse_too_few([str(patient) for patient in rows.values.index], patients, splits, path)
+        return
+    path = Path(source["table"])
+    labels, _ = patient_labels(parameters, patients, excluded)
+    _refuse_too_few(labels.samples, patients, splits, path)
+    if parameters.kind == "mutation":
+        yield from _targets_left_out(labels, splits.folds, path)
+
+
+def _refuse_too_few(
+    labelled: Sequence[str], patients: Sequence[str], splits: SplitParameters, path: Path
+) -> None:
+    groups, of_sites = len(labelled), ""
+    if splits.group_by == "site":
+        groups = sites_of(labelled, path).nunique()
+        of_sites = f", of {groups} sites"
+    if groups < splits.folds:
+        raise HistotransferError(
+            path,
+            f"labels {len(labelled)} of the {len(patients)} patients of the slide sheet{of_sites}: "
+            f"too few for {splits.folds} folds",
+            "Lower `crossval: folds` in the config, or label more patients",
+        )
+
+
+def _targets_left_out(labels: TaskLabels, folds: int, path: Path) -> Iterator[str]:
+    """Yield how many mutations cannot be compared, and which; it is an error if none can."""
+    names, truth = labels.values.columns, labels.values.to_numpy(dtype=np.float64)
+    left_out = ~KINDS["mutation"].estimable(truth, folds)
+    one_class = (truth == 1).any(axis=0) != (truth == 0).any(axis=0)
+    if left_out.all():
+        raise HistotransferError(
+            path,
+            f"has no target with patients of both classes for {folds} folds; {one_class.sum()} of "
+            f"the {len(names)} targets have one class only",
+            "Lower `crossval: folds` in the config, or name other `targets`",
+        )
+    for some, why in (
+        (left_out & one_class, "one class only"),
+        (left_out & ~one_class, f"fewer than {folds} patients of a class"),
+    ):
+        if some.any():
+            more = f" and {some.sum() - MAX_LISTED} more" if some.sum() > MAX_LISTED else ""
+            listed = ", ".join(names[some][:MAX_LISTED])
+            yield f"{some.sum()} of {len(names)} targets have {why}: {listed}{more}"
