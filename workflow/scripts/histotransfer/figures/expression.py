@@ -140,7 +140,7 @@ def _gist(improved: pd.DataFrame, patients: str) -> str:
         return f"How well each gene is predicted{patients}"
     row = improved.iloc[0]
     return (
-        f"{row['extractor']} has a higher r for {row['n_improved']} of {row['n_related']} related "
-        f"genes\ntruly better: an estimated {100 * row['share_truly']:.0f} % (95 % interval "
-        f"{100 * row['ci_low']:.0f}–{100 * row['ci_high']:.0f}){patients}"
+        f"{row['extractor']}: higher r for {row['n_improved']} of {row['n_related']} related "
+        f"genes\ntruly better: {100 * row['share_truly']:.0f} % ({100 * row['ci_low']:.0f}–"
+        f"{100 * row['ci_high']:.0f} %){patients}"
     )
