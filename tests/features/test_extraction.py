@@ -13,7 +13,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.features import external, extraction
-from histotransfer.models import inference
+from histotransfer.models import backend, inference
 from histotransfer.models.backend import keras
 from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.study.parameters import ExtractionParameters
@@ -226,15 +226,20 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkey
 
     images = write_store(tmp_path / "s.h5", 21)
     sizes = []
-    predict = keras.Model.predict_on_batch
+    compiled = backend.compiled
 
-    def allocate(self, batch):
-        sizes.append(len(batch))
-        if len(batch) > 3:
-            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-        return predict(self, batch)
+    def scarce(model, **choices):
+        function = compiled(model, **choices)
 
-    monkeypatch.setattr(keras.Model, "predict_on_batch", allocate)
+        def allocate(batch):
+            sizes.append(len(batch))
+            if len(batch) > 3:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return function(batch)
+
+        return allocate
+
+    monkeypatch.setattr(backend, "compiled", scarce)
     extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=8)
     with h5py.File(tmp_path / "f.h5") as file:
         np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
@@ -242,10 +247,13 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkey
     assert set(sizes[2:]) == {2}  # learnt once: no further size is compiled
     assert "continuing with batches of 2" in caplog.text
 
-    def nothing_left(self, batch):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    def nothing_left(model, **choices):
+        def allocate(batch):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr(keras.Model, "predict_on_batch", nothing_left)
+        return allocate
+
+    monkeypatch.setattr(backend, "compiled", nothing_left)
     with pytest.raises(HistotransferError, match="needs more memory than available for one patch"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "none.h5"])
     assert not (tmp_path / "none.h5").exists()

@@ -32,12 +32,14 @@ class Network:
         *,
         mixed_precision: bool = False,
         threads: int = 0,
+        jit: bool | None = None,
     ) -> None:
         backend.configure(threads=threads)
         self._path = path
         self._model = keras_files.load_extractor(path)
         if mixed_precision and backend.device() == "gpu":
             xception.set_precision(self._model, mixed=True)
+        self._function = backend.compiled(self._model, jit=jit)
         if batch_size == "auto":
             batch_size = best_batch_size(self._rate)
             log.info("batches of %d", batch_size)
@@ -54,33 +56,39 @@ class Network:
             size = self.batch_size
             try:
                 starts = range(0, len(images), size)
-                parts = [self._step(images[start : start + size], size) for start in starts]
+                running = [self._start(images[start : start + size], size) for start in starts]
+                parts = [backend.numpy(part) for part in running]
             except Exception as error:
                 if not backend.is_out_of_memory(error):
                     raise
-                if size == 1:
-                    raise HistotransferError(
-                        self._path,
-                        f"needs more memory than available for one patch of {images.shape[1]} px",
-                        "Free the device's memory or choose a smaller extractor",
-                    ) from error
-                self.batch_size = size // 2
-                log.warning("out of memory: continuing with batches of %d", self.batch_size)
+                self._halve(size, error)
             else:
-                return np.concatenate(parts)
+                return np.concatenate(parts)[: len(images)]
 
-    def _step(self, images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float32]:
+    def _start(self, images: npt.NDArray[np.uint8], size: int) -> object:
+        """Begin a batch, padded to its size."""
         missing = size - len(images)
-        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        return np.asarray(self._model.predict_on_batch(padded))[: len(images)]
+        return self._function(np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))))
+
+    def _halve(self, size: int, error: Exception) -> None:
+        """Continue with half a size that the memory did not hold."""
+        if size == 1:
+            raise HistotransferError(
+                self._path,
+                "needs more memory than available for one patch of "
+                f"{self._model.input_shape[1]} px",
+                "Free the device's memory or choose a smaller extractor",
+            ) from error
+        self.batch_size = size // 2
+        log.warning("out of memory: continuing with batches of %d", self.batch_size)
 
     def _rate(self, size: int) -> float:
         """Measure patches per second over at least half a second, after a first step."""
         images = np.zeros((size, *self._model.input_shape[1:]), dtype=np.uint8)
-        self._model.predict_on_batch(images)
+        backend.numpy(self._function(images))
         steps, started = 0, time.perf_counter()
         while (seconds := time.perf_counter() - started) < 0.5:
-            self._model.predict_on_batch(images)
+            backend.numpy(self._function(images))
             steps += 1
         return steps * size / seconds
 
