@@ -459,6 +459,7 @@ def child_fine_tune(weights: str, folder: str) -> None:
     from histotransfer.models.fine_tuning import FineTunedFiles, fine_tune
     from histotransfer.study.parameters import (
         AugmentationParameters,
+        ComputeParameters,
         FineTuningParameters,
         StepParameters,
     )
@@ -488,7 +489,8 @@ def child_fine_tune(weights: str, folder: str) -> None:
     names = ("t.keras", "t.classifier.keras", "t.training.tsv", "t.card.md")
     fine_tune(
         weights, path, FineTunedFiles(*(where / name for name in names)), where / "checkpoints",
-        extractor="t", parameters=recipe, input_px=px, mixed_precision=True, seed=1,
+        extractor="t", parameters=recipe, input_px=px, seed=1,
+        compute=ComputeParameters("prefer", "auto", "auto"),
     )  # fmt: skip
 
 

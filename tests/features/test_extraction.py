@@ -47,7 +47,12 @@ def expected(images):
 
 def extract(model_path, stores, outputs, **changes):
     """Extract the features of stores, each named after its slide, in batches of four."""
-    settings = {"batch_size": 4, "dtype": "float32", "mixed_precision": False, "code": "1"}
+    settings = {
+        "batch_size": 4,
+        "dtype": "float32",
+        "compute": {"gpu": False, "precision": "auto", "jit": "auto"},
+        "code": "1",
+    }
     settings |= changes
     extraction.extract(
         model_path,
@@ -151,10 +156,11 @@ def test_an_empty_store_gives_an_empty_file_without_the_network(model_path, tmp_
     code = (
         "import sys; from pathlib import Path\n"
         "from histotransfer.features.extraction import extract\n"
-        "from histotransfer.study.parameters import ExtractionParameters\n"
+        "from histotransfer.study.parameters import ComputeParameters, ExtractionParameters\n"
         f"extract({str(model_path)!r}, {{'empty': Path({str(tmp_path / 'empty.h5')!r})}},"
         f" {{'empty': Path({str(tmp_path / 'f.h5')!r})}}, extractor='colour',"
-        " parameters=ExtractionParameters(4, 'float16', False), code='1')\n"
+        " parameters=ExtractionParameters(4, 'float16', ComputeParameters(False, 'auto', 'auto')),"
+        " code='1')\n"
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()"
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}

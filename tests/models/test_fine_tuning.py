@@ -21,7 +21,7 @@ from histotransfer.models.checkpoint import Checkpoint
 from histotransfer.models.fine_tuning import FineTunedFiles
 from histotransfer.models.history import TRAINING
 from histotransfer.models.training import Data, train
-from histotransfer.study.parameters import AugmentationParameters, StepParameters
+from histotransfer.study.parameters import AugmentationParameters, ComputeParameters, StepParameters
 from support.networks import PX, RECIPE, write_hues, write_patch_store
 
 FILES = ("FTX.keras", "classifier.keras", "training.tsv", "FTX.card.md")
@@ -45,7 +45,7 @@ def run(weights_path, store_path, folder, **changes):
         "extractor": "FTX",
         "parameters": RECIPE,
         "input_px": PX,
-        "mixed_precision": True,  # without a GPU it has no effect
+        "compute": ComputeParameters(gpu="prefer", precision="auto", jit="auto"),
         "seed": 11,
         "simulated": True,
     }

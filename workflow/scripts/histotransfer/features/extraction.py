@@ -26,6 +26,7 @@ from ..core.errors import HistotransferError
 from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
 from ..core.tables import TableSchema, write_table
+from ..models.runtime import resolve
 from ..patches.store import read_images
 from ..study.parameters import ExtractionParameters
 
@@ -88,18 +89,19 @@ def extract(
     """
     check_digest(model_path)
     model_digest = file_digest(model_path)
-    precision = "mixed" if parameters.mixed_precision else "single"
+    runtime = resolve(parameters.compute)
     width = output_width(model_path)
     network: Network | None = None
     for name, path in stores.items():
         output = outputs[name]
-        made_by = (SCHEMA, model_digest, parameters.dtype, code, precision, store_digest(path))
+        made_by = (SCHEMA, model_digest, parameters.dtype, code, repr(runtime), store_digest(path))
         key = hashlib.sha256(" ".join(made_by).encode()).hexdigest()
         if _is_done(output, extractor, key):
             log.info("%s: already done", output)
             continue
         with open_store(path, PATCHES_SCHEMA) as store:
             attrs = {**_identity(store, name), "extractor": extractor, "key": key}
+            attrs |= runtime.as_attrs()
             count = len(store["images"])
             if count and network is None:
                 from ..models.inference import Network
@@ -107,8 +109,10 @@ def extract(
                 network = Network(
                     model_path,
                     parameters.batch_size,
-                    mixed_precision=parameters.mixed_precision,
+                    mixed_precision=runtime.mixed,
                     threads=threads,
+                    jit=runtime.jit,
+                    gpu=parameters.compute.gpu,
                 )
             started = time.perf_counter()
             rows = iter(()) if network is None else compute_features(store, network)

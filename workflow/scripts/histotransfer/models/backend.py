@@ -7,6 +7,8 @@ TensorFlow, JAX or PyTorch, and only the one in use.
 
 from __future__ import annotations
 
+import ctypes
+import importlib.metadata
 import logging
 import os
 import re
@@ -38,14 +40,25 @@ _OUT_OF_MEMORY = re.compile(
 (under TensorFlow and JAX), CUDA, PyTorch, the allocators of a CPU."""
 
 
-def configure(*, threads: int = 0, seed: int = 0) -> None:
+def configure(*, threads: int = 0, seed: int = 0, gpu: bool | str = "prefer") -> None:
     """Make a run repeatable, limit its CPU threads and log the device; may be called again.
 
     With 0 threads the backend decides. It reads them once, so only a process's first call counts.
+    A GPU that is demanded (True) but absent raises HistotransferError; False hides all GPUs from a
+    process that has not used them yet.
     """
+    if gpu is False:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         _configure_tensorflow(threads)
+    if gpu is True and device() == "cpu":
+        cause, remedy = _why_no_gpu()
+        raise HistotransferError(
+            "network.gpu",
+            f"is true, but {cause}",
+            f"{remedy}, or set network.gpu to prefer, which takes the CPU where there is no GPU",
+        )
     log.info("the network runs on %s", device_name())  # last, since asking starts the backend
 
 
@@ -73,6 +86,51 @@ def device() -> str:
         return "gpu" if torch.cuda.is_available() else "cpu"
     listed = [str(name).lower() for name in keras.distribution.list_devices()]
     return "gpu" if any(name.startswith(("gpu", "cuda")) for name in listed) else "cpu"
+
+
+def _why_no_gpu() -> tuple[str, str]:
+    """Find out why the backend sees no GPU; return cause and remedy."""
+    library = keras.backend.backend()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not _is_built_for_gpus(library):
+        return (
+            f"the installed {library} is a build for CPUs",
+            "Run Snakemake with --use-conda, which takes envs/network-gpu.yaml",
+        )
+    if not _has_driver():
+        return "this machine has no NVIDIA driver", "Run the job on a machine with a GPU"
+    if visible is not None and not visible.strip("-1 ,"):
+        return (
+            f"CUDA_VISIBLE_DEVICES is {visible!r} and hides every GPU from this job",
+            "Request a GPU for the job",
+        )
+    return (
+        f"{library} does not find CUDA's libraries, or those of another version than the driver's",
+        "Compare nvidia-smi with the environment of envs/network-gpu.yaml",
+    )
+
+
+def _is_built_for_gpus(library: str) -> bool:
+    if library == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.test.is_built_with_cuda())
+    if library == "torch":
+        import torch
+
+        return torch.version.cuda is not None
+    return any(
+        str(found.metadata["Name"]).startswith(("jax-cuda", "jax_cuda"))
+        for found in importlib.metadata.distributions()
+    )
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def device_name() -> str:

@@ -22,7 +22,7 @@ class Network:
     """An extractor in memory.
 
     A `batch_size` of ``auto`` is `best_batch_size`, as measured here and now. It is halved for good
-    when the memory does not hold it. Mixed precision needs a GPU.
+    when the memory does not hold it.
     """
 
     def __init__(
@@ -33,11 +33,12 @@ class Network:
         mixed_precision: bool = False,
         threads: int = 0,
         jit: bool | None = None,
+        gpu: bool | str = "prefer",
     ) -> None:
-        backend.configure(threads=threads)
+        backend.configure(threads=threads, gpu=gpu)
         self._path = path
         self._model = keras_files.load_extractor(path)
-        if mixed_precision and backend.device() == "gpu":
+        if mixed_precision:
             xception.set_precision(self._model, mixed=True)
         self._function = backend.compiled(self._model, jit=jit)
         if batch_size == "auto":

@@ -76,6 +76,7 @@ def train(
     *,
     step: int,
     policy: str = "float32",
+    jit: bool | str = "auto",
     checkpoint: Checkpoint | None = None,
     history: Sequence[Row] = (),
 ) -> list[Row]:
@@ -83,8 +84,9 @@ def train(
 
     Step and epoch are the moment of the draws. The schedule ``cosine`` lowers the learning rate
     along half a cosine, to nearly nothing in the last epoch (Loshchilov & Hutter 2017). By the
-    policy, the precision of the network, Keras decides whether to scale the loss. A checkpoint
-    keeps each epoch; one of this step or a later one is resumed from.
+    policy, the precision of the network, Keras decides whether to scale the loss; `jit` tells
+    whether XLA compiles the step. A checkpoint keeps each epoch; one of this step or a later one is
+    resumed from.
 
     Returns
     -------
@@ -105,6 +107,7 @@ def train(
         optimizer=keras.optimizers.Adam(learning_rate(1)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=data.label_smoothing),
         metrics=["accuracy"],
+        jit_compile=jit,
     )
     model.optimizer.build(model.trainable_variables)
     trained = model.trainable_variables
