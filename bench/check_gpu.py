@@ -387,6 +387,7 @@ class Check:
         """Compare extraction with the slower of decoding and the network."""
         with self.report.check("end_to_end") as said:
             decoding = self.rate_of_decoding()
+            threads = min(8, len(os.sched_getaffinity(0)))
             key = max(self.rates, key=self.rates.__getitem__)
             precision, size = key.split("_")
             network = self.network(precision, int(size))
@@ -395,7 +396,7 @@ class Check:
             for _ in range(2):
                 started = time.perf_counter()
                 with open_store(self.patches, "patches/1") as store:
-                    rows = extraction.compute_features(store, network)
+                    rows = extraction.compute_features(store, network, threads)
                     extraction.write_features(
                         self.folder / "f.h5", rows, (count, width), "float16", store,
                         {"slide": "slide", "extractor": "x", "key": "k"},

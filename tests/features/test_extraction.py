@@ -312,3 +312,49 @@ def test_rows_are_gathered_into_whole_chunks(monkeypatch):
         assert [len(chunk) for chunk in chunks] == [4, 4, 3]
         assert np.array_equal(np.concatenate(chunks), rows)
     assert list(extraction._chunks([])) == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_memory_that_ends_while_batches_are_ahead_loses_no_patch(
+    model_path, tmp_path, monkeypatch, late
+):
+    """A GPU says so when a batch begins, or only when its result is asked for."""
+    images = write_store(tmp_path / "s.h5", 23)
+    compiled, numpy = backend.compiled, backend.numpy
+
+    class Exhausted:
+        def __init__(self, batch):
+            self.batch = batch
+
+    def scarce(model, **choices):
+        function = compiled(model, **choices)
+        started = iter(range(100))
+
+        def run(batch):
+            if next(started) >= 2 and len(batch) > 2:
+                if late:
+                    return Exhausted(batch)
+                raise OutOfMemoryError
+            return function(batch)
+
+        return run
+
+    def wait(result):
+        if isinstance(result, Exhausted):
+            raise OutOfMemoryError
+        return numpy(result)
+
+    monkeypatch.setattr(backend, "compiled", scarce)
+    monkeypatch.setattr(backend, "numpy", wait)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=4)
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_several_threads_decode_the_same_patches(tmp_path, threads):
+    images = write_store(tmp_path / "s.h5", 70)
+    with h5py.File(tmp_path / "s.h5") as store:
+        decoded = list(extraction._decoded(store, 33, threads))
+    assert [len(part) for part in decoded] == [33, 33, 4]
+    assert np.array_equal(np.concatenate(decoded), images)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from . import backend, keras_files, xception
 log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 512
+AHEAD = 2
+"""Batches that a GPU holds while the results of an earlier one are being written."""
 
 
 class Network:
@@ -57,8 +60,8 @@ class Network:
             size = self.batch_size
             try:
                 starts = range(0, len(images), size)
-                running = [self._start(images[start : start + size], size) for start in starts]
-                parts = [backend.numpy(part) for part in running]
+                batches = (images[start : start + size] for start in starts)
+                parts = [backend.numpy(self._start(batch, size)) for batch in batches]
             except Exception as error:
                 if not backend.is_out_of_memory(error):
                     raise
@@ -66,10 +69,49 @@ class Network:
             else:
                 return np.concatenate(parts)[: len(images)]
 
+    def run_all(
+        self, batches: Iterable[npt.NDArray[np.uint8]]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the features of each of several arrays of images, as `run` returns them.
+
+        On a GPU, one array is copied to it while the one before is computed and the one before that
+        is in the caller's hands. An array of more than `batch_size` images waits for its turn.
+        """
+        started: deque[tuple[npt.NDArray[np.uint8], object]] = deque()
+        for images in batches:
+            started.append((images, self._started(images)))
+            if len(started) > AHEAD:
+                yield self._finished(*started.popleft())
+        while started:
+            yield self._finished(*started.popleft())
+
+    def _started(self, images: npt.NDArray[np.uint8]) -> object:
+        """Begin to compute images; wait for those that the memory does not hold together."""
+        keras_files.check_size(self._path, self._model, images.shape[1])
+        if len(images) > self.batch_size:
+            return self.run(images)
+        try:
+            return self._start(images, self.batch_size)
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            self._halve(self.batch_size, error)
+            return self.run(images)
+
+    def _finished(self, images: npt.NDArray[np.uint8], started: object) -> npt.NDArray[np.float32]:
+        """Wait for the features of images, and compute them again if the memory was exhausted."""
+        try:
+            return backend.numpy(started)[: len(images)]
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            return self.run(images)
+
     def _start(self, images: npt.NDArray[np.uint8], size: int) -> object:
         """Begin a batch, padded to its size."""
-        missing = size - len(images)
-        return self._function(np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0))))
+        if missing := size - len(images):
+            images = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        return self._function(images)
 
     def _halve(self, size: int, error: Exception) -> None:
         """Continue with half a size that the memory did not hold."""
