@@ -420,7 +420,7 @@ def _seconds(work: Callable[[], Any], *, least: float = 1.0) -> float:
 def _repeated(work: Callable[[], Any], times: int) -> None:
     for _ in range(times):
         result = work()
-    backend.numpy(result.reshape(-1)[:1])
+    backend.numpy(keras.ops.ravel(result)[:1])
 
 
 def write_store(path: Path, encoded: list[npt.NDArray[np.uint8]], count: int, px: int) -> None:

@@ -72,7 +72,7 @@ def _configure_tensorflow(threads: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(1)
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
-    except RuntimeError:  # TensorFlow has started, with the first call's choice
+    except (RuntimeError, ValueError):  # it has started, or its memory is limited: earlier choices
         pass
     if not gpus:  # on a GPU some gradients have no deterministic form, and others a slow one
         tf.config.experimental.enable_op_determinism()

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import HistotransferError
 from ..core.streams import stream
 from ..study.parameters import StepParameters
+from . import backend
 from .augmentation import Moment
 from .backend import keras
 from .checkpoint import Checkpoint, Values
@@ -139,9 +141,18 @@ def train(
         order = stream(data.seed, "order of patches", step, epoch).permutation(data.training)
         batches = _Batches(read, data, n_classes, order, (step, epoch))
         model.optimizer.learning_rate = learning_rate(epoch)
-        fitted = model.fit(  # in the order drawn above
-            batches, shuffle=False, verbose=0, class_weight=data.class_weights
-        )
+        try:
+            fitted = model.fit(  # in the order drawn above
+                batches, shuffle=False, verbose=0, class_weight=data.class_weights
+            )
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            raise HistotransferError(  # half a batch would be another recipe
+                "finetune.batch_size",
+                f"is {data.batch_size}, more than the device's memory holds in step {step}",
+                "Set a smaller one, and perhaps a smaller learning rate with it",
+            ) from error
         rows.append(validate(epoch, fitted.history["loss"][0], fitted.history["accuracy"][0]))
         if best_epoch(trained_epochs(rows, step)) is rows[-1]:
             best = _get(trained)
