@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
+.PHONY: help check-gpu demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -74,6 +74,14 @@ bench-features: $(VENV)/dev.stamp  ## compare feature extraction with the networ
 
 bench-finetune: $(VENV)/dev.stamp  ## time the first step of fine-tuning on cached features
 	PYTHONPATH=workflow/scripts python bench/finetune.py
+
+# The environment of CHECK_PYTHON is the one to check: that of conda, say, or one with JAX alone and KERAS_BACKEND=jax.
+CHECK_PYTHON ?= python
+check-gpu:  ## check that the network runs rightly and fast on this machine's GPU (CHECK_PYTHON=...)
+	PYTHONPATH=workflow/scripts:$$PYTHONPATH $(CHECK_PYTHON) bench/check_gpu.py $(CHECK_GPU)
+
+bench-null: $(VENV)/dev.stamp  ## simulate the error rates of the comparison (STUDIES=1000 ROWS="pearson auroc-n100" SEED=1)
+	OMP_NUM_THREADS=1 $(BENCH) bench/null.py --studies $(or $(STUDIES),1000) --seed $(or $(SEED),1) --rows $(or $(ROWS),"")
 
 bench-splits: $(VENV)/dev.stamp  ## time drawing the folds of 2,000 and 18,000 genes
 	$(BENCH) bench/splits.py

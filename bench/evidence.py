@@ -29,6 +29,7 @@ from histotransfer.models.history import TRAINING
 from histotransfer.patches import from_folders
 from histotransfer.study.config import complete
 from histotransfer.study.parameters import (
+    ComputeParameters,
     EncodingParameters,
     ExtractionParameters,
     FineTuningParameters,
@@ -38,6 +39,7 @@ from histotransfer.study.tasks import LabelParameters, PredictorParameters
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "workflow/defaults.yaml"
 HELD_OUT = 0.4
+COMPUTE = ComputeParameters(gpu="prefer", precision="auto", jit="auto")
 LABELS = LabelParameters("tissue", {}, "all", "none")
 PREDICTOR = PredictorParameters("tissue", "logistic", {"C": [1.0]})
 
@@ -102,7 +104,7 @@ def evaluate(
         extractor="FTX",
         parameters=recipe,
         input_px=px,
-        mixed_precision=True,
+        compute=COMPUTE,
         seed=seed,
         threads=threads,
     )
@@ -113,7 +115,7 @@ def evaluate(
             {"evaluation": work / "evaluation.h5"},
             {"evaluation": work / f"{name}.h5"},
             extractor=name,
-            parameters=ExtractionParameters(16, "float16", mixed_precision=False),
+            parameters=ExtractionParameters(16, "float16", COMPUTE),
             code="",
             threads=threads,
         )

@@ -13,7 +13,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.features import external, extraction
-from histotransfer.models import inference
+from histotransfer.models import backend, inference
 from histotransfer.models.backend import keras
 from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.study.parameters import ExtractionParameters
@@ -47,7 +47,12 @@ def expected(images):
 
 def extract(model_path, stores, outputs, **changes):
     """Extract the features of stores, each named after its slide, in batches of four."""
-    settings = {"batch_size": 4, "dtype": "float32", "mixed_precision": False, "code": "1"}
+    settings = {
+        "batch_size": 4,
+        "dtype": "float32",
+        "compute": {"gpu": False, "precision": "auto", "jit": "auto"},
+        "code": "1",
+    }
     settings |= changes
     extraction.extract(
         model_path,
@@ -151,10 +156,11 @@ def test_an_empty_store_gives_an_empty_file_without_the_network(model_path, tmp_
     code = (
         "import sys; from pathlib import Path\n"
         "from histotransfer.features.extraction import extract\n"
-        "from histotransfer.study.parameters import ExtractionParameters\n"
+        "from histotransfer.study.parameters import ComputeParameters, ExtractionParameters\n"
         f"extract({str(model_path)!r}, {{'empty': Path({str(tmp_path / 'empty.h5')!r})}},"
         f" {{'empty': Path({str(tmp_path / 'f.h5')!r})}}, extractor='colour',"
-        " parameters=ExtractionParameters(4, 'float16', False), code='1')\n"
+        " parameters=ExtractionParameters(4, 'float16', ComputeParameters(False, 'auto', 'auto')),"
+        " code='1')\n"
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()"
     )
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
@@ -226,15 +232,20 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkey
 
     images = write_store(tmp_path / "s.h5", 21)
     sizes = []
-    predict = keras.Model.predict_on_batch
+    compiled = backend.compiled
 
-    def allocate(self, batch):
-        sizes.append(len(batch))
-        if len(batch) > 3:
-            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-        return predict(self, batch)
+    def scarce(model, **choices):
+        function = compiled(model, **choices)
 
-    monkeypatch.setattr(keras.Model, "predict_on_batch", allocate)
+        def allocate(batch):
+            sizes.append(len(batch))
+            if len(batch) > 3:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return function(batch)
+
+        return allocate
+
+    monkeypatch.setattr(backend, "compiled", scarce)
     extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=8)
     with h5py.File(tmp_path / "f.h5") as file:
         np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
@@ -242,10 +253,13 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model_path, tmp_path, monkey
     assert set(sizes[2:]) == {2}  # learnt once: no further size is compiled
     assert "continuing with batches of 2" in caplog.text
 
-    def nothing_left(self, batch):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    def nothing_left(model, **choices):
+        def allocate(batch):
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr(keras.Model, "predict_on_batch", nothing_left)
+        return allocate
+
+    monkeypatch.setattr(backend, "compiled", nothing_left)
     with pytest.raises(HistotransferError, match="needs more memory than available for one patch"):
         extract(model_path, [tmp_path / "s.h5"], [tmp_path / "none.h5"])
     assert not (tmp_path / "none.h5").exists()
@@ -298,3 +312,49 @@ def test_rows_are_gathered_into_whole_chunks(monkeypatch):
         assert [len(chunk) for chunk in chunks] == [4, 4, 3]
         assert np.array_equal(np.concatenate(chunks), rows)
     assert list(extraction._chunks([])) == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_memory_that_ends_while_batches_are_ahead_loses_no_patch(
+    model_path, tmp_path, monkeypatch, late
+):
+    """A GPU says so when a batch begins, or only when its result is asked for."""
+    images = write_store(tmp_path / "s.h5", 23)
+    compiled, numpy = backend.compiled, backend.numpy
+
+    class Exhausted:
+        def __init__(self, batch):
+            self.batch = batch
+
+    def scarce(model, **choices):
+        function = compiled(model, **choices)
+        started = iter(range(100))
+
+        def run(batch):
+            if next(started) >= 2 and len(batch) > 2:
+                if late:
+                    return Exhausted(batch)
+                raise OutOfMemoryError
+            return function(batch)
+
+        return run
+
+    def wait(result):
+        if isinstance(result, Exhausted):
+            raise OutOfMemoryError
+        return numpy(result)
+
+    monkeypatch.setattr(backend, "compiled", scarce)
+    monkeypatch.setattr(backend, "numpy", wait)
+    extract(model_path, [tmp_path / "s.h5"], [tmp_path / "f.h5"], batch_size=4)
+    with h5py.File(tmp_path / "f.h5") as file:
+        np.testing.assert_allclose(file["features"][:], expected(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_several_threads_decode_the_same_patches(tmp_path, threads):
+    images = write_store(tmp_path / "s.h5", 70)
+    with h5py.File(tmp_path / "s.h5") as store:
+        decoded = list(extraction._decoded(store, 33, threads))
+    assert [len(part) for part in decoded] == [33, 33, 4]
+    assert np.array_equal(np.concatenate(decoded), images)

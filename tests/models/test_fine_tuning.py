@@ -19,9 +19,10 @@ from histotransfer.models import fine_tuning, keras_files, weight_files, xceptio
 from histotransfer.models.backend import keras
 from histotransfer.models.checkpoint import Checkpoint
 from histotransfer.models.fine_tuning import FineTunedFiles
+from histotransfer.models.frozen_blocks import compute_outputs
 from histotransfer.models.history import TRAINING
 from histotransfer.models.training import Data, train
-from histotransfer.study.parameters import AugmentationParameters, StepParameters
+from histotransfer.study.parameters import AugmentationParameters, ComputeParameters, StepParameters
 from support.networks import PX, RECIPE, write_hues, write_patch_store
 
 FILES = ("FTX.keras", "classifier.keras", "training.tsv", "FTX.card.md")
@@ -45,7 +46,7 @@ def run(weights_path, store_path, folder, **changes):
         "extractor": "FTX",
         "parameters": RECIPE,
         "input_px": PX,
-        "mixed_precision": True,  # without a GPU it has no effect
+        "compute": ComputeParameters(gpu="prefer", precision="auto", jit="auto"),
         "seed": 11,
         "simulated": True,
     }
@@ -321,3 +322,36 @@ def test_balanced_classes_weigh_the_same():
         {0: 5, 1: 5, 2: 5}
     )
     assert fine_tuning._class_weights(labels, 3, "none") is None
+
+
+def test_memory_that_ends_halves_the_batch_of_the_frozen_blocks_but_not_of_the_recipe(
+    weights_path, store_path, tmp_path, monkeypatch
+):
+    base = xception.from_weights(weights_path, PX)
+    predict, fit = keras.Model.predict_on_batch, keras.Model.fit
+
+    def scarce(self, batch):
+        if len(batch) > 3:
+            raise MemoryError
+        return predict(self, batch)
+
+    with h5py.File(store_path) as store:
+        kept = {}
+        for name, method in (("plenty", predict), ("scarce", scarce)):
+            (tmp_path / name).mkdir()
+            monkeypatch.setattr(keras.Model, "predict_on_batch", method)
+            kept[name] = compute_outputs(
+                base, None, store, symmetries=1, batch_size=8, work=tmp_path / name
+            )
+    np.testing.assert_allclose(
+        kept["scarce"]["features"], kept["plenty"]["features"], rtol=1e-3, atol=1e-4
+    )
+
+    def exhausted(self, *arguments, **choices):
+        fit(self, *arguments, **choices)
+        raise MemoryError
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", predict)
+    monkeypatch.setattr(keras.Model, "fit", exhausted)
+    with pytest.raises(HistotransferError, match=r"finetune\.batch_size.* is 8, more than"):
+        run(weights_path, store_path, tmp_path)

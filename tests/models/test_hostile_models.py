@@ -17,7 +17,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.features import extraction
 from histotransfer.models import initial_weights, keras_files, xception
 from histotransfer.models.backend import keras
-from histotransfer.study.parameters import ExtractionParameters
+from histotransfer.study.parameters import ComputeParameters, ExtractionParameters
 from support.errors import assert_clear
 
 PX = xception.MIN_INPUT_PX
@@ -168,7 +168,9 @@ def test_a_config_that_is_a_zip_bomb_is_refused_unread(tmp_path: Path) -> None:
 def test_a_damaged_extractor_of_ours_is_found_before_the_first_patch(
     whole: Path, tmp_path: Path
 ) -> None:
-    parameters = ExtractionParameters(1, "float32", mixed_precision=False)
+    parameters = ExtractionParameters(
+        1, "float32", ComputeParameters(gpu=False, precision="auto", jit="auto")
+    )
     for place in (0.001, 0.3, 0.6, 0.999):
         path = tmp_path / "ours.keras"
         keras_files.save(keras_files.load_extractor(whole), path)

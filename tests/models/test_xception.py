@@ -143,3 +143,11 @@ def test_a_users_extractor_is_admitted_at_its_size(tmp_path):
     np.testing.assert_allclose(admitted.predict_on_batch(white), [[255, 255, 255]], rtol=1e-6)
     with pytest.raises(HistotransferError, match="71 px, but the study has patches of 224 px"):
         keras_files.admit(model, tmp_path / "no.keras", input_px=224)
+
+
+def test_the_precision_reaches_the_layers_of_networks_within_networks():
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    outer = keras.Sequential([keras.Input((4,)), keras.Sequential([keras.Input((4,)), inner])])
+    for mixed, policy in ((True, "mixed_float16"), (False, "float32")):
+        xception.set_precision(outer, mixed=mixed)
+        assert inner.layers[-1].dtype_policy.name == policy

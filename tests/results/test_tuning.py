@@ -15,7 +15,7 @@ from histotransfer.results.tuning import TUNING, write_tuning
 def block(path, hyper, *, task, predictor, settings=()):
     attrs = {"task": task, "extractor": "X", "predictor": predictor}
     with create_store(
-        path, "cv/1", {**attrs, "grid": json.dumps(settings) if settings else ""}
+        path, "cv/2", {**attrs, "grid": json.dumps(settings) if settings else ""}
     ) as s:
         s["hyper"] = np.array(hyper, dtype=np.float32)[:, None, :]  # repeats, folds, targets
     return path

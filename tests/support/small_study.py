@@ -74,7 +74,7 @@ class SmallStudy(Study):
         }
         config["tiling"] |= {"patch_px": 71, "stride_px": 71, "target_mpp": 0.5}
         config["stain"]["reference"] = config["finetune"]["dataset"] = "training"
-        config["network"] |= {"weights": "random", "gpu": True}
+        config["network"] |= {"weights": "random", "gpu": "prefer"}
         config["features"]["slides_per_job"] = 2
         config["crossval"] |= {"folds": 4, "repeats": 4, "repeats_per_job": 4}
         config["tasks"]["expression"] |= {"labels": "data/expression.tsv", "targets": GENES[:3]}

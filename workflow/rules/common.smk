@@ -28,7 +28,7 @@ except HistotransferError as error:
     raise WorkflowError(str(error))
 
 # A GPU needs several threads that decode; on CPUs, single-threaded jobs use the cores best.
-NETWORK_THREADS = 4 if PLAN.uses_gpu else 1
+NETWORK_THREADS = 8 if PLAN.uses_gpu else 1
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
 )

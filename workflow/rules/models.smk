@@ -70,7 +70,7 @@ rule fine_tune:
     params:
         **PLAN.fine_tuning.as_params(),
         input_px=PLAN.tiling.patch_px,
-        mixed_precision=PLAN.uses_gpu,
+        compute=PLAN.compute.as_params(),
         seed=lambda w: PLAN.extractors[w.extractor].seed,
         simulated=PLAN.is_simulated,
         checkpoints=lambda w: f"{PLAN.results}/models/{w.extractor}.checkpoints",

@@ -2,7 +2,7 @@
 
 from histotransfer.core.joblog import job_log
 from histotransfer.models.fine_tuning import FineTunedFiles, fine_tune
-from histotransfer.study.parameters import FineTuningParameters
+from histotransfer.study.parameters import ComputeParameters, FineTuningParameters
 
 with job_log(snakemake.log[0]):
     fine_tune(
@@ -18,7 +18,7 @@ with job_log(snakemake.log[0]):
         extractor=snakemake.wildcards.extractor,
         parameters=FineTuningParameters.of(snakemake.params),
         input_px=snakemake.params.input_px,
-        mixed_precision=snakemake.params.mixed_precision,
+        compute=ComputeParameters.of(snakemake.params.compute),
         seed=snakemake.params.seed,
         simulated=snakemake.params.simulated,
         code=snakemake.params.code,

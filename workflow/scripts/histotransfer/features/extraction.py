@@ -1,4 +1,4 @@
-"""Patch stores to feature files: one pass of the network, decoding in its own thread.
+"""Patch stores to feature files: one pass of the network, decoding in other threads.
 
 Keras is imported only once a store with patches needs the network, so a job of empty or finished
 stores costs nothing.
@@ -26,6 +26,7 @@ from ..core.errors import HistotransferError
 from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
 from ..core.tables import TableSchema, write_table
+from ..models.runtime import resolve
 from ..patches.store import read_images
 from ..study.parameters import ExtractionParameters
 
@@ -78,7 +79,7 @@ def extract(
     code : str
         Digest of the code that computes the features.
     threads : int
-        CPU threads of the network; 0 lets it decide.
+        CPU threads of the network, and as many that decode; 0 lets the network decide.
 
     Raises
     ------
@@ -88,18 +89,19 @@ def extract(
     """
     check_digest(model_path)
     model_digest = file_digest(model_path)
-    precision = "mixed" if parameters.mixed_precision else "single"
+    runtime = resolve(parameters.compute)
     width = output_width(model_path)
     network: Network | None = None
     for name, path in stores.items():
         output = outputs[name]
-        made_by = (SCHEMA, model_digest, parameters.dtype, code, precision, store_digest(path))
+        made_by = (SCHEMA, model_digest, parameters.dtype, code, repr(runtime), store_digest(path))
         key = hashlib.sha256(" ".join(made_by).encode()).hexdigest()
         if _is_done(output, extractor, key):
             log.info("%s: already done", output)
             continue
         with open_store(path, PATCHES_SCHEMA) as store:
             attrs = {**_identity(store, name), "extractor": extractor, "key": key}
+            attrs |= runtime.as_attrs()
             count = len(store["images"])
             if count and network is None:
                 from ..models.inference import Network
@@ -107,11 +109,13 @@ def extract(
                 network = Network(
                     model_path,
                     parameters.batch_size,
-                    mixed_precision=parameters.mixed_precision,
+                    mixed_precision=runtime.mixed,
                     threads=threads,
+                    jit=runtime.jit,
+                    gpu=parameters.compute.gpu,
                 )
             started = time.perf_counter()
-            rows = iter(()) if network is None else compute_features(store, network)
+            rows = iter(()) if network is None else compute_features(store, network, threads)
             write_features(output, rows, (count, width), parameters.dtype, store, attrs)
             seconds = time.perf_counter() - started
             log.info("%s: %d patches, %.1f patches/s", path, count, count / seconds)
@@ -132,17 +136,24 @@ def output_width(model_path: str | Path) -> int:
         return int(json.loads(archive.read("metadata.json"))["output_width"])
 
 
-def compute_features(store: h5py.File, network: Network) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the features of a few patches at a time while the next patches are being decoded."""
-    size = network.batch_size
+def compute_features(
+    store: h5py.File, network: Network, threads: int = 1
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the features of a few patches at a time while `threads` decode the next ones."""
+    yield from network.run_all(_decoded(store, network.batch_size, max(1, threads)))
+
+
+def _decoded(store: h5py.File, size: int, threads: int) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield the patches of a store in order, `size` at a time, decoded ahead."""
     waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    # Two readers, so that the file is read for one batch while another one is decoded.
+    with ThreadPoolExecutor(threads) as decoders, ThreadPoolExecutor(2) as readers:
         for start in range(0, len(store["images"]), size):
-            waiting.append(pool.submit(read_images, store, start, start + size))
+            waiting.append(readers.submit(read_images, store, start, start + size, decoders))
             if len(waiting) > BATCHES_AHEAD:
-                yield network.run(waiting.popleft().result())
+                yield waiting.popleft().result()
         while waiting:
-            yield network.run(waiting.popleft().result())
+            yield waiting.popleft().result()
 
 
 def write_features(

@@ -31,7 +31,7 @@ from ..core.streams import stream
 from ..core.tables import write_table
 from ..imaging.codecs import decode
 from ..patches.store import read_images
-from ..study.parameters import FineTuningParameters
+from ..study.parameters import ComputeParameters, FineTuningParameters
 from . import backend, keras_files, weight_files, xception
 from .augmentation import Augmentation, Moment
 from .backend import keras
@@ -39,6 +39,7 @@ from .checkpoint import Checkpoint
 from .frozen_blocks import ACTIVATIONS, FEATURES, compute_outputs, work_folder
 from .history import TRAINING, Row
 from .model_card import write_card
+from .runtime import resolve
 from .training import Data, Indices, Reader, train
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def fine_tune(
     extractor: str,
     parameters: FineTuningParameters,
     input_px: int,
-    mixed_precision: bool,
+    compute: ComputeParameters,
     seed: int,
     simulated: bool = False,
     code: str = "",
@@ -95,8 +96,8 @@ def fine_tune(
         The recipe.
     input_px : int
         Side of the patches.
-    mixed_precision : bool
-        Compute in float16 where that is safe; on a GPU only.
+    compute : ComputeParameters
+        On which device and how precisely to compute.
     seed : int
         Draws the validation part, the head's initial weights, dropout, augmentation and the order
         of the patches.
@@ -112,9 +113,10 @@ def fine_tune(
     HistotransferError
         If the store or the recipe does not suit the network, or the disk lacks space.
     """
-    backend.configure(threads=threads, seed=seed)
-    on_gpu = backend.device() == "gpu"
-    mixed = mixed_precision and on_gpu
+    runtime = resolve(compute)
+    backend.configure(threads=threads, seed=seed, gpu=compute.gpu)
+    on_gpu = runtime.device == "gpu"
+    mixed = runtime.mixed
     augmentation = Augmentation(parameters.augment, seed)
     dataset = Path(store_path).stem
     with (
@@ -136,8 +138,8 @@ def fine_tune(
             workers=max(1, threads) if on_gpu else 1,
         )
         store_digest = file_digest(store_path)
-        made_by = (file_digest(weights_path), store_digest, parameters.as_params(), seed, mixed)
-        text = json.dumps([*made_by, code, keras.__version__], sort_keys=True)
+        made_by = (file_digest(weights_path), store_digest, parameters.as_params(), seed)
+        text = json.dumps([*made_by, code, runtime.as_attrs()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
         checkpoint = Checkpoint(work / "checkpoint.h5", key)
         base = xception.from_weights(weights_path, input_px, name=extractor)
@@ -150,7 +152,7 @@ def fine_tune(
         xception.set_precision(base, mixed=mixed)
         policy = base.dtype_policy.name
         history = _two_steps(
-            base, head, classifier, store, data, augmentation, parameters, checkpoint
+            base, head, classifier, store, data, augmentation, parameters, checkpoint, runtime.jit
         )
         xception.set_precision(base, mixed=False)
         base.trainable = True  # layers were frozen for this training, not in the extractor
@@ -173,7 +175,7 @@ def fine_tune(
             parameters=parameters,
             seed=seed,
             input_px=input_px,
-            precision=policy,
+            precision=f"{policy} on a {runtime.device.upper()}",
             history=history,
         )
         checkpoint.path.unlink()
@@ -188,6 +190,7 @@ def _two_steps(
     augmentation: Augmentation,
     parameters: FineTuningParameters,
     checkpoint: Checkpoint,
+    jit: bool,
 ) -> list[Row]:
     """Train the head, then also the last blocks, on kept outputs of the frozen blocks if any."""
     policy, first_block = base.dtype_policy.name, parameters.step2.unfreeze_from
@@ -205,14 +208,23 @@ def _two_steps(
             work=checkpoint.path.parent,
         )
         features = _kept_reader(kept[FEATURES], augmentation)
-        history = train(head, features, data, parameters.step1, step=1, checkpoint=checkpoint)
+        history = train(
+            head, features, data, parameters.step1, step=1, jit=jit, checkpoint=checkpoint
+        )
         if ACTIVATIONS in kept:
             step2_model = keras.Model(boundary, classifier.outputs[0])
             step2_read = _kept_reader(kept[ACTIVATIONS], augmentation)
     else:
         base.trainable = False
         history = train(
-            classifier, images, data, parameters.step1, step=1, policy=policy, checkpoint=checkpoint
+            classifier,
+            images,
+            data,
+            parameters.step1,
+            step=1,
+            policy=policy,
+            jit=jit,
+            checkpoint=checkpoint,
         )
         xception.unfreeze(base, first_block)
     return train(
@@ -222,6 +234,7 @@ def _two_steps(
         parameters.step2,
         step=2,
         policy=policy,
+        jit=jit,
         checkpoint=checkpoint,
         history=history,
     )

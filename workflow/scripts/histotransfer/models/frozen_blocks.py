@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,11 @@ import numpy.typing as npt
 
 from ..core.errors import HistotransferError
 from ..patches.store import read_images
+from . import backend
 from .augmentation import apply_symmetry
 from .backend import keras
+
+log = logging.getLogger(__name__)
 
 FEATURES, ACTIVATIONS = "features", "activations"
 _DTYPES: dict[str, np.dtype[Any]] = {FEATURES: np.dtype("f4"), ACTIVATIONS: np.dtype("f2")}
@@ -48,6 +52,7 @@ def compute_outputs(
     """Run the network of `xception.build` once over all patches, in each symmetry.
 
     The patches are n; without a boundary there are no activations. Too small a disk is an error.
+    Where the memory does not hold a batch, it is halved.
 
     Returns
     -------
@@ -70,10 +75,19 @@ def compute_outputs(
         for name, shape in shapes.items()
     }
     model = keras.Model(base.inputs, outputs)
-    for start in range(0, count, batch_size):
-        images = read_images(store, start, start + batch_size)
-        for symmetry in range(symmetries):
-            shown = np.stack([apply_symmetry(image, symmetry) for image in images])
-            for name, computed in model.predict_on_batch(shown).items():
-                kept[name][symmetry, start : start + len(images)] = computed
+    start, size = 0, batch_size
+    while start < count:
+        images = read_images(store, start, start + size)
+        try:
+            for symmetry in range(symmetries):
+                shown = np.stack([apply_symmetry(image, symmetry) for image in images])
+                for name, computed in model.predict_on_batch(shown).items():
+                    kept[name][symmetry, start : start + len(images)] = computed
+        except Exception as error:
+            if size == 1 or not backend.is_out_of_memory(error):
+                raise
+            size //= 2
+            log.warning("out of memory: the frozen blocks continue with batches of %d", size)
+        else:
+            start += len(images)
     return kept

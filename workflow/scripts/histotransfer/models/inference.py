@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,15 @@ from . import backend, keras_files, xception
 log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 512
+AHEAD = 2
+"""Batches that a GPU holds while the results of an earlier one are being written."""
 
 
 class Network:
     """An extractor in memory.
 
     A `batch_size` of ``auto`` is `best_batch_size`, as measured here and now. It is halved for good
-    when the memory does not hold it. Mixed precision needs a GPU.
+    when the memory does not hold it.
     """
 
     def __init__(
@@ -32,12 +35,15 @@ class Network:
         *,
         mixed_precision: bool = False,
         threads: int = 0,
+        jit: bool | None = None,
+        gpu: bool | str = "prefer",
     ) -> None:
-        backend.configure(threads=threads)
+        backend.configure(threads=threads, gpu=gpu)
         self._path = path
         self._model = keras_files.load_extractor(path)
-        if mixed_precision and backend.device() == "gpu":
+        if mixed_precision:
             xception.set_precision(self._model, mixed=True)
+        self._function = backend.compiled(self._model, jit=jit)
         if batch_size == "auto":
             batch_size = best_batch_size(self._rate)
             log.info("batches of %d", batch_size)
@@ -54,33 +60,78 @@ class Network:
             size = self.batch_size
             try:
                 starts = range(0, len(images), size)
-                parts = [self._step(images[start : start + size], size) for start in starts]
+                batches = (images[start : start + size] for start in starts)
+                parts = [backend.numpy(self._start(batch, size)) for batch in batches]
             except Exception as error:
                 if not backend.is_out_of_memory(error):
                     raise
-                if size == 1:
-                    raise HistotransferError(
-                        self._path,
-                        f"needs more memory than available for one patch of {images.shape[1]} px",
-                        "Free the device's memory or choose a smaller extractor",
-                    ) from error
-                self.batch_size = size // 2
-                log.warning("out of memory: continuing with batches of %d", self.batch_size)
+                self._halve(size, error)
             else:
-                return np.concatenate(parts)
+                return np.concatenate(parts)[: len(images)]
 
-    def _step(self, images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.float32]:
-        missing = size - len(images)
-        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        return np.asarray(self._model.predict_on_batch(padded))[: len(images)]
+    def run_all(
+        self, batches: Iterable[npt.NDArray[np.uint8]]
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the features of each of several arrays of images, as `run` returns them.
+
+        On a GPU, one array is copied to it while the one before is computed and the one before that
+        is in the caller's hands. An array of more than `batch_size` images waits for its turn.
+        """
+        started: deque[tuple[npt.NDArray[np.uint8], object]] = deque()
+        for images in batches:
+            started.append((images, self._started(images)))
+            if len(started) > AHEAD:
+                yield self._finished(*started.popleft())
+        while started:
+            yield self._finished(*started.popleft())
+
+    def _started(self, images: npt.NDArray[np.uint8]) -> object:
+        """Begin to compute images; wait for those that the memory does not hold together."""
+        keras_files.check_size(self._path, self._model, images.shape[1])
+        if len(images) > self.batch_size:
+            return self.run(images)
+        try:
+            return self._start(images, self.batch_size)
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            self._halve(self.batch_size, error)
+            return self.run(images)
+
+    def _finished(self, images: npt.NDArray[np.uint8], started: object) -> npt.NDArray[np.float32]:
+        """Wait for the features of images, and compute them again if the memory was exhausted."""
+        try:
+            return backend.numpy(started)[: len(images)]
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            return self.run(images)
+
+    def _start(self, images: npt.NDArray[np.uint8], size: int) -> object:
+        """Begin a batch, padded to its size."""
+        if missing := size - len(images):
+            images = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        return self._function(images)
+
+    def _halve(self, size: int, error: Exception) -> None:
+        """Continue with half a size that the memory did not hold."""
+        if size == 1:
+            raise HistotransferError(
+                self._path,
+                "needs more memory than available for one patch of "
+                f"{self._model.input_shape[1]} px",
+                "Free the device's memory or choose a smaller extractor",
+            ) from error
+        self.batch_size = size // 2
+        log.warning("out of memory: continuing with batches of %d", self.batch_size)
 
     def _rate(self, size: int) -> float:
         """Measure patches per second over at least half a second, after a first step."""
         images = np.zeros((size, *self._model.input_shape[1:]), dtype=np.uint8)
-        self._model.predict_on_batch(images)
+        backend.numpy(self._function(images))
         steps, started = 0, time.perf_counter()
         while (seconds := time.perf_counter() - started) < 0.5:
-            self._model.predict_on_batch(images)
+            backend.numpy(self._function(images))
             steps += 1
         return steps * size / seconds
 

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import HistotransferError
 from ..core.streams import stream
 from ..study.parameters import StepParameters
+from . import backend
 from .augmentation import Moment
 from .backend import keras
 from .checkpoint import Checkpoint, Values
@@ -76,6 +78,7 @@ def train(
     *,
     step: int,
     policy: str = "float32",
+    jit: bool | str = "auto",
     checkpoint: Checkpoint | None = None,
     history: Sequence[Row] = (),
 ) -> list[Row]:
@@ -83,8 +86,9 @@ def train(
 
     Step and epoch are the moment of the draws. The schedule ``cosine`` lowers the learning rate
     along half a cosine, to nearly nothing in the last epoch (Loshchilov & Hutter 2017). By the
-    policy, the precision of the network, Keras decides whether to scale the loss. A checkpoint
-    keeps each epoch; one of this step or a later one is resumed from.
+    policy, the precision of the network, Keras decides whether to scale the loss; `jit` tells
+    whether XLA compiles the step. A checkpoint keeps each epoch; one of this step or a later one is
+    resumed from.
 
     Returns
     -------
@@ -105,6 +109,7 @@ def train(
         optimizer=keras.optimizers.Adam(learning_rate(1)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=data.label_smoothing),
         metrics=["accuracy"],
+        jit_compile=jit,
     )
     model.optimizer.build(model.trainable_variables)
     trained = model.trainable_variables
@@ -136,9 +141,18 @@ def train(
         order = stream(data.seed, "order of patches", step, epoch).permutation(data.training)
         batches = _Batches(read, data, n_classes, order, (step, epoch))
         model.optimizer.learning_rate = learning_rate(epoch)
-        fitted = model.fit(  # in the order drawn above
-            batches, shuffle=False, verbose=0, class_weight=data.class_weights
-        )
+        try:
+            fitted = model.fit(  # in the order drawn above
+                batches, shuffle=False, verbose=0, class_weight=data.class_weights
+            )
+        except Exception as error:
+            if not backend.is_out_of_memory(error):
+                raise
+            raise HistotransferError(  # half a batch would be another recipe
+                "finetune.batch_size",
+                f"is {data.batch_size}, more than the device's memory holds in step {step}",
+                "Set a smaller one, and perhaps a smaller learning rate with it",
+            ) from error
         rows.append(validate(epoch, fitted.history["loss"][0], fitted.history["accuracy"][0]))
         if best_epoch(trained_epochs(rows, step)) is rows[-1]:
             best = _get(trained)

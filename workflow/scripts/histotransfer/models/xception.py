@@ -114,7 +114,10 @@ def set_precision(model: keras.Model, *, mixed: bool) -> None:
     policy = "mixed_float16" if mixed else "float32"
     model.dtype_policy = policy
     for layer in model.layers:
-        layer.dtype_policy = policy
+        if isinstance(layer, keras.Model):  # a network within the network
+            set_precision(layer, mixed=mixed)
+        else:
+            layer.dtype_policy = policy
 
 
 def tensors(model: keras.Model) -> weight_files.Tensors:

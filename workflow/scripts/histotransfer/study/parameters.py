@@ -8,7 +8,7 @@ then.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 
@@ -216,6 +216,26 @@ class FineTuningParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class ComputeParameters(Parameters):
+    """How the network is computed.
+
+    Attributes
+    ----------
+    gpu : bool or "prefer"
+        True: on a GPU, or it is an error; ``prefer``: on the CPU where there is none; False: on the
+        CPU.
+    precision : {"auto", "float32", "mixed"}
+        ``mixed`` computes in float16 where that is safe; ``auto`` does so on a GPU.
+    jit : bool or "auto"
+        Whether XLA compiles the network; ``auto`` does so on a GPU.
+    """
+
+    gpu: bool | str
+    precision: str
+    jit: bool | str
+
+
+@dataclass(frozen=True)
 class ExtractionParameters(Parameters):
     """How patches become features.
 
@@ -225,13 +245,19 @@ class ExtractionParameters(Parameters):
         Patches per step of the network; ``auto`` measures which is fastest.
     dtype : {"float16", "float32"}
         Storage of the features.
-    mixed_precision : bool
-        Compute in float16 where there is a GPU.
+    compute : ComputeParameters
+        How the network is computed.
     """
 
     batch_size: int | str
     dtype: str
-    mixed_precision: bool
+    compute: ComputeParameters
+
+    @classmethod
+    def of(cls, params: object) -> Self:
+        """Make the dataclass and the nested one, as `Parameters.of` does."""
+        flat = super().of(params)
+        return replace(flat, compute=ComputeParameters.of(flat.compute))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from .config import (
 from .extractors import extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
+    ComputeParameters,
     EncodingParameters,
     ExtractionParameters,
     FineTuningParameters,
@@ -82,7 +83,7 @@ class StudyPlan:
     tables, paper_tables, figures, first_figures : list of str
         The names of the final tables, of those that the tables for a paper are made of, of the
         figures, and of those to look at first.
-    tiling, encoding, patches, qc, fine_tuning, extraction, pooling, splits, statistics
+    tiling, encoding, patches, qc, fine_tuning, compute, extraction, pooling, splits, statistics
         The parameters of the stages.
     """
 
@@ -148,8 +149,9 @@ class StudyPlan:
         )
         self.qc = QcParameters.of(config["qc"])
         self.fine_tuning = FineTuningParameters.of(config["finetune"])
+        self.compute = ComputeParameters.of(config["network"])
         self.extraction = ExtractionParameters(
-            config["network"]["batch_size"], config["features"]["dtype"], self.uses_gpu
+            config["network"]["batch_size"], config["features"]["dtype"], self.compute
         )
         self.pooling = PoolingParameters(
             config["pooling"]["patches"], config["pooling"]["slides"], config["qc"]["apply"]
