@@ -81,7 +81,7 @@ check-gpu:  ## check that the network runs rightly and fast on this machine's GP
 	PYTHONPATH=workflow/scripts:$$PYTHONPATH $(CHECK_PYTHON) bench/check_gpu.py $(CHECK_GPU)
 
 bench-null: $(VENV)/dev.stamp  ## simulate the error rates of the comparison (STUDIES=1000 ROWS="pearson auroc-n100" SEED=1)
-	OMP_NUM_THREADS=1 $(BENCH) bench/null.py --studies $(or $(STUDIES),1000) --seed $(or $(SEED),1) --rows $(or $(ROWS),"")
+	$(BENCH) bench/null.py --studies $(or $(STUDIES),1000) --seed $(or $(SEED),1) --rows $(or $(ROWS),"")
 
 bench-splits: $(VENV)/dev.stamp  ## time drawing the folds of 2,000 and 18,000 genes
 	$(BENCH) bench/splits.py

@@ -237,7 +237,7 @@ SENTENCES = {
         "typo": "has an unknown key `feature` (perhaps `features` is meant)",
     },
     "crossval.folds": {
-        1: "is 1, but must be at least 2",
+        1: "is 1, but must be at least 4",
         "5": "is '5', but must be a whole number",
     },
     "network.gpu": {"yes": "is 'yes', but must be true, false, or `prefer`"},
