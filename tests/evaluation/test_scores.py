@@ -22,7 +22,9 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation import metrics, scores
+from histotransfer.evaluation.cross_validation import Drawn, out_of_fold
 from histotransfer.evaluation.kinds import KINDS
+from histotransfer.evaluation.predictors.ridge import Ridge
 from histotransfer.evaluation.splits import SPLITS
 from support.tasks import write_values
 
@@ -207,3 +209,20 @@ def test_another_tasks_predictions_are_refused(mutation):
     score(folder, blocks, "mutation")
     with pytest.raises(HistotransferError, match=r"scores\.tsv: is of extractor X, expected Y"):
         read_table(folder / "scores.tsv", scores.SCORES, task="drivers", extractor="Y")
+
+
+def test_the_mean_of_the_folds_is_unbiased_where_predictions_put_together_are_not():
+    """Without any signal, at n = 50: pooled predictions carry the means of the training folds."""
+    rng = np.random.default_rng(1)
+    of_folds, pooled = [], []
+    for _ in range(40):
+        x, y = rng.standard_normal((50, 20)), rng.standard_normal((50, 10))
+        fold_of = rng.permutation(np.arange(50) % 5)
+        drawn = Drawn(fold_of, 5, 0, 0)
+        predicted, _ = out_of_fold(Ridge(np.logspace(0, 5, 6).tolist()), x, y, drawn)
+        folds = [metrics.pearson(y[fold_of == k], predicted[fold_of == k]) for k in range(5)]
+        of_folds.append(np.mean(folds, axis=0))
+        pooled.append(metrics.pearson(y, predicted))
+    error = np.std(of_folds) / np.sqrt(400)
+    assert abs(np.mean(of_folds)) < 4 * error
+    assert np.mean(pooled) < -0.1
