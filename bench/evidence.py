@@ -3,7 +3,7 @@
 `make bench-evidence PATCHES=folder`. The folder has one sub-folder of patches per class. First,
 40 % of each class are held out. The network is fine-tuned on the rest with the recipe of a config,
 and both feature sets are compared in repeated 5-fold cross-validation on the held-out patches. All
-of it is the code of a study, from packing the patches to the corrected resampled t-test.
+of it is the code of a study, from packing the patches to the comparison.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import h5py
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 import yaml
 
 from histotransfer.core.tables import read_table
-from histotransfer.evaluation import cross_validation, splits
-from histotransfer.evaluation.statistics import Difference, compare
+from histotransfer.evaluation import comparison, cross_validation, scores, splits
+from histotransfer.evaluation.kinds import ALL
+from histotransfer.evaluation.statistics import OK
+from histotransfer.evaluation.task_results import read_results
 from histotransfer.features import extraction
 from histotransfer.labels import task_labels
-from histotransfer.labels.files import read_labels_file
 from histotransfer.models import fine_tuning, initial_weights, xception
 from histotransfer.models.fine_tuning import FineTunedFiles
 from histotransfer.models.history import TRAINING
@@ -34,11 +34,13 @@ from histotransfer.study.parameters import (
     ExtractionParameters,
     FineTuningParameters,
     SplitParameters,
+    StatisticsParameters,
 )
 from histotransfer.study.tasks import LabelParameters, PredictorParameters
 
 DEFAULTS = Path(__file__).resolve().parents[1] / "workflow/defaults.yaml"
 HELD_OUT = 0.4
+EXTRACTORS = ("IMGNET", "FTX")
 COMPUTE = ComputeParameters(gpu="prefer", precision="auto", jit="auto")
 LABELS = LabelParameters("tissue", {}, "all", "none")
 PREDICTOR = PredictorParameters("tissue", "logistic", {"C": [1.0]})
@@ -69,8 +71,8 @@ def evaluate(
     px: int = 224,
     repeats: int = 10,
     threads: int = 0,
-) -> tuple[float, float, Difference]:
-    """Return both accuracies on the held-out patches, and their difference with its interval.
+) -> pd.Series:
+    """Return the row of the comparison of accuracies on the held-out patches.
 
     With `inner`, a seed, the held-out patches of the split stay untouched, and the rest is divided
     once more. This is how to choose a recipe.
@@ -108,8 +110,7 @@ def evaluate(
         seed=seed,
         threads=threads,
     )
-    accuracy = {}
-    for name in ("IMGNET", "FTX"):
+    for name in EXTRACTORS:
         extraction.extract(
             work / f"{name}.keras",
             {"evaluation": work / "evaluation.h5"},
@@ -119,13 +120,18 @@ def evaluate(
             code="",
             threads=threads,
         )
-        accuracy[name] = _accuracy(work, name, repeats)
-    difference = compare(accuracy["FTX"] - accuracy["IMGNET"], folds=5, rope=0.01)
-    return float(accuracy["IMGNET"].mean()), float(accuracy["FTX"].mean()), difference
+        _cross_validate(work, name, repeats)
+    files = {
+        "labels": work / "labels.tsv",
+        "splits": work / "splits.tsv",
+        "scores": {name: work / f"{name}.scores.tsv" for name in EXTRACTORS},
+        "predictions": {name: [work / f"{name}.cv.h5"] for name in EXTRACTORS},
+    }
+    results = read_results(files, "tissue", "tissue", StatisticsParameters(0.01, 0.05, 0), 0)
+    return comparison.compare(results).set_index("target").loc[ALL]
 
 
-def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
-    """Return the accuracy of each fold of each repeat."""
+def _cross_validate(work: Path, name: str, repeats: int) -> None:
     labelled, drawn, out = work / "labels.tsv", work / "splits.tsv", work / f"{name}.cv.h5"
     task_labels.write_labels(
         LABELS,
@@ -153,15 +159,14 @@ def _accuracy(work: Path, name: str, repeats: int) -> npt.NDArray[np.float64]:
         seed=0,
         threads=1,
     )
-    with h5py.File(out) as store:
-        predicted = store["predictions"][:].argmax(axis=2)
-        samples, classes = store["sample"].asstr()[:], store["target"].asstr()[:].tolist()
-    truth = read_labels_file(labelled).values["tissue"]
-    right = predicted == [classes.index(label) for label in truth[samples]]
-    table = read_table(drawn, splits.SPLITS, task="tissue")
-    fold = table.pivot(index="repeat", columns="sample", values="fold")[samples].to_numpy()
-    return np.array(
-        [right[r, fold[r] == k].mean() for r in range(repeats) for k in range(5)], dtype=np.float64
+    scores.write_scores(
+        [out],
+        labelled,
+        drawn,
+        work / f"{name}.scores.tsv",
+        kind="tissue",
+        task="tissue",
+        extractor=name,
     )
 
 
@@ -182,7 +187,7 @@ def main() -> None:
     config = complete(yaml.safe_load(chosen.config.read_text()), DEFAULTS)["finetune"]
     for split in chosen.splits:
         with tempfile.TemporaryDirectory() as work:
-            base, tuned, found = evaluate(
+            found = evaluate(
                 chosen.patches,
                 chosen.weights,
                 Path(work),
@@ -196,9 +201,11 @@ def main() -> None:
             )
             history = read_table(Path(work) / "FTX.training.tsv", TRAINING)
         print(history.to_string(index=False))
+        interval = f"95 % interval {found['ci_low']:+.3f} to {found['ci_high']:+.3f}"
         print(
-            f"split {split}: off the shelf {base:.3f}, fine-tuned {tuned:.3f}, difference "
-            f"{found.delta:+.3f}, 95 % interval {found.ci_low:+.3f} to {found.ci_high:+.3f}",
+            f"split {split}: off the shelf {found['baseline_mean']:.3f}, fine-tuned "
+            f"{found['extractor_mean']:.3f}, difference {found['delta']:+.3f}, "
+            f"{interval if found['status'] == OK else found['status']}",
             flush=True,
         )
 

@@ -24,7 +24,7 @@ def test_fine_tuned_features_beat_those_off_the_shelf_on_patches_held_out(realda
     if not start.exists():
         initial_weights.fetch(start, source="auto", seed=0)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["finetune"]
-    base, tuned, difference = evidence.evaluate(
+    found = evidence.evaluate(
         realdata / "patches/colorectal5_224",
         start,
         tmp_path,
@@ -32,9 +32,8 @@ def test_fine_tuned_features_beat_those_off_the_shelf_on_patches_held_out(realda
         seed=config["seeds"][0],
         recipe=FineTuningParameters.of(config),
     )
-    assert base > 0.6  # chance is 0.2
-    assert tuned - base == pytest.approx(difference.delta)
-    assert difference.ci_low > 0
+    assert found["baseline_mean"] > 0.6  # chance is 0.2
+    assert found["ci_low"] > 0
 
 
 @pytest.mark.slow
@@ -60,7 +59,7 @@ def test_the_bench_compares_both_feature_sets_on_the_held_out_patches(weights_pa
     line = printed.splitlines()[-1]
     assert re.fullmatch(
         r"split 0: off the shelf [01]\.\d{3}, fine-tuned [01]\.\d{3}, difference [+-]\d\.\d{3}, "
-        r"95 % interval [+-]\d\.\d{3} to [+-]\d\.\d{3}",
+        r"(95 % interval [+-]\d\.\d{3} to [+-]\d\.\d{3}|not estimable)",
         line,
     ), line
 
