@@ -13,8 +13,6 @@ import numpy as np
 
 from .predictors.predictor import Float
 
-MIN_FOLDS = 4
-"""Fewer folds do not tell what they share: a training set without two of three is one fold."""
 PAIRED_REPEATS = 10
 """The first repeats, in which models are also fitted without two folds. More add little."""
 
@@ -99,7 +97,8 @@ class FoldScores:
         (noise only: scores do not fall with the length of the weights) and 2; 3/2 is used.
 
         The estimate is not let below half of that of Nadeau & Bengio, since a difference of
-        variances can come out near zero. What it promises is shown in docs/statistics.md.
+        variances can come out near zero. What it promises is shown in docs/statistics.md. Three
+        folds or fewer do not tell B from K, so the schema of the config asks for four.
 
         References
         ----------

@@ -18,8 +18,8 @@ SHOWN = 25
 """How many targets of a task a printed table lists; the workbook lists all."""
 NAMES = {"accuracy": "Accuracy", "pearson": "Pearson r", "auroc": "AUROC"}
 NOTE = (
-    "Differences with p and 95 % interval from the corrected resampled t-test (Nadeau & Bengio "
-    "2003); q from Benjamini-Hochberg over the targets of the task."
+    "Differences with p and 95 % interval from the corrected t-test, in which the covariance of "
+    "folds is estimated; q from Benjamini-Hochberg over the targets of the task."
 )
 HEADS = {
     **{"target": "Target", "n": "n", "baseline_mean": "", "extractor_mean": ""},
