@@ -18,7 +18,7 @@ from ..labels.matrix import read_matrix, rows_of_patients
 from ..labels.task_labels import patient_labels
 from ..study.parameters import SplitParameters
 from ..study.tasks import LabelParameters
-from .kinds import KINDS
+from .kinds import KINDS, PER_FOLD
 from .splits import sites_of
 
 MAX_LISTED = 8
@@ -81,20 +81,19 @@ def _refuse_too_few(
 
 
 def _targets_left_out(labels: TaskLabels, folds: int, path: Path) -> Iterator[str]:
-    """Yield how many mutations cannot be compared, and which; it is an error if none can."""
+    """Yield how many mutations cannot be compared, and which; all of one class is an error."""
     names, truth = labels.values.columns, labels.values.to_numpy(dtype=np.float64)
     left_out = ~KINDS["mutation"].estimable(truth, folds)
     one_class = (truth == 1).any(axis=0) != (truth == 0).any(axis=0)
-    if left_out.all():
+    if one_class.all():
         raise HistotransferError(
             path,
-            f"has no target with patients of both classes for {folds} folds; {one_class.sum()} of "
-            f"the {len(names)} targets have one class only",
-            "Lower `crossval: folds` in the config, or name other `targets`",
+            f"has patients of one class only, for all of its targets ({len(names)})",
+            "Name other `targets` in the config, or label other patients",
         )
     for some, why in (
         (left_out & one_class, "one class only"),
-        (left_out & ~one_class, f"fewer than {folds} patients of a class"),
+        (left_out & ~one_class, f"fewer than {PER_FOLD * folds} patients of a class"),
     ):
         if some.any():
             more = f" and {some.sum() - MAX_LISTED} more" if some.sum() > MAX_LISTED else ""
