@@ -111,7 +111,13 @@ def check_labels_that_are_new():
         from histotransfer.evaluation.start_checks import check_labels
     except ModuleNotFoundError:
         return  # Snakemake's own environment may lack pandas; then `read_labels` is the first to tell.
-    for task in PLAN.unread_labels():
+    # Tiles or labels of a pilot of few slides need no folds.
+    drawn = {
+        job.wildcards.task
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "draw_splits"
+    }
+    for task in [task for task in PLAN.unread_labels() if task in drawn]:
         labels, patients = PLAN.tasks[task].labels, sorted(set(PLAN.patients.values()))
         try:
             for said in check_labels(labels, patients, PLAN.splits):
