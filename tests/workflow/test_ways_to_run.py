@@ -150,7 +150,7 @@ IN_CONFIG: dict[str, dict[str, Any]] = {
     "the stain choice": {"stain.method": "none"},
     "one gene more": {"tasks.expression.targets": GENES},
     "more repeats": {"crossval.repeats": 6},
-    "the number of folds": {"crossval.folds": 3},
+    "the number of folds": {"crossval.folds": 5},
     "another predictor or its grid": {"tasks.mutation.C": [0.1]},
     "a new extractor that is a network": {"extractors.FTX-2048": {"source": "finetuned"}},
     "a new table of features": {"extractors.GENES": {"source": {"table": "data/expression.tsv"}}},
