@@ -17,7 +17,7 @@ from support.tasks import patients, splitting, write_pooled, write_values
 
 pytestmark = pytest.mark.slow
 
-N, D, REPEATS, STUDIES = 60, 20, 4, 200
+N, D, REPEATS, STUDIES = 60, 20, 4, 80
 TASKS = {
     "expression": PredictorParameters("expression", "ridge", {"alpha": [1e1, 1e2, 1e3]}),
     "mutation": PredictorParameters("mutation", "logistic", {"C": [1e-3, 1e-2]}),
@@ -58,7 +58,7 @@ def study(folder, kind, seed, strengths):
 
 @pytest.mark.parametrize("kind", TASKS)
 def test_exchangeable_feature_sets_are_rarely_called_different(tmp_path, kind):
-    """At 0.05, of 200 studies about ten; more than the binomial interval holds is a failure."""
+    """At 0.05, of 80 studies about four; more than the binomial interval holds is a failure."""
     results = [study(tmp_path, kind, seed, (0.6, 0.6)) for seed in range(STUDIES)]
     rejected = sum(result.p_corrected < 0.05 for result in results)
     assert rejected <= binom.ppf(0.975, STUDIES, 0.05)
