@@ -18,7 +18,7 @@ from histotransfer.core.tables import TableSchema, write_table
 from histotransfer.evaluation.comparison import MAKERS
 from histotransfer.evaluation.kinds import KINDS, TaskKind
 from histotransfer.evaluation.predictions import Predictions
-from histotransfer.evaluation.scores import NO_OTHER
+from histotransfer.evaluation.scores import scores_of_repeat
 from histotransfer.evaluation.task_results import TaskResults
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.answers import answer_questions
@@ -193,18 +193,11 @@ def _without(predicted: Float) -> npt.NDArray[np.float32]:
 def _scores(
     kind: TaskKind, truth: Float, predictions: Predictions, fold_of: npt.NDArray[np.int_]
 ) -> pd.DataFrame:
-    tables = []
-    for repeat, drawn in enumerate(fold_of):
-        for k in range(FOLDS):
-            chosen = drawn == k
-            values = predictions.values[repeat, chosen].astype(np.float64)
-            table = kind.scores(truth[chosen], values, predictions.targets)
-            tables.append(table.assign(repeat=repeat, fold=k, without=NO_OTHER))
-            for other in set(range(FOLDS)) - {k}:
-                values = predictions.without[repeat, other, chosen].astype(np.float64)
-                table = kind.primary(truth[chosen], values, predictions.targets)
-                tables.append(table.assign(repeat=repeat, fold=k, without=other))
-    return pd.concat(tables)
+    return pd.concat(
+        table.assign(repeat=repeat)
+        for repeat, drawn in enumerate(fold_of)
+        for table in scores_of_repeat(kind, truth, drawn, predictions, repeat)
+    )
 
 
 def _noisy(rng: np.random.Generator, signal: Float, repeats: int, noise: float) -> Float:

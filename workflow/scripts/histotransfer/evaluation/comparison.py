@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from ..core.tables import TableSchema, write_table
 from ..study.parameters import StatisticsParameters
 from . import statistics as st
 from . import tables_of_kinds as of_kinds
-from .fold_scores import FoldScores
 from .scores import NO_OTHER
 from .task_results import TaskResults, read_results
 
@@ -76,20 +74,18 @@ def compare(results: TaskResults) -> pd.DataFrame:
     """
     baseline, *compared = results.primary
     base = results.primary[baseline]
-    n = results.kind.counts(results.truth, results.labelled)
     rope, alpha = results.parameters.rope, results.parameters.alpha
     tables = []
     for name in compared:
         own = results.primary[name]
         difference = own - base
-        both = FoldScores(difference.folds * 0, difference.pairs)
         table = st.compare(base, own, results.chance, rope=rope, alpha=alpha).assign(
             target=results.targets,
-            n=[n[target] for target in results.targets],
+            n=results.n,
             n_folds=difference.n.astype(int),
             extractor=name,
-            baseline_mean=replace(both, folds=base.folds + both.folds).mean,
-            extractor_mean=replace(both, folds=own.folds + both.folds).mean,
+            baseline_mean=base.where_defined(difference).mean,
+            extractor_mean=own.where_defined(difference).mean,
             p_wilcoxon=[st.wilcoxon(of_target) for of_target in difference.repeat_means.T],
         )
         tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p_corrected"])))
@@ -113,7 +109,7 @@ def metrics(results: TaskResults) -> pd.DataFrame:
             "sd": of_repeats.std(),
             "repeats": of_repeats.count(),
         }
-        own = st.above(results.primary[name], results.chance)[["se", "ci_low", "ci_high"]]
+        own = results.above_chance[name][["se", "ci_low", "ci_high"]]
         own = own.assign(target=results.targets, metric=results.kind.metric)
         table = pd.DataFrame(columns).reset_index()
         table = table.merge(own, how="left", on=["target", "metric"])

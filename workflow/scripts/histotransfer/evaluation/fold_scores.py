@@ -36,6 +36,10 @@ class FoldScores:
     def __sub__(self, other: FoldScores) -> FoldScores:
         return FoldScores(self.folds - other.folds, self.pairs - other.pairs)
 
+    def where_defined(self, other: FoldScores) -> FoldScores:
+        """Return the scores of the folds in which the other one has a score, too."""
+        return FoldScores(np.where(np.isfinite(other.folds), self.folds, np.nan), self.pairs)
+
     @classmethod
     def mean_of(cls, several: list[FoldScores]) -> FoldScores:
         """Return the scores averaged over extractors."""

@@ -7,7 +7,7 @@ Without any signal, such scores lie below chance.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,9 @@ import pandas as pd
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..labels.files import read_labels_file
-from .kinds import KINDS
-from .predictions import read_predictions
+from .kinds import KINDS, TaskKind
+from .predictions import Predictions, read_predictions
+from .predictors.predictor import Float, Ints
 from .splits import SPLITS, fold_of_samples
 
 SCORES = TableSchema.of(
@@ -55,31 +56,38 @@ def write_scores(
     splits = read_table(splits_path, SPLITS, task=task)
     tables = []
     names: dict[str, pd.CategoricalDtype] = {}
-
-    def add(table: pd.DataFrame, repeat: int, fold: int, without: int = NO_OTHER) -> None:
-        # Of all genes there are millions of rows: their names are kept as numbers.
-        for key in ("target", "metric"):
-            names.setdefault(key, _sorted_names(table[key]))
-        tables.append(table.astype(names).assign(repeat=repeat, fold=fold, without=without))
-
     for number, repeat in enumerate(predictions.repeats):
         fold_of = fold_of_samples(splits, repeat, predictions.samples, splits_path)
-        for fold in np.unique(fold_of):
-            rows = fold_of == fold
-            values = predictions.values[number][rows].astype(np.float64)
-            add(task_kind.scores(truth[rows], values, predictions.targets), repeat, fold)
-            if number >= len(predictions.without):
-                continue
-            for other in np.unique(fold_of[~rows]):
-                values = predictions.without[number, other][rows].astype(np.float64)
-                table = task_kind.primary(truth[rows], values, predictions.targets)
-                add(table, repeat, fold, other)
+        for table in scores_of_repeat(task_kind, truth, fold_of, predictions, number):
+            # Of all genes there are millions of rows: their names are kept as numbers.
+            names = names or {key: _sorted_names(table[key]) for key in ("target", "metric")}
+            tables.append(table.astype(names).assign(repeat=repeat))
     scores = pd.concat(tables).sort_values(["target", "metric", "repeat", "fold", "without"])
     whose = {"task": task, "extractor": extractor}
     scores = scores.assign(
         **{key: pd.Categorical([name]).repeat(len(scores)) for key, name in whose.items()}
     )
     write_table(scores, out_path, SCORES)
+
+
+def scores_of_repeat(
+    kind: TaskKind, truth: Float, fold_of: Ints, predictions: Predictions, number: int
+) -> Iterator[pd.DataFrame]:
+    """Yield the scores of each fold of a repeat, and those without each other fold where there are.
+
+    Truth is (n, t), `fold_of` (n,); the repeat is that of this number among the predictions. The
+    tables have target, metric, value, fold and without, the first one every metric.
+    """
+    for fold in np.unique(fold_of):
+        rows = fold_of == fold
+        values = predictions.values[number][rows].astype(np.float64)
+        table = kind.scores(truth[rows], values, predictions.targets)
+        yield table.assign(fold=fold, without=NO_OTHER)
+        if number < len(predictions.without):
+            for other in np.unique(fold_of[~rows]):
+                values = predictions.without[number, other][rows].astype(np.float64)
+                table = kind.primary(truth[rows], values, predictions.targets)
+                yield table.assign(fold=fold, without=other)
 
 
 def _sorted_names(column: pd.Series) -> pd.CategoricalDtype:

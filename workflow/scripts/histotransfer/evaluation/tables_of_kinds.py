@@ -59,16 +59,14 @@ def related_genes(results: TaskResults) -> pd.DataFrame:
     """
     tables = []
     alpha = results.parameters.alpha
-    n = results.kind.counts(results.truth, results.labelled)
-    for name, scores in results.primary.items():
-        score = st.above(scores, results.chance)
+    for name, score in results.above_chance.items():
         q = st.benjamini_hochberg(score["p"])
         table = pd.DataFrame(
             {
                 "target": results.targets,
                 "r": score["mean"],
-                "r_sd": _sd(scores.repeat_means),
-                "n": [n[target] for target in results.targets],
+                "r_sd": _sd(results.primary[name].repeat_means),
+                "n": results.n,
                 "p_one_sided": score["p"],
                 "q_bh": q,
                 "related": score["p"] < alpha,
@@ -155,16 +153,15 @@ def mutation(results: TaskResults) -> pd.DataFrame:
     half (`statistics.above`); `sd` of the repeats' means.
     """
     positives = dict(zip(results.labelled, (results.truth == 1).sum(axis=0), strict=True))
-    n = results.kind.counts(results.truth, results.labelled)
     tables = []
-    for name, scores in results.primary.items():
-        table = st.above(scores, results.chance).assign(
+    for name, score in results.above_chance.items():
+        table = score.assign(
             target=results.targets,
             task=results.task,
             extractor=name,
-            sd=_sd(scores.repeat_means),
+            sd=_sd(results.primary[name].repeat_means),
             n_positive=[positives[target] for target in results.targets],
-            n=[n[target] for target in results.targets],
+            n=results.n,
         )
         status = np.where(table["p"].isna(), st.NOT_ESTIMABLE, st.OK)
         tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p"]), status=status))

@@ -13,6 +13,7 @@ import pandas as pd
 from ..core.tables import read_table
 from ..labels.files import read_labels_file
 from ..study.parameters import StatisticsParameters
+from . import statistics as st
 from .fold_scores import FoldScores
 from .kinds import ALL, KINDS, TaskKind
 from .predictions import Predictions, read_predictions
@@ -68,6 +69,17 @@ class TaskResults:
     def primary(self) -> dict[str, FoldScores]:
         """The primary scores of the targets, by extractor."""
         return {name: self._fold_scores(table) for name, table in self.scores.items()}
+
+    @cached_property
+    def n(self) -> list[int]:
+        """The number of samples that are compared, of each of the targets."""
+        by_target = self.kind.counts(self.truth, self.labelled)
+        return [by_target[target] for target in self.targets]
+
+    @cached_property
+    def above_chance(self) -> dict[str, pd.DataFrame]:
+        """The test of each primary score above chance, by extractor (`statistics.above`)."""
+        return {name: st.above(scores, self.chance) for name, scores in self.primary.items()}
 
     def _fold_scores(self, table: pd.DataFrame) -> FoldScores:
         own = table[table["metric"] == self.kind.metric]

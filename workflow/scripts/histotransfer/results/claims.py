@@ -174,15 +174,12 @@ def _accuracy(tissue: pd.DataFrame, target: str, names: list[str], rope: float) 
         claim = f"{what}: fine-tuned features are more accurate"
         yield _gain(claim, name, "accuracy difference", row, gain, 2 * rounding)
         if target == ALL:
-            verdict, why = verdict_on_gain(_text(row["direction"], NOT_ESTIMABLE))
+            direction = _text(row["direction"], NOT_ESTIMABLE)
+            verdict, why = verdict_on_gain(direction)
             yield {
                 **{"claim": f"{what}: the difference is significant (here: q)", "extractor": name},
                 **{"quantity": "P", "published": ACCURACY_P, "here": row["q_bh"], **NO_INTERVAL},
-                **{
-                    "direction": _text(row["direction"], NOT_ESTIMABLE),
-                    "verdict": verdict,
-                    "why": why,
-                },
+                **{"direction": direction, "verdict": verdict, "why": why},
             }
 
 
