@@ -31,8 +31,8 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
         The same columns; a combined row has the place of its first run. The means and `delta` are
         means over the runs; `n` and `n_folds` the smallest. The squared standard error is that of
         one run plus the variance of `delta` between the runs over their number. The error of one
-        run is not divided, because the runs share their patients: their mean is no surer of these
-        than each of them. Half the interval is the root of the sum of the two parts' squared halves
+        run is not divided, because the runs share their patients, so averaging the runs leaves it
+        as it is. Half the interval is the root of the sum of the two parts' squared halves
         (Zou & Donner, Stat Med 2008;27:1693), which holds also with two runs, where Satterthwaite's
         does not; `df` is what gives this interval, and `p_corrected` and `q_bh` follow. A target is
         tested if it is in every run. What is not defined of several runs is missing.

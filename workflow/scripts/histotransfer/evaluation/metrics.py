@@ -21,7 +21,7 @@ def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
 def accuracy_and_recall(truth: Float, predicted: Float) -> tuple[float, Float]:
     """Return the share of samples whose class is predicted rightly, and of each class's.
 
-    Truth is one-hot (n, classes), predictions are probabilities; NaN where there is no sample.
+    Truth is one-hot (n, classes), predictions are probabilities; NaN for a class without samples.
     """
     hits, there = hit_and_class(truth, predicted)
     with np.errstate(invalid="ignore"):

@@ -86,7 +86,7 @@ def compare(
     difference = compared - baseline
     delta, se, df = difference.mean, np.sqrt(difference.variance()), difference.df
     predicted = above(FoldScores.mean_of([baseline, compared]), chance)["p"].to_numpy() < alpha
-    # Scores at the ceiling do not vary, yet are no chance.
+    # Scores at the ceiling do not vary, but they are above chance.
     predicted |= baseline.constant & (baseline.mean > chance)
     predicted |= compared.constant & (compared.mean > chance)
     status = np.where(predicted, OK, UNTESTED)

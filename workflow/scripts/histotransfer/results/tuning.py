@@ -45,7 +45,7 @@ def write_tuning(
     files : mapping
         The blocks ``cv/{task}/{extractor}/*.h5`` by task and extractor.
     grids : mapping
-        By task, the values of each tuned parameter. One of fewer than two numbers is no grid.
+        By task, the values of each tuned parameter. Fewer than two numbers are not a grid.
     out_path : path
         The table to write.
     """

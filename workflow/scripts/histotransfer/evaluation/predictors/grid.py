@@ -38,7 +38,7 @@ def choose(
     While the best of a target lies at an edge, and the loss falls, the grid goes on by the ratio of
     its last two values, for that target alone: what is chosen does not depend on other targets. The
     last step ends at the limit itself, so that `is_limit` knows a choice that is still at the edge.
-    A single value is no grid.
+    A single value is not a grid.
 
     Parameters
     ----------
