@@ -266,7 +266,7 @@ def job(step: str, folder: Path, task: str, extractor: str, repeats: int) -> Non
             for t in tasks
         }
         write_comparison(
-            files, {t: t for t in tasks}, StatisticsParameters(0.01, 0.05, 1000, seed=0),
+            files, {t: t for t in tasks}, StatisticsParameters(0.01, 0.05, seed=0),
             {name: folder / f"tables.{name}.tsv" for name in SCHEMAS},
         )  # fmt: skip
     # Not getrusage: its maximum would count the process that started this one.

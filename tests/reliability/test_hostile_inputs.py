@@ -519,12 +519,12 @@ def test_more_folds_than_patients_are_refused(tmp_path: Path, folds: int) -> Non
 
 
 TARGETS: dict[str, tuple[str, list[object]]] = {
-    "mutated in nobody": ("mutation", [0] * 12),
-    "mutated in all": ("mutation", [1] * 12),
-    "mutated in one": ("mutation", [1] + [0] * 11),
-    "sequenced in three": ("mutation", [1, 0, 1] + [""] * 9),
-    "measured in two": ("expression", [1.0, 2.0] + [""] * 10),
-    "an outlier alone": ("expression", [1.0] + [0.0] * 11),
+    "mutated in nobody": ("mutation", [0] * 16),
+    "mutated in all": ("mutation", [1] * 16),
+    "mutated in one": ("mutation", [1] + [0] * 15),
+    "sequenced in three": ("mutation", [1, 0, 1] + [""] * 13),
+    "measured in two": ("expression", [1.0, 2.0] + [""] * 14),
+    "an outlier alone": ("expression", [1.0] + [0.0] * 15),
 }
 
 
@@ -534,16 +534,17 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
 ) -> None:
     """Beside one that is estimable, through splits, cross-validation, scores and comparison."""
     kind, values = TARGETS[case]
-    names = patients(12)
-    good = np.arange(12) % 2 if kind == "mutation" else np.sin(np.arange(12))
+    names = patients(16)
+    good = np.arange(16) % 2 if kind == "mutation" else np.sin(np.arange(16))
     bad = [np.nan if value == "" else value for value in values]
     table = write_values(tmp_path / "l.tsv", names, {"BAD": bad, "GOOD": good})
     splits = tmp_path / "s.tsv"
-    write_splits(table, splits, task="t", kind=kind, parameters=splitting(1, folds=3, repeats=2))
+    write_splits(table, splits, task="t", kind=kind, parameters=splitting(1, folds=4, repeats=2))
     rng = np.random.default_rng(1)
     scored, predicted = {}, {}
     for name in ("A", "B"):
-        features = write_pooled(tmp_path / f"{name}.h5", rng.normal(size=(12, 4)), names, name)
+        signal = rng.normal(size=(16, 4)) + 2 * good[:, None]
+        features = write_pooled(tmp_path / f"{name}.h5", signal, names, name)
         predicted[name], scored[name] = [tmp_path / f"{name}.cv.h5"], tmp_path / f"{name}.tsv"
         run_block(
             features, table, splits, predicted[name][0], parameters=PREDICTORS[kind], task="t",
