@@ -3,8 +3,8 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-# A config with `study:` is completed from workflow/defaults.yaml; one without it amends config/config.yaml.
-if "study" not in config:
+# Without a config of your own it is the published study. workflow/defaults.yaml completes either.
+if "study" not in config and not workflow.config_settings.configfiles:
 
     configfile: "config/config.yaml"
 

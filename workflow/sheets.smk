@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
-if "study" not in config:
+if "study" not in config and not workflow.config_settings.configfiles:
 
     configfile: "config/config.yaml"
 

@@ -91,7 +91,11 @@ rule compare_extractors:
         # Networks must not have seen the patches on which they are compared.
         unseen=(ancient(table("near_duplicates")) if PLAN.classifier_files() else []),
     output:
-        **{name: reported_table(name) for name in COMPARED},
+        # Those without a row are empty, and not shown.
+        **{
+            name: (reported_table if name in PLAN.tables else table)(name)
+            for name in COMPARED
+        },
     log:
         "<logs>/compare_extractors.log",
     benchmark:

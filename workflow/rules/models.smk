@@ -49,7 +49,7 @@ rule build_imagenet:
 rule fine_tune:
     input:
         weights=rules.fetch_weights.output.weights,
-        patches=f"<results>/patches/{config['finetune']['dataset']}.h5",
+        patches=f"<results>/patches/{PLAN.trained_on}.h5",
     output:
         model="<results>/models/{extractor}.keras",
         classifier="<results>/models/{extractor}.classifier.keras",

@@ -32,7 +32,7 @@ rule pack_dataset:
 
 rule fit_stain:
     input:
-        patches=f"<results>/patches/{config['stain']['reference']}.h5",
+        patches=f"<results>/patches/{PLAN.reference}.h5",
     output:
         reference="<results>/stain/reference.json",
     log:

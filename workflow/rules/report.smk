@@ -43,6 +43,8 @@ rule write_summary:
         tables=PLAN.summary_tables(),
         random_weights=PLAN.has_random_weights,
         copies=lambda w: PLAN.warnings_of_copies(),
+        parts=sorted(PLAN.parts),
+        without_sheet=PLAN.without_sheet,
         code=code("write_summary.py"),
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:
@@ -51,7 +53,8 @@ rule write_summary:
 
 rule tables:
     input:
-        [table(name) for name in (*PLAN.tables, "cohort")],
+        [table(name) for name in PLAN.tables],
+        [table("cohort")] if PLAN.slides else [],
         rules.write_paper_tables.output,
 
 

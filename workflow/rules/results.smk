@@ -128,7 +128,7 @@ if PLAN.classifier_files():
     rule find_near_duplicates:
         input:
             list(PLAN.evaluated_patches().values()),
-            trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+            trained_on=f"<results>/patches/{PLAN.trained_on}.h5",
         output:
             near_duplicates=reported_table("near_duplicates"),
         log:
@@ -142,7 +142,7 @@ if PLAN.classifier_files():
         resources:
             **needs(mem_mb=2000, minutes=30),
         params:
-            trained_on=config["finetune"]["dataset"],
+            trained_on=PLAN.trained_on,
             evaluated=PLAN.evaluated_patches(),
             code=code("find_near_duplicates.py"),
         script:
@@ -151,7 +151,7 @@ if PLAN.classifier_files():
     rule classify:
         input:
             leaves(PLAN.classifier_files()),
-            trained_on=f"<results>/patches/{config['finetune']['dataset']}.h5",
+            trained_on=f"<results>/patches/{PLAN.trained_on}.h5",
         output:
             classifier=reported_table("classifier"),
         log:

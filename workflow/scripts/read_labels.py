@@ -10,7 +10,7 @@ with job_log(snakemake.log[0]):
         snakemake.output.labels,
         snakemake.output.excluded,
         snakemake.output.flow,
-        cohort_table=snakemake.input.get("cohort"),
+        cohort_table=snakemake.input.get("cohort") or None,
         pooled=snakemake.input.get("pooled", []),
         patches=snakemake.input.get("patches"),
     )

@@ -8,6 +8,8 @@ with job_log(snakemake.log[0]):
         snakemake.params.config,
         snakemake.params.tables,
         snakemake.output.summary,
+        parts=snakemake.params.parts,
         random_weights=snakemake.params.random_weights,
         copies=snakemake.params.copies,
+        without_sheet=snakemake.params.without_sheet,
     )

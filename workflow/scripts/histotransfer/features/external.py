@@ -24,7 +24,7 @@ from ..core import hdf5
 from ..core.errors import HistotransferError, one_line
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.id_columns import find_ids, is_of_patients
-from ..core.patient_ids import PatientIds
+from ..core.patient_ids import PATIENT, PatientIds, barcode
 from ..core.tables import UNREADABLE, TableSchema, write_table
 from ..core.user_files import FEATURES, files_by_stem
 from ..core.user_numbers import read_numbers
@@ -256,7 +256,8 @@ def pool_table(
 
     The table is CSV, TSV or Parquet: patients in rows, and a feature in each column but that of the
     ids, which `find_ids` tells unless `id_column` names it; in Parquet it may be the index. Of the
-    ``pooled/1`` file n_slides and n_patches are 0, since nobody knows them.
+    ``pooled/1`` file n_slides and n_patches are 0, since nobody knows them. Without `patients`, all
+    of the table's count.
 
     Raises
     ------
@@ -266,9 +267,11 @@ def pool_table(
     """
     path = Path(path)
     table, notes = _read_table(path)
-    known = PatientIds(patients.values())
-    texts = table.select_dtypes(exclude="float")
-    found = find_ids(texts, known, path, named=id_column, key=f"extractors.{extractor}.source.id")
+    texts, key = table.select_dtypes(exclude="float"), f"extractors.{extractor}.source.id"
+    if not patients:
+        id_column = id_column or _column_of_patients(texts, path, key)
+    known = PatientIds(patients.values() or _patients_of(texts.get(id_column, [])))
+    found = find_ids(texts, known, path, named=id_column, key=key)
     if not found.columns:
         raise HistotransferError(
             path, "has patients in its header", "Write patients in rows, features in columns"
@@ -317,6 +320,25 @@ def pool_table(
     rows = [_row(patient, "patient", reason) for patient, reason in reasons.items()]
     rows += [_row(note.item, note.what, note.reason) for note in notes]
     write_table(pd.DataFrame(rows), used_path, USED)
+
+
+def _column_of_patients(texts: pd.DataFrame, path: Path, key: str) -> str:
+    """Return the column that is named like ids of patients."""
+    found = [str(name) for name in texts if is_of_patients(str(name))]
+    if len(found) != 1:
+        raise HistotransferError(
+            path,
+            "has no column that is named like ids of patients"
+            if not found
+            else f"has several columns of ids: {', '.join(found)}",
+            f"Name the column of ids as `{key}` in the config",
+        )
+    return found[0]
+
+
+def _patients_of(ids: Iterable[str]) -> set[str]:
+    """Return the patients of a column of ids: of TCGA barcodes, their first twelve characters."""
+    return {barcode(name)[:PATIENT] or name for name in ids if name}
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, list[Note]]:

@@ -39,8 +39,9 @@ def write_labels(
     """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
     A tissue task needs `patches`: the patch store or feature file of its dataset. A task of
-    patients needs ``tables/cohort.tsv``, and the ``pooled/1`` files of extractors that may lack
-    patients: only those whom all of these files have are compared.
+    patients needs the ``pooled/1`` files of extractors that may lack patients: only those whom all
+    of these files have are compared. Where slides were read, it needs ``tables/cohort.tsv``, too;
+    otherwise the cohort is whoever any of these files has.
 
     Raises
     ------
@@ -50,20 +51,27 @@ def write_labels(
     excluded = Excluded()
     if patches is not None:
         labels, came_in, unit = tissue_labels(patches), {}, "patch"
-    elif cohort_table is not None:
-        cohort = read_table(cohort_table, COHORT)
-        usable = cohort["n_patches"] > 0
-        excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
-        patients = _shared(sorted(cohort["patient"][usable]), pooled, excluded)
-        labels, n_rows = patient_labels(parameters, patients, excluded)
-        came_in, unit = {"patient": len(cohort), "row": n_rows}, "patient"
     else:
-        raise ValueError("labels need a cohort or the patches of a dataset")
+        if cohort_table is not None:
+            cohort = read_table(cohort_table, COHORT)
+            everyone, usable = cohort["patient"].tolist(), cohort["n_patches"] > 0
+            excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
+            patients = sorted(cohort["patient"][usable])
+        else:
+            everyone = patients = sorted({name for path in pooled for name in _patients(path)})
+        patients = _shared(patients, pooled, excluded)
+        labels, n_rows = patient_labels(parameters, patients, excluded)
+        came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
     write_labels_file(labels, out_path, whole=parameters.kind == "mutation")
     rows = pd.DataFrame(excluded, columns=list(EXCLUDED.columns))
     write_table(rows, excluded_path, EXCLUDED)
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
+
+
+def _patients(path: str | Path) -> list[str]:
+    with open_store(path, "pooled/1") as store:
+        return [str(name) for name in store["patient"].asstr()[:]]
 
 
 def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Excluded) -> list[str]:

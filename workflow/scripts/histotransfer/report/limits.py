@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,8 @@ from ..evaluation.statistics import NOT_ESTIMABLE, UNTESTED
 from ..results.answers import TARGET
 from ..results.tables import Tables
 from ..results.words import count, listed, share
-from ..study.catalogue import PUBLISHED
+from ..study.catalogue import PUBLISHED, SIMULATED
+from ..study.extractors import extractors
 
 OFTEN = 0.2
 """Share of fits at the edge of a grid from which on it is a limit."""
@@ -24,25 +25,29 @@ def limits(
     tables: Tables,
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
+    without_sheet: bool = False,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the limits of a run, the gravest first: a warning that stands out, and a text."""
-    study = config["study"]
-    if study == "simulated":
+    """Yield the limits of a run, the gravest first: a warning that stands out, and a text.
+
+    `tables` are those of `write_summary`, `copies` and `without_sheet` as there.
+    """
+    study, kinds = config["study"], {e.kind for e in extractors(config).values()}
+    if study == SIMULATED:
         text = (
             "The slides are painted, and the labels are drawn from a known truth. The page shows "
             "that the method works. It says nothing about tumours."
         )
         yield "The data are simulated.", text
-    elif study != PUBLISHED:
+    elif study != PUBLISHED and {"imagenet", "finetuned"} <= kinds:
         text = f"The data are those of {study}, not of the published study ({PUBLISHED})"
         yield "", f"{text}, so its claims are not judged."
-    if random_weights:
+    if random_weights and kinds & {"imagenet", "finetuned"}:
         text = "No comparison with the published study means anything in this run."
         yield "The network started from random weights, not from ImageNet’s.", text
     yield from copies
     for text in (
-        *_left_out(tables["excluded_slides"], tables["cohort"]),
-        *taken_on_trust(tables["qc"]),
+        *(_of_slides(tables) if "qc" in tables else ()),
+        *(_of_barcodes(config) if without_sheet else ()),
         *_not_compared(tables["answers"]),
         *_of_fewer_folds(tables["comparison"], config["crossval"]),
         *_without_label(tables["excluded_labels"]),
@@ -51,9 +56,22 @@ def limits(
         *_decided(tables["external"], "extractor"),
         *_at_the_edge(tables["tuning"]),
         *_near_duplicates(tables),
-        *_of_the_design(config),
+        *_of_the_design(config, kinds, slides="qc" in tables),
     ):
         yield "", text
+
+
+def _of_slides(tables: Tables) -> Iterator[str]:
+    yield from _left_out(tables["excluded_slides"], tables["cohort"])
+    yield from taken_on_trust(tables["qc"])
+
+
+def _of_barcodes(config: Mapping[str, Any]) -> Iterator[str]:
+    if any(e.kind == "features" for e in extractors(config).values()):
+        yield (
+            "There is no slide sheet. The patient of a slide is that of its TCGA barcode; a slide "
+            "with another name counts as a patient of its own."
+        )
 
 
 def _left_out(excluded: pd.DataFrame, cohort: pd.DataFrame) -> Iterator[str]:
@@ -136,8 +154,8 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
         if len(out := rows[rows["code"].notna() & ~rows["code"].isin(KEPT)]):
             items = share(len(out), len(rows), str(what), "is", "are")
             yield (
-                f"{extractor}: {items} left out ({_reasons(out)}). Expression and mutation are "
-                "compared on the patients that all extractors share."
+                f"{extractor}: {items} left out ({_reasons(out)}). Tasks of patients are compared "
+                "on the patients that all extractors share."
             )
         if other := int((rows["qc"] == "other patches").sum()):
             yield (
@@ -177,18 +195,22 @@ def _near_duplicates(tables: Tables) -> Iterator[str]:
         )
 
 
-def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
+def _of_the_design(
+    config: Mapping[str, Any], kinds: Collection[str], *, slides: bool
+) -> Iterator[str]:
     for name, task in config["tasks"].items():
-        if task["kind"] == "tissue" and "patients" not in config["datasets"][task["dataset"]]:
+        if "dataset" in task and "patients" not in config["datasets"][task["dataset"]]:
             yield (
                 f"{name}: the patches of {task['dataset']} do not name their patient. Patches of "
                 "one patient may lie on both sides of a split. That makes the accuracy of every "
                 "extractor too high, and also p values too small and intervals too narrow."
             )
-    if not config["qc"]["apply"]:
+    if slides and not config["qc"]["apply"]:
         yield "Quality control was measured but not applied: blurred or inked patches count too."
     runs = len(config["finetune"]["seeds"])
-    if runs == 1:
+    if "finetuned" not in kinds:
+        pass
+    elif runs == 1:
         yield (
             "All intervals are conditional on one fine-tuning run. They do not include the "
             "variance between seeds."
@@ -198,6 +220,8 @@ def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
             f"The answers are about the mean of {runs} fine-tuning runs, and their intervals "
             "include the variance between these. The comparison of each run is conditional on it."
         )
+    if config["study"] not in (PUBLISHED, SIMULATED):
+        return
     yield (
         "Only the abstract of the published study is at hand. What it leaves open is our choice, "
         "and the config says so."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..results.words import joined
@@ -22,11 +22,17 @@ TRANSFORMS = {"log2p1": "log2(value + 1)", "none": "values as given"}
 PAPER, OURS = "from the paper", "our choice"
 
 
-def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[tuple[str, str]]:
-    """Yield heading and text of the paragraphs of a Methods section that is true of this run."""
-    yield "Slides", _slides(config["tiling"], config["qc"], config["stain"])
-    yield "Network", _network(config, random_weights)
-    yield "Patients", _patients(config)
+def methods(
+    config: Mapping[str, Any], parts: Collection[str], random_weights: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield heading and text of the paragraphs of a Methods section that is true of this run.
+
+    `parts` are those of the study (`StudyPlan.parts`).
+    """
+    if "slides" in parts:
+        yield "Slides", _slides(config["tiling"], config["qc"], config["stain"])
+    yield "Extractors", _extractors(config, random_weights)
+    yield "Cross-validation", _cross_validation(config)
     statistics = config["statistics"]
     yield (
         "Statistics",
@@ -41,11 +47,12 @@ def methods(config: Mapping[str, Any], random_weights: bool) -> Iterator[tuple[s
         f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
         f"random draw follows from the seed {config['seed']}.",
     )
-    yield "Decisions", _decisions(statistics, len(config["finetune"]["seeds"]))
+    runs = len(config["finetune"]["seeds"]) if "fine-tuning" in parts else 1
+    yield "Decisions", _decisions(statistics, runs)
 
 
 def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield each choice of the study: what it is, what it is in this run, and whose it is.
+    """Yield each choice of the published study: what it is, and in this run, and whose it is.
 
     A choice comes from the paper if the published abstract makes it, whatever this run has instead.
     """
@@ -117,18 +124,23 @@ def _slides(tiling: Mapping[str, Any], qc: Mapping[str, Any], stain: Mapping[str
     )
 
 
-def _network(config: Mapping[str, Any], random_weights: bool) -> str:
-    weights = "random" if random_weights else "ImageNet"
-    text = f"Xception with {weights} weights gives 2048 features per patch."
-    for kinds, what in (
-        (("imagenet",), "off the shelf."),
-        (("finetuned",), _fine_tuning(config["finetune"])),
-        (("model",), "another network."),
-        (("features", "table"), "features that another tool made."),
+def _extractors(config: Mapping[str, Any], random_weights: bool) -> str:
+    found = extractors(config)
+    said = []
+    if any(extractor.kind in ("imagenet", "finetuned") for extractor in found.values()):
+        weights = "random" if random_weights else "ImageNet"
+        said.append(f"Xception with {weights} weights gives 2048 features per patch.")
+    for kind, what in (
+        ("imagenet", "off the shelf."),
+        ("finetuned", ""),
+        ("model", "another network."),
+        ("features", "features per patch that another tool made."),
+        ("table", "features per patient that another tool made."),
     ):
-        names = [name for name, extractor in extractors(config).items() if extractor.kind in kinds]
-        text += f" {joined(names)}: {what}" if names else ""
-    return text
+        if names := [name for name, extractor in found.items() if extractor.kind == kind]:
+            what = what or _fine_tuning(config["finetune"])
+            said.append(f"{joined(names)}: {what}")
+    return " ".join(said)
 
 
 def _fine_tuning(tuning: Mapping[str, Any]) -> str:
@@ -156,19 +168,27 @@ def _adam(step: Mapping[str, Any]) -> str:
     return f"Adam {step['learning_rate']:g}{decay}, at most {step['epochs']} epochs"
 
 
-def _patients(config: Mapping[str, Any]) -> str:
+def _cross_validation(config: Mapping[str, Any]) -> str:
     pooling, crossval = config["pooling"], config["crossval"]
-    patches, slides = (POOLED.get(pooling[name], pooling[name]) for name in ("patches", "slides"))
-    by_site = " All patients of a TCGA tissue source site are on the same side."
-    sites = by_site if crossval["group_by"] == "site" else ""
-    tasks = " ".join(_task(name, task) for name, task in config["tasks"].items())
-    return (
-        f"A slide is the {patches} of its patches, and a patient the {slides} of the slides. "
+    of_patches = any(e.kind != "table" for e in extractors(config).values())
+    of_patients = any("dataset" not in task for task in config["tasks"].values())
+    said = []
+    if of_patches and of_patients:
+        patches, slides = (
+            POOLED.get(pooling[name], pooling[name]) for name in ("patches", "slides")
+        )
+        said.append(f"A slide is the {patches} of its patches, and a patient the {slides} of the")
+        said[-1] += " slides."
+    said.append(
         f"Cross-validation has {crossval['folds']} folds and is repeated {crossval['repeats']} "
-        "times. The splits are drawn once per task and shared by all extractors. No patient whose "
-        f"slides are used is on both sides of a split.{sites} Scaling and tuning are fitted inside "
-        f"the training folds. {tasks}"
+        "times. The splits are drawn once per task and shared by all extractors."
     )
+    if of_patients:
+        said.append("No patient is on both sides of a split.")
+    if crossval["group_by"] == "site":
+        said.append("All patients of a TCGA tissue source site are on the same side.")
+    said.append("Scaling and tuning are fitted inside the training folds.")
+    return " ".join([*said, *(_task(name, task) for name, task in config["tasks"].items())])
 
 
 def _task(name: str, task: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,10 +18,13 @@ from ..core.exclusions import Reason
 from ..core.files import written_whole
 from ..evaluation.kinds import ALL
 from ..evaluation.statistics import OK
+from ..qc.cohort import EXCLUDED_SLIDES
 from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION
 from ..results.tables import Paths, Tables, read_tables
 from ..results.words import value
+from ..study.catalogue import PUBLISHED, SIMULATED
+from ..study.extractors import extractors
 from .limits import limits
 from .methods import choices, methods
 
@@ -38,16 +41,19 @@ def write_summary(
     paths: Paths,
     out_path: str | Path,
     *,
+    parts: Collection[str],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
+    without_sheet: bool = False,
 ) -> None:
     """Write the summary page: HTML that needs no other file.
 
     `config` is complete, and the methods are written from it. `paths` has the tables `answers`,
-    `comparison`, `cohort`, `qc`, `excluded_slides`, `excluded_labels` and `external` (see
-    `read_tables`), and of the published study `claims`. `random_weights` says that the network did
-    not start from ImageNet; `copies` warn of slides that seem to be copies of one
-    (`study.same_slides.warnings`).
+    `comparison`, `tuning`, `excluded_labels` and `external` (see `read_tables`); where slides were
+    read, `cohort`, `qc` and `excluded_slides`; of the published study `claims`. `parts` are those
+    of the study (`StudyPlan.parts`). `random_weights` says that the network did not start from
+    ImageNet; `copies` warn of slides that seem to be copies of one (`study.same_slides.warnings`);
+    `without_sheet` says that slides and patients are those that have features.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -58,31 +64,40 @@ def write_summary(
         keep_trailing_newline=True,
     )
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
-    excluded = tables["excluded_slides"]
-    stated = list(limits(config, tables, random_weights, copies))
+    excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
+    stated = list(limits(config, tables, random_weights, copies, without_sheet))
     contents = {
+        "title": _question(config),
         "study": config["study"],
-        "citation": CITATION,
+        "citation": CITATION if config["study"] in (PUBLISHED, SIMULATED) else "",
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
         "answers": list(_answers(tables["answers"])),
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(tables["comparison"], alpha)),
-        "counts": list(_counts(tables)),
+        "counts": list(_counts(tables)) if "qc" in tables else [],
         "excluded": [
             (row["slide"], row["patient"], reason.sentence() if (reason := Reason.of(row)) else "")
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
-        "methods": list(methods(config, random_weights)),
-        "choices": list(choices(config)),
+        "methods": list(methods(config, parts, random_weights)),
+        "choices": list(choices(config)) if config["study"] in (PUBLISHED, SIMULATED) else [],
         "config": json.dumps(config, indent=2, ensure_ascii=False),
         "software": _software(),
     }
     with written_whole(out_path) as partial:
         text = environment.get_template("summary.html").render(contents)
         partial.write_text(text, encoding="utf-8")
+
+
+def _question(config: Mapping[str, Any]) -> str:
+    found = extractors(config)
+    if {extractor.kind for extractor in found.values()} == {"imagenet", "finetuned"}:
+        return "Does fine-tuning Xception on histology give better features than ImageNet’s?"
+    baseline, *compared = config["extractors"]
+    return f"Are the features of {' or '.join(compared)} better than those of {baseline}?"
 
 
 def _answers(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -33,11 +33,15 @@ class Item:
     title : str
     tables : tuple of str
         The names of the tables that a figure is drawn from.
+    needs : str
+        The part of a study without which there is none (`StudyPlan`): tasks by their statistics
+        (``multiclass``, ``regression``, ``binary``), ``slides``, ``datasets`` and others.
     """
 
     category: str
     title: str
     tables: tuple[str, ...] = ()
+    needs: str = ""
 
     @property
     def heading(self) -> str:
@@ -47,6 +51,8 @@ class Item:
 
 PUBLISHED = "TCGA-LUAD"
 """`study` in the config of the published study: only its claims are judged."""
+SIMULATED = "simulated"
+"""`study` in the config of a simulated one, which repeats the published study."""
 
 SUMMARY = Item("Read this first", "Summary")
 PAPER = Item("Comparison", "Tables for a paper")
@@ -54,47 +60,70 @@ PAPER = Item("Comparison", "Tables for a paper")
 TABLES: Mapping[str, Item] = {
     "answers": Item("Comparison", "Table: the answers"),
     "comparison": Item("Comparison", "Table: every comparison"),
-    "claims": Item("Comparison", "Table: the published claims"),
-    "truth": Item("Comparison", "Table: planted and recovered"),
+    "claims": Item("Comparison", "Table: the published claims", needs="published"),
+    "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
-    "confusion": Item("Tissue types", "Table: confusion"),
-    "embedding": Item("Tissue types", "Table: patches in two dimensions"),
-    "improved": Item("Expression", "Table: genes improved"),
-    "related_genes": Item("Expression", "Table: genes related to the image"),
-    "mutation": Item("Mutation", "Table: mutations"),
-    "roc": Item("Mutation", "Table: ROC curves"),
-    "gallery": Item("What predicts", "Table: patches of the best genes"),
-    "classifier": Item("Fine-tuning", "Table: the classifier on other patches"),
-    "near_duplicates": Item("Fine-tuning", "Table: patches of both training and evaluation"),
-    "cohort_flow": Item("Cohort and quality", "Table: slides and patients in and out"),
-    "qc": Item("Cohort and quality", "Table: slides and patches"),
-    "excluded_slides": Item("Cohort and quality", "Table: excluded slides"),
-    "slide_costs": Item("Cohort and quality", "Table: seconds and memory by slide"),
+    "confusion": Item("Tissue types", "Table: confusion", needs="multiclass"),
+    "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),
+    "improved": Item("Expression", "Table: genes improved", needs="regression"),
+    "related_genes": Item("Expression", "Table: genes related to the image", needs="regression"),
+    "mutation": Item("Mutation", "Table: mutations", needs="binary"),
+    "roc": Item("Mutation", "Table: ROC curves", needs="binary"),
+    "gallery": Item("What predicts", "Table: patches of the best genes", needs="gallery"),
+    "classifier": Item("Fine-tuning", "Table: the classifier on other patches", needs="classifier"),
+    "near_duplicates": Item(
+        "Fine-tuning", "Table: patches of both training and evaluation", needs="classifier"
+    ),
+    "cohort_flow": Item(
+        "Cohort and quality", "Table: slides and patients in and out", needs="slides"
+    ),
+    "qc": Item("Cohort and quality", "Table: slides and patches", needs="slides"),
+    "excluded_slides": Item("Cohort and quality", "Table: excluded slides", needs="slides"),
+    "slide_costs": Item("Cohort and quality", "Table: seconds and memory by slide", needs="slides"),
     "costs": Item("Costs", "Table: hours and memory by rule"),
 }
 
 FIGURES: Mapping[str, Item] = {
-    "truth": Item("Comparison", "Figure: truth", ("truth",)),
-    "tissue_accuracy": Item("Tissue types", "Figure: tissue accuracy", ("comparison", "answers")),
-    "confusion": Item("Tissue types", "Figure: confusion", ("confusion",)),
-    "embedding": Item("Tissue types", "Figure: embedding", ("embedding",)),
+    "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
+    "tissue_accuracy": Item(
+        "Tissue types",
+        "Figure: tissue accuracy",
+        ("comparison", "answers"),
+        needs="multiclass",
+    ),
+    "confusion": Item("Tissue types", "Figure: confusion", ("confusion",), needs="multiclass"),
+    "embedding": Item("Tissue types", "Figure: embedding", ("embedding",), needs="datasets"),
     "expression": Item(
-        "Expression", "Figure: expression", ("related_genes", "improved", "comparison")
+        "Expression",
+        "Figure: expression",
+        ("related_genes", "improved", "comparison"),
+        needs="regression",
     ),
-    "volcano": Item("Expression", "Figure: volcano", ("comparison",)),
+    "volcano": Item("Expression", "Figure: volcano", ("comparison",), needs="regression"),
     "mutation": Item(
-        "Mutation", "Figure: mutation", ("mutation", "comparison", "scores", "answers")
+        "Mutation",
+        "Figure: mutation",
+        ("mutation", "comparison", "scores", "answers"),
+        needs="binary",
     ),
-    "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation")),
+    "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation"), needs="binary"),
     "gallery": Item(
-        "What predicts", "Figure: gallery", ("gallery", "gallery_images", "comparison")
+        "What predicts",
+        "Figure: gallery",
+        ("gallery", "gallery_images", "comparison"),
+        needs="gallery",
     ),
-    "training": Item("Fine-tuning", "Figure: training", ("training",)),
-    "classifier": Item("Fine-tuning", "Figure: classifier", ("classifier",)),
+    "training": Item("Fine-tuning", "Figure: training", ("training",), needs="fine-tuning"),
+    "classifier": Item("Fine-tuning", "Figure: classifier", ("classifier",), needs="classifier"),
     "qc": Item(
-        "Cohort and quality", "Figure: quality control", ("qc", "excluded_slides", "cohort")
+        "Cohort and quality",
+        "Figure: quality control",
+        ("qc", "excluded_slides", "cohort"),
+        needs="slides",
     ),
-    "cohort_flow": Item("Cohort and quality", "Figure: cohort flow", ("cohort_flow",)),
+    "cohort_flow": Item(
+        "Cohort and quality", "Figure: cohort flow", ("cohort_flow",), needs="slides"
+    ),
     "costs": Item("Costs", "Figure: costs", ("costs",)),
 }

@@ -82,10 +82,35 @@ def complete(config: Mapping[str, Any], defaults_path: str | Path) -> dict[str, 
     Returns
     -------
     dict
-        The config's own keys come first, in its order.
+        The config's own keys come first, in its order; short forms are written out. Without a
+        reference of its own, the stain is that of the dataset for fine-tuning.
     """
     defaults = yaml.safe_load(Path(defaults_path).read_text(encoding="utf-8"))
-    return _merged(config, defaults)
+    whole = _merged(_written_out(config), defaults)
+    stain, tuning = whole["stain"], whole["finetune"]
+    if isinstance(stain, Mapping) and isinstance(tuning, Mapping) and "dataset" in tuning:
+        whole["stain"] = {"reference": tuning["dataset"], **stain}
+    return whole
+
+
+def _written_out(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Write out the short forms: an extractor's source, or a dataset's path, alone."""
+    whole = dict(config)
+    if isinstance(named := config.get("extractors"), Mapping):
+        whole["extractors"] = {name: _with_source(entry) for name, entry in named.items()}
+    if isinstance(named := config.get("datasets"), Mapping):
+        whole["datasets"] = {
+            name: {"path": entry} if isinstance(entry, str) else entry
+            for name, entry in named.items()
+        }
+    return whole
+
+
+def _with_source(entry: object) -> object:
+    is_source = isinstance(entry, str) or (
+        isinstance(entry, Mapping) and "source" not in entry and {"features", "table"} & {*entry}
+    )
+    return {"source": entry} if is_source else entry
 
 
 def _merged(own: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,10 +142,12 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
     _refuse_names(config)
+    _refuse_missing_parts(config)
     datasets = set(config["datasets"])
     named = {
-        "stain.reference": config["stain"]["reference"],
-        "finetune.dataset": config["finetune"]["dataset"],
+        f"{section}.{key}": config[section][key]
+        for section, key in (("stain", "reference"), ("finetune", "dataset"))
+        if key in config[section]
     }
     named |= {
         f"tasks.{name}.dataset": task["dataset"]
@@ -131,13 +158,13 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         if dataset not in datasets:
             raise HistotransferError(
                 f"config: {key}",
-                f"'{dataset}' is not one of the datasets ({', '.join(sorted(datasets))})",
+                f"'{dataset}' is not one of the datasets ({', '.join(sorted(datasets)) or 'none'})",
                 "Add it to `datasets` or name one of these",
             )
     _refuse_evaluation_on_training(config)
     baseline = next(iter(config["extractors"]))
-    tissue = any(task["kind"] == "tissue" for task in config["tasks"].values())
-    if tissue and not extractors(config)[baseline].is_network:
+    of_patches = any("dataset" in task for task in config["tasks"].values())
+    if of_patches and not extractors(config)[baseline].is_network:
         raise HistotransferError(
             f"config: extractors.{baseline}",
             "external features do not cover the patches of a tissue dataset, so they cannot be "
@@ -181,6 +208,42 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             "config: simulate.patches_per_class",
             f"has no number for {', '.join(sorted(unpainted))}",
             "Give one for each dataset",
+        )
+
+
+def reads_slides(config: Mapping[str, Any]) -> bool:
+    """Tell whether a network has to run on slides: it is compared on patients."""
+    return any(e.is_network for e in extractors(config).values()) and any(
+        "dataset" not in task for task in config["tasks"].values()
+    )
+
+
+def _refuse_missing_parts(config: Mapping[str, Any]) -> None:
+    """Raise an error that lists every line that extractors and tasks need and the config lacks."""
+    lines, reasons = [], []
+    found = extractors(config)
+    tuned = [name for name, extractor in found.items() if extractor.kind == "finetuned"]
+    networks = [name for name, extractor in found.items() if extractor.is_network]
+    if tuned and "dataset" not in config["finetune"]:
+        lines.append("`finetune: {dataset: NAME}`")
+        reasons.append(f"{tuned[0]} is fine-tuned on a dataset of patches")
+    if "simulate" in config and "slides" not in config:
+        lines.append("`slides: config/slides.tsv`")
+        reasons.append("the simulated slides are listed there")
+    elif reads_slides(config):
+        task = next(name for name, task in config["tasks"].items() if "dataset" not in task)
+        if "slides" not in config:
+            lines.append("`slides: config/slides.tsv`")
+            reasons.append(f"{networks[0]} runs on the slides of the patients of task {task}")
+        if config["stain"]["method"] != "none" and "reference" not in config["stain"]:
+            lines.append("`stain: {reference: NAME}` (or `stain: {method: none}`)")
+            reasons.append("the stain of slides is normalised to that of a dataset")
+    if lines:
+        raise HistotransferError(
+            "config",
+            f"lacks {'a line' if len(lines) == 1 else f'{len(lines)} lines'} that its extractors "
+            f"and tasks need: {'; '.join(reasons)}",
+            f"Add {' and '.join(lines)} to the config (config/README.md)",
         )
 
 
@@ -305,7 +368,7 @@ def refuse_misplaced(config: Mapping[str, Any]) -> None:
 def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """List the files and folders that a config names: key, path, and where it comes from."""
     by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
-    wanted = [("slides", config["slides"], by_sheets)]
+    wanted = [("slides", config["slides"], by_sheets)] if "slides" in config else []
     for name, dataset in config["datasets"].items():
         if "path" in dataset:
             source = SOURCES.get(name, SOURCES["dataset"])
@@ -344,10 +407,9 @@ def is_fetched(entry: object) -> bool:
 
 def sheet_files(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the files that `make sheets` writes: the slide sheet, and others beside it."""
-    folder = Path(config["slides"]).parent
-    return {"slides": config["slides"]} | {
-        name: str(folder / file) for name, file in SHEET_FILES.items()
-    }
+    sheet = config.get("slides", "config/slides.tsv")
+    folder = Path(sheet).parent
+    return {"slides": sheet} | {name: str(folder / file) for name, file in SHEET_FILES.items()}
 
 
 def label_source(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from .config import (
     label_files,
     label_source,
     missing_data,
+    reads_slides,
     refuse_misplaced,
     sheet_files,
 )
@@ -37,7 +38,7 @@ from .parameters import (
     TilingParameters,
 )
 from .same_slides import copies, refuse_shared_files, warnings
-from .slide_sheet import Slide, missing_slides, read_slide_sheet
+from .slide_sheet import Slide, missing_slides, read_slide_sheet, slides_of_features
 from .tasks import Task
 
 MAX_LISTED = 20
@@ -51,18 +52,26 @@ class StudyPlan:
     ----------
     config : mapping
         The config, complete and checked.
-    slides : mapping of str to Slide
-        Those of the slide sheet, in its order.
+    sheet : mapping of str to Slide
+        The slides of the sheet, in its order; or those that have features, where there is no sheet.
 
     Attributes
     ----------
     results, data : str
         The folders of everything that is made, and of everything that is fetched.
     is_simulated, is_published, has_random_weights, uses_gpu : bool
+    slides : mapping of str to Slide
+        Those that are read: of the sheet, if it has paths.
     patients : dict of str to str
         By slide.
+    without_sheet : bool
+        Whether the slides are those that have features.
+    parts : set of str
+        What of a study this one has: the names that `catalogue.Item.needs` uses.
     fetched_datasets, fetched_slides : list of str
         A slide is fetched if it is one of the GDC's and lies where `make sheets` puts it.
+    reference, trained_on : str
+        The datasets of the reference stain and of fine-tuning; empty without one.
     extractors : dict of str to Extractor
         The baseline first.
     runs : dict of str to list of str
@@ -87,7 +96,8 @@ class StudyPlan:
         The parameters of the stages.
     """
 
-    def __init__(self, config: Mapping[str, Any], slides: Mapping[str, Slide]) -> None:
+    def __init__(self, config: Mapping[str, Any], sheet: Mapping[str, Slide]) -> None:
+        slides = {name: slide for name, slide in sheet.items() if slide.path}
         self.config, self.slides = config, slides
         self.results = str(config["results"])
         self.data = str(config.get("download", {}).get("folder", "data"))
@@ -95,13 +105,16 @@ class StudyPlan:
         self.is_published = config["study"] == PUBLISHED
         self.has_random_weights = bool(config["network"]["weights"] == "random")
         self.uses_gpu = bool(config["network"]["gpu"])
-        self.patients = {name: slide.patient for name, slide in slides.items()}
+        self.patients = {name: slide.patient for name, slide in sheet.items()}
+        self.without_sheet = "slides" not in config
         self.fetched_datasets = [n for n, entry in config["datasets"].items() if is_fetched(entry)]
         self.fetched_slides = [
             name
             for name, slide in slides.items()
             if slide.file_id and slide.path == f"{self.data}/slides/{name}.svs"
         ]
+        self.reference = str(config["stain"].get("reference", ""))
+        self.trained_on = str(config["finetune"].get("dataset", ""))
         self.extractors = extractors(config)
         baseline = next(iter(self.extractors))
         runs = fine_tuning_runs(config)
@@ -123,19 +136,13 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
-        untuned = not self.classifier_files()
-        absent = {
-            "classifier": untuned,
-            "near_duplicates": untuned,
-            "truth": not self.is_simulated,
-            "claims": not self.is_published,
-        }
-        self.tables = [name for name in TABLES if not absent.get(name)]
+        self.parts = self._parts()
+        self.tables = [name for name, item in TABLES.items() if item.needs in self.parts]
         of_paper = ("comparison", "improved", "answers", "claims")
-        self.paper_tables = [name for name in of_paper if not absent.get(name)]
-        self.figures = [name for name in FIGURES if not absent.get(name)]
-        last = "truth" if self.is_simulated else "mutation"
-        self.first_figures = ["tissue_accuracy", "expression", last]
+        self.paper_tables = [name for name in of_paper if name in self.tables]
+        self.figures = [name for name, item in FIGURES.items() if item.needs in self.parts]
+        first = ("tissue_accuracy", "expression", "truth" if self.is_simulated else "mutation")
+        self.first_figures = [name for name in first if name in self.figures]
 
         seed, stain = config["seed"], config["stain"]
         self.tiling = TilingParameters.of(config["tiling"])
@@ -154,7 +161,9 @@ class StudyPlan:
             config["network"]["batch_size"], config["features"]["dtype"], self.compute
         )
         self.pooling = PoolingParameters(
-            config["pooling"]["patches"], config["pooling"]["slides"], config["qc"]["apply"]
+            config["pooling"]["patches"],
+            config["pooling"]["slides"],
+            bool(config["qc"]["apply"] and slides),
         )
         self.splits = SplitParameters.of({**config["crossval"], "seed": seed})
         self.statistics = StatisticsParameters.of({**config["statistics"], "seed": seed})
@@ -182,17 +191,45 @@ class StudyPlan:
         if check_files:
             _refuse(missing_data(config))
         slides: dict[str, Slide] = {}
-        if Path(config["slides"]).exists():
+        if "slides" not in config:
+            found = extractors(config).values()
+            slides = slides_of_features(e.path for e in found if e.kind == "features")
+        elif Path(config["slides"]).exists():
             slides = read_slide_sheet(
-                config["slides"], schemas / "slides.schema.yaml", reserved=config["datasets"]
+                config["slides"],
+                schemas / "slides.schema.yaml",
+                reserved=config["datasets"],
+                needs_paths=reads_slides(config),
             )
-            refuse_shared_files(slides.values(), config["slides"])
         plan = cls(config, slides)
+        refuse_shared_files(plan.slides.values(), config.get("slides", ""))
         if check_files and not plan.is_simulated:
-            own = [slide for name, slide in slides.items() if name not in plan.fetched_slides]
+            own = [s for name, s in plan.slides.items() if name not in plan.fetched_slides]
             _refuse(missing_slides(own))
             refuse_misplaced(config)
         return plan
+
+    def _parts(self) -> set[str]:
+        """Name the parts of this study."""
+        statistics = {task.statistics for task in self.tasks.values()}
+        of_patients = bool(self.slides and self.networks and self.patient_tasks)
+        return (
+            statistics
+            | {""}
+            | {
+                name
+                for name, is_there in {
+                    "slides": self.slides,
+                    "datasets": self.patch_tasks,
+                    "gallery": of_patients and statistics & {"regression", "binary"},
+                    "fine-tuning": self.extractors_of("finetuned"),
+                    "classifier": self.classifier_files(),
+                    "simulated": self.is_simulated,
+                    "published": self.is_published,
+                }.items()
+                if is_there
+            }
+        )
 
     def dataset_folder(self, name: str) -> str:
         """Return the folder of a dataset's patches."""
@@ -254,7 +291,7 @@ class StudyPlan:
         path = self.extractors[name].path
         if self.extractors[name].kind == "features":
             files = files_by_stem(path, FEATURES)
-            return files_state(file for slide in self.slides for file in files.get(slide, []))
+            return files_state(file for slide in self.patients for file in files.get(slide, []))
         return "" if self._is_result(path) else state_of(path)
 
     def weights_state(self) -> str:
@@ -288,7 +325,8 @@ class StudyPlan:
         return [
             task
             for task, source in sources.items()
-            if Path(source.get("table") or source["samples"]).exists()
+            if self.patients
+            and Path(source.get("table") or source["samples"]).exists()
             and not Path(f"{self.results}/labels/{task}.tsv").exists()
         ]
 
@@ -321,7 +359,7 @@ class StudyPlan:
             labels[0] = f"{labels[0]}/MANIFEST.txt"
         files: dict[str, str | list[str]] = {
             "labels": labels,
-            "cohort": self._table("cohort"),
+            "cohort": self._table("cohort") if self.slides else [],
             # Extractors are compared on the patients that all of them have.
             "pooled": [f"{self.results}/pooled/{name}.h5" for name in self.external],
         }
@@ -409,7 +447,7 @@ class StudyPlan:
 
     def figure_tables(self, figure: str) -> dict[str, Any]:
         """Return the tables that a figure is drawn from, by name."""
-        mutations = [task for task, kind in self.kinds.items() if kind == "mutation"]
+        mutations = [n for n, task in self.tasks.items() if task.statistics == "binary"]
         tuned = self.extractors_of("finetuned")
         several: dict[str, Any] = {
             "scores": {task: self.scores_of(task) for task in mutations},
@@ -420,9 +458,10 @@ class StudyPlan:
 
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
-        names = ["answers", "comparison", "cohort", "qc", "excluded_slides", "tuning"]
-        names += ["claims"] if self.is_published else []
-        names += ["near_duplicates"] if self.classifier_files() else []
+        names = ["answers", "comparison", "tuning"]
+        names += ["cohort"] if self.slides else []
+        further = ("qc", "excluded_slides", "claims", "near_duplicates")
+        names += [name for name in further if name in self.tables]
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
+from ..core.patient_ids import PATIENT, barcode
+from ..core.user_files import FEATURES, files_by_stem
 from .schema import check, load_schema
 
 COLUMNS = ("slide", "patient", "path")
-"""The columns that every slide sheet has."""
+"""The columns of a slide sheet; that of features that are made already needs no path."""
 
 
 _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
@@ -24,13 +26,13 @@ _DECIMAL = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 class Slide:
     """A row of the slide sheet.
 
-    `mpp` is None where the slide's header gives the scale; `file_id`, `md5` and `size` are set for
-    slides of the GDC.
+    `path` is empty where the sheet has no paths, because no slide is read; `mpp` is None where the
+    slide's header gives the scale; `file_id`, `md5` and `size` are set for slides of the GDC.
     """
 
     slide: str
     patient: str
-    path: str
+    path: str = ""
     mpp: float | None = None
     file_id: str = ""
     md5: str = ""
@@ -38,7 +40,11 @@ class Slide:
 
 
 def read_slide_sheet(
-    path: str | Path, schema_path: str | Path, reserved: Iterable[str] = ()
+    path: str | Path,
+    schema_path: str | Path,
+    reserved: Iterable[str] = (),
+    *,
+    needs_paths: bool = True,
 ) -> dict[str, Slide]:
     """Read the slide sheet.
 
@@ -50,6 +56,8 @@ def read_slide_sheet(
         The JSON schema of a row, in YAML.
     reserved : iterable of str
         Ids that no slide may have: those of the datasets, whose files are in the same folders.
+    needs_paths : bool
+        Whether slides are read, so that the column `path` may not be absent.
 
     Returns
     -------
@@ -65,7 +73,7 @@ def read_slide_sheet(
     reserved = {name.lower() for name in reserved}
     slides: dict[str, Slide] = {}
     seen_in_lower_case: dict[str, str] = {}
-    for line, cells in _rows(path):
+    for line, cells in _rows(path, COLUMNS if needs_paths else COLUMNS[:2]):
         where = f"{path}, line {line}"
         row: dict[str, Any] = {
             name: value.strip() if isinstance(value, str) else value
@@ -101,12 +109,33 @@ def read_slide_sheet(
     return slides
 
 
+def slides_of_features(folders: Iterable[str]) -> dict[str, Slide]:
+    """Name the slides of folders of features, for a study without a sheet.
+
+    Of a slide that is named by a TCGA barcode, the patient is that of the barcode; any other slide
+    is a patient by itself.
+
+    Parameters
+    ----------
+    folders : iterable of str
+        Folders of ``{slide}.h5``; one that does not exist holds none.
+
+    Returns
+    -------
+    dict of str to Slide
+        Sorted, without paths.
+    """
+    there = [folder for folder in folders if Path(folder).is_dir()]
+    names = sorted({name for folder in there for name in files_by_stem(folder, FEATURES)})
+    return {name: Slide(name, barcode(name)[:PATIENT] or name) for name in names}
+
+
 def missing_slides(slides: Iterable[Slide]) -> list[str]:
     """List the paths of slides that do not exist."""
     return [slide.path for slide in slides if not Path(slide.path).exists()]
 
 
-def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
+def _rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
     """Yield the line and the cells of each row of the sheet, blank lines left out."""
     remedy = (
         "Save it as tab-separated UTF-8 text with the header slide, patient, path and, optionally, "
@@ -126,7 +155,7 @@ def _rows(path: str | Path) -> Iterator[tuple[int, dict[str, str | None]]]:
                 raise HistotransferError(path, f"has two columns '{name}'", remedy)
         if len(header) == 1:
             raise HistotransferError(path, f"has one column, '{header[0][:60]}'", remedy)
-        if header and (lacking := [name for name in COLUMNS if name not in header]):
+        if header and (lacking := [name for name in columns if name not in header]):
             cause = f"its header has no column {', '.join(lacking)}: {' '.join(header)[:60]}"
             raise HistotransferError(path, cause, remedy)
         reader.fieldnames = header

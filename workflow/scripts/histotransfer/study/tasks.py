@@ -11,6 +11,8 @@ from typing import Any
 
 from .parameters import Parameters
 
+STATISTICS = {"tissue": "multiclass", "expression": "regression", "mutation": "binary"}
+"""The paper's kinds of task, by what they are in statistics."""
 GRIDS = {"ridge": ("alphas", "alpha"), "logistic": ("C", "C")}
 """Predictors whose values are a key of the task: that key, and the name of the parameter."""
 
@@ -96,3 +98,8 @@ class Task:
     def kind(self) -> str:
         """``tissue``, ``expression`` or ``mutation``."""
         return self.labels.kind
+
+    @property
+    def statistics(self) -> str:
+        """``multiclass``, ``regression`` or ``binary``."""
+        return STATISTICS.get(self.kind, self.kind)
