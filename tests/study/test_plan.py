@@ -118,6 +118,7 @@ def test_the_users_files_have_states_and_those_of_rules_have_none(folder: Path) 
     assert list(plan.label_states("mutation")) == ["samples"]
     assert plan.label_states("tissue") == {}
     assert plan.dataset_state("CRC-VAL-HE-7K") == plan.weights_state() == ""
+    assert plan.dataset_patients_state("CRC-VAL-HE-7K") == ""  # not the state of the folder "."
     demo = plan_of(config_of("demo.yaml"))
     assert demo.label_states("expression") == {}
     assert demo.dataset_state(demo.evaluated_datasets[0]) == ""

@@ -284,7 +284,8 @@ class StudyPlan:
     def dataset_patients_state(self, name: str) -> str:
         """Return the state of that table."""
         path = self.dataset_patients(name)
-        return "" if self._is_result(path) else file_state(path)
+        # Without a table there is no path, and pathlib reads that as the working folder.
+        return "" if not path or self._is_result(path) else file_state(path)
 
     def extractor_state(self, name: str) -> str:
         """Return the state of a model or of external features; of a folder, its slides' files."""
