@@ -98,7 +98,8 @@ class FoldScores:
 
         A patient weighs less in a training set of k - 1 folds than in one of k - 2: by the ratio q
         of these, to the power 3 for B (of a training pair and a test sample), and for K between 1
-        (noise only: scores do not fall with the length of the weights) and 2; 3/2 is used.
+        (noise only: scores do not fall with the length of the weights) and 2. The power 1 is used,
+        because it never makes the variance too small.
 
         The estimate is not let below half of that of Nadeau & Bengio, since a difference of
         variances can come out near zero. What it promises is shown in docs/statistics.md. Three
@@ -115,7 +116,7 @@ class FoldScores:
             between = _variance(self.repeat_means, 0) if repeats > 1 else 0.0
             shared, reciprocal = self._shared_and_reciprocal()
             q = (k - 2) / (k - 1)
-            covariance = q**1.5 * reciprocal + q**3 * (k - 2) * shared
+            covariance = q * reciprocal + q**3 * (k - 2) * shared
             estimate = within / k + covariance - (1 - 1 / repeats) * between
             return np.asarray(np.maximum(estimate, self.nadeau_bengio() / 2))
 
