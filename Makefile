@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help check-gpu demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
+.PHONY: help check-gpu config demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -29,6 +29,9 @@ demo: $(VENV)/run.stamp  ## run the whole study on a small simulated cohort
 
 $(DEMO)/report.html: $(DEMO)/summary.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report $@ >$(DEMO)/logs/report.log 2>&1 || { cat $(DEMO)/logs/report.log; exit 1; }
+
+config: $(VENV)/run.stamp  ## show every key of a config, its value and where that comes from (CONFIG=my_study.yaml)
+	@PYTHONPATH=workflow/scripts python workflow/scripts/show_config.py $(or $(CONFIG),config/config.yaml)
 
 sheets: $(VENV)/run.stamp  ## write the sheets of the study's slides and labels at the GDC (CONFIG=my_study.yaml)
 	@$(SNAKEMAKE) --snakefile workflow/sheets.smk --quiet rules host $(if $(CONFIG),--configfile $(CONFIG))

@@ -37,6 +37,7 @@ from support.root import ROOT
 
 TABLES = ("answers", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
 TABLES += ("tuning",)
+DEFAULTS = complete({}, ROOT / "workflow/defaults.yaml")
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
 
@@ -55,7 +56,9 @@ def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
         write_table(claims, folder / "claims.tsv", CLAIMS)
         inputs["claims"] = folder / "claims.tsv"
     out = folder / "summary.html"
-    write_summary(config, inputs, out, random_weights=random_weights, copies=copies)
+    write_summary(
+        config, inputs, out, defaults=DEFAULTS, random_weights=random_weights, copies=copies
+    )
     return (folder / "summary.html").read_text(encoding="utf-8")
 
 
@@ -81,7 +84,7 @@ def test_external_features_that_could_not_be_used_are_limits(tmp_path):
     page = page_of(config, tmp_path, external={"UNI": path})
     assert "UNI: 1 of 3 slides is left out (1 × “has no feature file”)." in page
     assert "UNI: on 1 slide, its patches are not the tiles" in page
-    assert "UNI: features that another tool made." in page
+    assert "UNI: features per patch that another tool made." in page
 
 
 class Balanced(HTMLParser):
@@ -147,7 +150,8 @@ def test_the_page_says_whether_intervals_hold_the_variance_between_seeds(seeds, 
     config = deepcopy(config_of("config"))
     config["finetune"]["seeds"] = seeds
     assert said in page_of(config, tmp_path)
-    assert ("variance between runs" in str(list(methods(config, False)))) == (len(seeds) > 1)
+    said = str(list(methods(config, False, slides=True)))
+    assert ("variance between runs" in said) == (len(seeds) > 1)
 
 
 def test_of_many_targets_the_page_lists_the_surest_and_counts_the_rest(tmp_path):
@@ -357,9 +361,9 @@ def test_the_methods_say_what_the_config_says(keys, value, said):
     entry = config
     for key in path:
         entry = entry[key]
-    assert said not in str(list(methods(config, False)))
+    assert said not in str(list(methods(config, False, slides=True)))
     entry[last] = value
-    assert said in str(list(methods(config, False)))
+    assert said in str(list(methods(config, False, slides=True)))
 
 
 def test_every_result_has_a_caption_and_every_caption_a_result():

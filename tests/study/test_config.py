@@ -91,7 +91,7 @@ def test_every_choice_of_the_published_study_is_marked() -> None:
 WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     ("typo", lambda c: c.update(tilling={}), "tilling"),
     ("nested typo", lambda c: c["tiling"].update(patch_size=3), "patch_size"),
-    ("missing key", lambda c: c["crossval"].pop("folds"), "folds"),
+    ("missing key", lambda c: c.pop("study"), "study"),
     ("text for a number", lambda c: c["tiling"].update(patch_px="224"), "tiling.patch_px"),
     ("negative mpp", lambda c: c["tiling"].update(target_mpp=-0.5), "tiling.target_mpp"),
     ("no repeats", lambda c: c["crossval"].update(repeats=0), "crossval.repeats"),
@@ -257,7 +257,7 @@ SENTENCES = {
         "maf alone": "has `maf`, which needs `samples` beside it",
         "no classes": "lacks the key `variant_classes`",
     },
-    "datasets.CRC-VAL-HE-7K": {"data/x": "is 'data/x', but must be a section with `path`"},
+    "datasets.CRC-VAL-HE-7K": {3: "is 3, but must be the path of a folder, a section with `path`"},
 }
 """By key and value, what the error says."""
 VALUES = {

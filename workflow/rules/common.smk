@@ -18,8 +18,10 @@ from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
 from histotransfer.study.plan import StudyPlan
 
+DEFAULTS = WORKFLOW / "defaults.yaml"
+
 try:
-    config.update(complete(config, WORKFLOW / "defaults.yaml"))
+    config.update(complete(config, DEFAULTS))
     # --lint and --list-rules plan nothing, so they need no data.
     PLAN = StudyPlan.from_config(
         config, WORKFLOW / "schemas", check_files=workflow.check_envvars

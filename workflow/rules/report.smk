@@ -40,10 +40,10 @@ rule write_summary:
         **needs(mem_mb=1000, minutes=10),
     params:
         config=config,
+        defaults=complete({}, DEFAULTS),
         tables=PLAN.summary_tables(),
         random_weights=PLAN.has_random_weights,
         copies=lambda w: PLAN.warnings_of_copies(),
-        parts=sorted(PLAN.parts),
         without_sheet=PLAN.without_sheet,
         code=code("write_summary.py"),
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
@@ -54,7 +54,7 @@ rule write_summary:
 rule tables:
     input:
         [table(name) for name in PLAN.tables],
-        [table("cohort")] if PLAN.slides else [],
+        [table("cohort")] if PLAN.has_slides else [],
         rules.write_paper_tables.output,
 
 

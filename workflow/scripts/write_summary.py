@@ -8,7 +8,7 @@ with job_log(snakemake.log[0]):
         snakemake.params.config,
         snakemake.params.tables,
         snakemake.output.summary,
-        parts=snakemake.params.parts,
+        defaults=snakemake.params.defaults,
         random_weights=snakemake.params.random_weights,
         copies=snakemake.params.copies,
         without_sheet=snakemake.params.without_sheet,

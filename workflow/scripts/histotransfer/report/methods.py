@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..results.words import joined
-from ..study.extractors import extractors
+from ..study.extractors import extractors, fine_tuning_runs
 
 POOLED = {"mean+std": "mean and standard deviation"}
 PREDICTORS = {
@@ -23,13 +23,13 @@ PAPER, OURS = "from the paper", "our choice"
 
 
 def methods(
-    config: Mapping[str, Any], parts: Collection[str], random_weights: bool
+    config: Mapping[str, Any], random_weights: bool, *, slides: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield heading and text of the paragraphs of a Methods section that is true of this run.
 
-    `parts` are those of the study (`StudyPlan.parts`).
+    `slides` says whether slides were read.
     """
-    if "slides" in parts:
+    if slides:
         yield "Slides", _slides(config["tiling"], config["qc"], config["stain"])
     yield "Extractors", _extractors(config, random_weights)
     yield "Cross-validation", _cross_validation(config)
@@ -47,8 +47,10 @@ def methods(
         f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
         f"random draw follows from the seed {config['seed']}.",
     )
-    runs = len(config["finetune"]["seeds"]) if "fine-tuning" in parts else 1
-    yield "Decisions", _decisions(statistics, runs)
+    yield (
+        "Decisions",
+        _decisions(statistics, max([1, *map(len, fine_tuning_runs(config).values())])),
+    )
 
 
 def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

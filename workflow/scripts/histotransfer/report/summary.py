@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..results.tables import Paths, Tables, read_tables
 from ..results.words import value
 from ..study.catalogue import PUBLISHED, SIMULATED
 from ..study.extractors import extractors
+from ..study.origins import origins
 from .limits import limits
 from .methods import choices, methods
 
@@ -41,19 +42,20 @@ def write_summary(
     paths: Paths,
     out_path: str | Path,
     *,
-    parts: Collection[str],
+    defaults: Mapping[str, Any],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
     without_sheet: bool = False,
 ) -> None:
     """Write the summary page: HTML that needs no other file.
 
-    `config` is complete, and the methods are written from it. `paths` has the tables `answers`,
+    `config` is complete, and the methods are written from it; `defaults` are the values of keys
+    that a config leaves out. `paths` has the tables `answers`,
     `comparison`, `tuning`, `excluded_labels` and `external` (see `read_tables`); where slides were
-    read, `cohort`, `qc` and `excluded_slides`; of the published study `claims`. `parts` are those
-    of the study (`StudyPlan.parts`). `random_weights` says that the network did not start from
-    ImageNet; `copies` warn of slides that seem to be copies of one (`study.same_slides.warnings`);
-    `without_sheet` says that slides and patients are those that have features.
+    read, `cohort`, `qc` and `excluded_slides`; of the published study `claims`. `random_weights`
+    says that the network did not start from ImageNet; `copies` warn of slides that seem to be
+    copies of one (`study.same_slides.warnings`); `without_sheet` says that slides and patients are
+    those that have features.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -82,9 +84,16 @@ def write_summary(
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
-        "methods": list(methods(config, parts, random_weights)),
+        "methods": list(methods(config, random_weights, slides="qc" in tables)),
         "choices": list(choices(config)) if config["study"] in (PUBLISHED, SIMULATED) else [],
-        "config": json.dumps(config, indent=2, ensure_ascii=False),
+        "config": [
+            (
+                key,
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
+                origin,
+            )
+            for key, value, origin in origins(config, defaults)
+        ],
         "software": _software(),
     }
     with written_whole(out_path) as partial:

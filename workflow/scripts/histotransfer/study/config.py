@@ -235,7 +235,8 @@ def _refuse_missing_parts(config: Mapping[str, Any]) -> None:
         if "slides" not in config:
             lines.append("`slides: config/slides.tsv`")
             reasons.append(f"{networks[0]} runs on the slides of the patients of task {task}")
-        if config["stain"]["method"] != "none" and "reference" not in config["stain"]:
+        is_given = "reference" in config["stain"] or tuned  # by default that of fine-tuning
+        if config["stain"]["method"] != "none" and not is_given:
             lines.append("`stain: {reference: NAME}` (or `stain: {method: none}`)")
             reasons.append("the stain of slides is normalised to that of a dataset")
     if lines:

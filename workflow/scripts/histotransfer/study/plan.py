@@ -64,8 +64,8 @@ class StudyPlan:
         Those that are read: of the sheet, if it has paths.
     patients : dict of str to str
         By slide.
-    without_sheet : bool
-        Whether the slides are those that have features.
+    without_sheet, has_slides : bool
+        Whether the slides are those that have features, and whether slides are read.
     parts : set of str
         What of a study this one has: the names that `catalogue.Item.needs` uses.
     fetched_datasets, fetched_slides : list of str
@@ -107,6 +107,8 @@ class StudyPlan:
         self.uses_gpu = bool(config["network"]["gpu"])
         self.patients = {name: slide.patient for name, slide in sheet.items()}
         self.without_sheet = "slides" not in config
+        # A sheet that is still missing will have paths.
+        self.has_slides = bool(slides) or not (self.without_sheet or sheet)
         self.fetched_datasets = [n for n, entry in config["datasets"].items() if is_fetched(entry)]
         self.fetched_slides = [
             name
@@ -163,7 +165,7 @@ class StudyPlan:
         self.pooling = PoolingParameters(
             config["pooling"]["patches"],
             config["pooling"]["slides"],
-            bool(config["qc"]["apply"] and slides),
+            bool(config["qc"]["apply"] and self.has_slides),
         )
         self.splits = SplitParameters.of({**config["crossval"], "seed": seed})
         self.statistics = StatisticsParameters.of({**config["statistics"], "seed": seed})
@@ -212,16 +214,16 @@ class StudyPlan:
     def _parts(self) -> set[str]:
         """Name the parts of this study."""
         statistics = {task.statistics for task in self.tasks.values()}
-        of_patients = bool(self.slides and self.networks and self.patient_tasks)
+        pictured = self.has_slides and self.networks and self.patient_tasks
         return (
             statistics
             | {""}
             | {
                 name
                 for name, is_there in {
-                    "slides": self.slides,
+                    "slides": self.has_slides,
                     "datasets": self.patch_tasks,
-                    "gallery": of_patients and statistics & {"regression", "binary"},
+                    "gallery": pictured and statistics & {"regression", "binary"},
                     "fine-tuning": self.extractors_of("finetuned"),
                     "classifier": self.classifier_files(),
                     "simulated": self.is_simulated,
@@ -360,7 +362,7 @@ class StudyPlan:
             labels[0] = f"{labels[0]}/MANIFEST.txt"
         files: dict[str, str | list[str]] = {
             "labels": labels,
-            "cohort": self._table("cohort") if self.slides else [],
+            "cohort": self._table("cohort") if self.has_slides else [],
             # Extractors are compared on the patients that all of them have.
             "pooled": [f"{self.results}/pooled/{name}.h5" for name in self.external],
         }
@@ -460,7 +462,7 @@ class StudyPlan:
     def summary_tables(self) -> dict[str, Any]:
         """Return the tables that the summary is written from, by name."""
         names = ["answers", "comparison", "tuning"]
-        names += ["cohort"] if self.slides else []
+        names += ["cohort"] if self.has_slides else []
         further = ("qc", "excluded_slides", "claims", "near_duplicates")
         names += [name for name in further if name in self.tables]
         return {

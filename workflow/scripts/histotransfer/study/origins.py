@@ -1,0 +1,46 @@
+"""Where each value of a complete config comes from: the paper, our choice, or the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+PAPER, OURS, YOURS = "from the paper", "our choice", "set by you"
+FROM_THE_PAPER = frozenset(
+    {"network.weights", "crossval.folds", "crossval.repeats", "statistics.alpha"}
+)
+"""The defaults that the published abstract states."""
+
+
+def origins(
+    config: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, str]]:
+    """Yield every key of a config, its value, and where that comes from.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+    defaults : mapping
+        The values of keys that a config leaves out.
+
+    Yields
+    ------
+    tuple of str, value, str
+        A dotted key, its value, and `PAPER`, `OURS` or, where it is not the default, `YOURS`.
+    """
+    by_default = dict(leaves(defaults))
+    for key, value in leaves(config):
+        if key not in by_default or by_default[key] != value:
+            yield key, value, YOURS
+        else:
+            yield key, value, PAPER if key in FROM_THE_PAPER else OURS
+
+
+def leaves(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys of nested sections with their values."""
+    for name, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
