@@ -147,15 +147,13 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
     lay_out_the_published_study(study, 4)
     (study.folder / "data/uni").mkdir()
     (study.folder / "data/clinical.csv").touch()
-    more = {
-        "IMGNET-2048": {
-            "source": "imagenet"
-        },  # what amends comes first, and the first is compared to
-        "UNI": {"source": {"features": "data/uni"}},
-        "CLINICAL": {"source": {"table": "data/clinical.csv"}},
+    config = study.config("config.yaml")
+    config["extractors"] |= {
+        "UNI": {"features": "data/uni"},
+        "CLINICAL": {"table": "data/clinical.csv"},
     }
-    amended = {"extractors": more, "finetune": {"seeds": [1, 2]}}
-    jobs = study.plan("--configfile", study.configure("more.yaml", amended))
+    config["finetune"]["seeds"] = [1, 2]
+    jobs = study.plan("--configfile", study.configure("more.yaml", config))
     assert jobs["fine_tune"] == 2
     assert jobs["pool_external"] == 2
     assert jobs["pool_features"] == 3
@@ -163,12 +161,15 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
     assert jobs["cross_validate"] == 5 * (3 + 2 * 5)  # tissue under the networks alone
 
 
-def test_a_config_without_a_study_amends_the_published_one(study: Study) -> None:
+def test_a_second_config_changes_keys_of_the_first(study: Study) -> None:
     lay_out_the_published_study(study, 2)
-    jobs = study.plan(
-        "crossval", "--configfile", study.configure("more.yaml", {"crossval": {"repeats": 60}})
-    )
+    changes = study.configure("more.yaml", {"crossval": {"repeats": 60}})
+    jobs = study.plan("crossval", "--configfile", "config/config.yaml", changes)
     assert jobs["cross_validate"] == 3 * 2 * 6
+    assert study.plan("crossval")["cross_validate"] == 3 * 2 * 5  # without any, as published
+    process = study.snakemake("--dry-run", "--configfile", changes)
+    assert process.returncode != 0
+    assert "config: lacks the keys `study`, `extractors`, `tasks`" in process.stdout
 
 
 def test_an_unknown_slide_is_refused_by_name(study: Study) -> None:

@@ -1,0 +1,91 @@
+"""Studies that enter the road in its middle, run whole by the real Snakemake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from histotransfer.core.tables import read_table
+from histotransfer.results.tables import SCHEMAS
+from support.study import Study
+
+PATIENTS = 60
+OF_THE_PAPER = ("Xception", "ImageNet", "fine-tun", "STK11", "Li et al", "lung", "published study")
+
+
+def write_features(path: Path, tool: str, features: np.ndarray, rng: np.random.Generator) -> None:
+    """Write a slide's features (n, d) as CLAM, TRIDENT or STAMP write them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coords = rng.integers(0, 99, (len(features), 2)) * 256
+    with h5py.File(path, "w") as file:
+        file["feats" if tool == "STAMP" else "features"] = features.astype(np.float32)
+        file["coords"] = coords / 2.0 if tool == "STAMP" else coords
+        if tool == "STAMP":
+            file.attrs.update(unit="um", tile_size_um=256.0, encoder="uni")
+        elif tool == "TRIDENT":
+            file["coords"].attrs.update(patch_size=256, patch_size_level0=512, target_magnification=20)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A study of three tools' features, of which one sees the signal best, run to its summary."""
+    study = Study(tmp_path_factory.mktemp("features"))
+    (study.folder / "resources").unlink()  # no weights are needed
+    rng = np.random.default_rng(5)
+    signal = rng.normal(size=PATIENTS)
+    patients = [f"TCGA-05-{number:04d}" for number in range(PATIENTS)]
+    for patient, value in zip(patients, signal, strict=True):
+        for slide in range(1, 2 + (value > 1)):
+            for tool, d, noise in (("CLAM", 16, 4.0), ("TRIDENT", 24, 1.0), ("STAMP", 8, 8.0)):
+                features = noise * rng.normal(size=(12, d)) + value * (np.arange(d) < 4)
+                name = f"{patient}-01Z-00-DX{slide}.h5"
+                write_features(study.folder / "data" / tool / name, tool, features, rng)
+    labels = pd.DataFrame(
+        {
+            "patient": patients,
+            "MSI": np.where(signal > 0, "MSI-H", "MSS"),
+            "subtype": np.array(["LUAD", "LUSC", "other"])[np.digitize(signal, (-0.5, 0.5))],
+            "purity": signal + 0.3 * rng.normal(size=PATIENTS),
+        }
+    )
+    labels.to_csv(study.folder / "data/labels.csv", index=False)
+    (study.folder / "config/mine.yaml").write_text("""
+study: three-tools
+extractors:
+  CLAM: {features: data/CLAM}
+  TRIDENT: {features: data/TRIDENT}
+  STAMP: {features: data/STAMP}
+tasks:
+  MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
+  subtype: {kind: multiclass, labels: data/labels.csv}
+  purity: {kind: regression, labels: data/labels.csv}
+crossval: {repeats: 3}
+""")
+    study.run("results/summary.html", "results/figures/roc.png", "--configfile", "config/mine.yaml")
+    return study
+
+
+@pytest.mark.slow
+def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Study) -> None:
+    path = study.folder / "results/tables/comparison.tsv"
+    comparison = read_table(path, SCHEMAS["comparison"])
+    assert set(comparison["task"]) == {"MSI", "subtype", "purity"}
+    assert (comparison["n"].max() == PATIENTS) and (comparison["baseline"] == "CLAM").all()
+    whole = comparison[comparison["target"].isin(["MSI", "all", "purity"])]
+    delta = whole.set_index(["task", "extractor"])["delta"]
+    assert (delta[:, "TRIDENT"] > 0).all()
+    assert (delta[:, "STAMP"] < 0).all()
+    assert (whole["status"] == "ok").all()
+    assert not (study.folder / "results/tiles").exists()
+
+
+@pytest.mark.slow
+def test_the_summary_speaks_of_this_study_alone(study: Study) -> None:
+    page = (study.folder / "results/summary.html").read_text(encoding="utf-8")
+    assert "Are the features of TRIDENT or STAMP better than those of CLAM?" in page
+    assert "There is no slide sheet" in page
+    assert [word for word in OF_THE_PAPER if word in page] == []
