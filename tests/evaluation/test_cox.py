@@ -148,8 +148,8 @@ def test_each_target_is_fitted_as_if_it_were_the_only_one():
 
 def test_a_planted_risk_is_found_and_a_high_risk_means_an_early_event():
     rng = np.random.default_rng(5)
-    x, y = drawn(rng, 300, 100, 2.0)
-    fold_of = rng.permutation(300) % 5
+    x, y = drawn(rng, 200, 60, 2.0)
+    fold_of = rng.permutation(200) % 5
     risk, _ = out_of_fold(Cox(ALPHAS), x, y, Drawn(fold_of, 5, 0, 0))
     scores = [harrell(y[fold_of == fold], risk[fold_of == fold])[0] for fold in range(5)]
     assert min(scores) > 0.7
@@ -160,10 +160,10 @@ def test_a_planted_risk_is_found_and_a_high_risk_means_an_early_event():
 def test_without_any_risk_the_concordance_is_one_half():
     rng = np.random.default_rng(6)
     scores = []
-    for repeat in range(12):
+    for repeat in range(10):
         x, y = drawn(rng, 60, 80, 0.0)
         fold_of = rng.permutation(60) % 3
-        risk, _ = out_of_fold(Cox(ALPHAS), x, y, Drawn(fold_of, 3, 0, repeat))
+        risk, _ = out_of_fold(Cox([1e1, 1e3]), x, y, Drawn(fold_of, 3, 0, repeat))
         scores += [harrell(y[fold_of == fold], risk[fold_of == fold])[0] for fold in range(3)]
     error = np.std(scores) / np.sqrt(len(scores))
     assert error < 0.03
