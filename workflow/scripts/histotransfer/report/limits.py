@@ -136,8 +136,8 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
         if len(out := rows[rows["code"].notna() & ~rows["code"].isin(KEPT)]):
             items = share(len(out), len(rows), str(what), "is", "are")
             yield (
-                f"{extractor}: {items} left out ({_reasons(out)}). Expression and mutation are "
-                "compared on the patients that all extractors share."
+                f"{extractor}: {items} left out ({_reasons(out)}). Tasks of "
+                "patients are compared on the patients that all extractors share."
             )
         if other := int((rows["qc"] == "other patches").sum()):
             yield (
@@ -179,7 +179,7 @@ def _near_duplicates(tables: Tables) -> Iterator[str]:
 
 def _of_the_design(config: Mapping[str, Any]) -> Iterator[str]:
     for name, task in config["tasks"].items():
-        if task["kind"] == "tissue" and "patients" not in config["datasets"][task["dataset"]]:
+        if "dataset" in task and "patients" not in config["datasets"][task["dataset"]]:
             yield (
                 f"{name}: the patches of {task['dataset']} do not name their patient. Patches of "
                 "one patient may lie on both sides of a split. That makes the accuracy of every "

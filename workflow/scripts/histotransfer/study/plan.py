@@ -38,7 +38,7 @@ from .parameters import (
 )
 from .same_slides import copies, refuse_shared_files, warnings
 from .slide_sheet import Slide, missing_slides, read_slide_sheet
-from .tasks import Task
+from .tasks import TWO_VALUES, Task
 
 MAX_LISTED = 20
 """Missing files that an error names."""
@@ -307,7 +307,7 @@ class StudyPlan:
     def compared_in(self, task: str) -> list[str]:
         """Return the extractors that a task compares.
 
-        External features know the slides' patients, but not the patches of a tissue dataset.
+        External features know the slides' patients, but not the patches of a dataset.
         """
         return self.networks if task in self.patch_tasks else list(self.extractors)
 
@@ -409,10 +409,10 @@ class StudyPlan:
 
     def figure_tables(self, figure: str) -> dict[str, Any]:
         """Return the tables that a figure is drawn from, by name."""
-        mutations = [task for task, kind in self.kinds.items() if kind == "mutation"]
+        of_two = [name for name, task in self.tasks.items() if task.labels.values == TWO_VALUES]
         tuned = self.extractors_of("finetuned")
         several: dict[str, Any] = {
-            "scores": {task: self.scores_of(task) for task in mutations},
+            "scores": {task: self.scores_of(task) for task in of_two},
             "training": {name: f"{self.results}/models/{name}.training.tsv" for name in tuned},
             "gallery_images": f"{self.results}/gallery/patches.h5",
         }
