@@ -182,7 +182,7 @@ def contests(tasks: dict[str, Any], rounds: int, size: Size = PUBLISHED) -> None
     fold_of = np.arange(size.patches) % FOLDS
     test = fold_of == 0
     truth, c = np.eye(CLASSES)[codes], tasks["tissue"]["C"]
-    predictor = MultinomialLogistic(c).prepared(x)  # once for all repeats of a job
+    predictor = MultinomialLogistic([c]).prepared(x)  # once for all repeats of a job
 
     def multinomial() -> Array:
         return out_of_fold(predictor, x, truth, Drawn(fold_of, FOLDS, 0, 0))[0]
@@ -213,7 +213,7 @@ def write_study(folder: Path, size: Size) -> None:
     latent, codes = patches(rng, size)
     classes = [f"CLASS{i}" for i in range(CLASSES)]
     names = [f"{classes[code]}/{i:05d}.tif" for i, code in enumerate(codes)]
-    write_labels(folder, "tissue", names, {"tissue": [name[:6] for name in names]})
+    write_labels(folder, "tissue", names, {"class": [name[:6] for name in names]})
     for extractor in EXTRACTORS:
         attrs = {"classes": classes, "extractor": extractor}
         with create_store(folder / f"patches.{extractor}.h5", "features/1", attrs) as store:
@@ -242,7 +242,8 @@ def job(step: str, folder: Path, task: str, extractor: str, repeats: int) -> Non
     cv = folder / f"{task}.{extractor}.h5"
     if step == "draw":
         drawn = SplitParameters(FOLDS, REPEATS, "patient", seed=0)
-        write_splits(labels, splits, task=task, kind=task, parameters=drawn)
+        of_patches = task == "tissue"
+        write_splits(labels, splits, task=task, kind=task, parameters=drawn, of_patches=of_patches)
     elif step == "validate":
         features = folder / f"{'patches' if task == 'tissue' else 'patients'}.{extractor}.h5"
         parameters = Task.from_config(task, tasks[task], {}).predictor

@@ -146,6 +146,7 @@ def _cross_validate(work: Path, name: str, repeats: int) -> None:
         task="tissue",
         kind="tissue",
         parameters=SplitParameters(folds=5, repeats=repeats, group_by="patient", seed=0),
+        of_patches=True,
     )
     cross_validation.run_block(
         work / f"{name}.h5",

@@ -41,7 +41,7 @@ def study(tmp_path_factory):
     codes = np.repeat(np.arange(3), 40)
     kinds = {"tissue": "tissue", "genes": "expression", "drivers": "mutation"}
     values = {
-        "tissue": {"tissue": [f"CLASS{code}" for code in codes]},
+        "tissue": {"class": [f"CLASS{code}" for code in codes]},
         "genes": genes,
         "drivers": mutations,
     }
@@ -61,8 +61,9 @@ def study(tmp_path_factory):
         )
         splits = folder / f"{task}.splits.tsv"
         write_splits(
-            labels, splits, task=task, kind=kind, parameters=splitting(2, folds=5, repeats=4)
-        )
+            labels, splits, task=task, kind=kind, parameters=splitting(2, folds=5, repeats=4),
+            of_patches=kind == "tissue",
+        )  # fmt: skip
         files[task] = {"labels": labels, "splits": splits, "scores": {}, "predictions": {}}
         for name in (NOISY, CLEAN, COPY):
             features = folder / f"{'tissue' if task == 'tissue' else 'pooled'}.{name}.h5"
@@ -162,7 +163,7 @@ def test_related_genes_and_the_share_improved(tables):
     r = related["r"].unstack("extractor")[either]
     assert row["n_improved"] == (r[CLEAN] > r[NOISY]).sum()
     assert row["fraction"] == pytest.approx(row["n_improved"] / row["n_related"])
-    assert row["status"] == "too few related genes"
+    assert row["status"] == "too few related targets"
     assert pd.isna(row["ci_low"])
 
 
@@ -170,9 +171,9 @@ def test_every_score_is_tabulated(study, tables):
     metrics = tables["metrics"].set_index(["task", "extractor", "metric", "target"])
     by_task = tables["metrics"].groupby("task")["metric"].unique().map(sorted).to_dict()
     assert by_task == {
-        "tissue": ["accuracy", "balanced_accuracy"],
+        "tissue": ["accuracy", "balanced_accuracy", "macro_auroc"],
         "genes": ["pearson", "r2", "spearman"],
-        "drivers": ["auprc", "auroc", "brier"],
+        "drivers": ["auprc", "auroc", "brier", "ece"],
     }
     scores = read_table(study[1]["genes"]["scores"][CLEAN], SCORES)
     scores = scores[(scores["metric"] == "r2") & (scores["target"] == "FOLLOWS2")]

@@ -39,7 +39,7 @@ def write_task(folder, kind, samples, values):
     labels = write_values(folder / f"{kind}.tsv", samples, values)
     write_splits(
         labels, folder / f"{kind}.splits.tsv", task=kind, kind=kind,
-        parameters=splitting(3, repeats=REPEATS),
+        parameters=splitting(3, repeats=REPEATS), of_patches=kind == "tissue",
     )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def test_tissue_classes_are_recovered(tmp_path):
     with h5py.File(features) as store:
         names = store["names"].asstr()[:]
     tissue = [f"CLASS{code}" for code in codes]
-    write_task(tmp_path, "tissue", list(names), {"tissue": tissue})
+    write_task(tmp_path, "tissue", list(names), {"class": tissue})
     predictions, hyper = run(tmp_path, "tissue", repeats=[0, 1], threads=2)
     alone, _ = run(tmp_path, "tissue", repeats=[1])
     assert alone.tobytes() == predictions[1:].tobytes()
@@ -184,7 +184,7 @@ def test_blocks_and_threads_change_no_byte_where_folds_are_fitted_together(tmp_p
     with h5py.File(features) as store:
         names = store["names"].asstr()[:]
     tissue = [f"CLASS{code}" for code in codes]
-    write_task(tmp_path, "tissue", list(names), {"tissue": tissue})
+    write_task(tmp_path, "tissue", list(names), {"class": tissue})
     whole, _ = run(tmp_path, "tissue", "whole.h5")
     run(tmp_path, "tissue", "threaded.h5", threads=3)
     assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "threaded.h5").read_bytes()

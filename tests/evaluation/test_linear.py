@@ -45,7 +45,7 @@ def fitted(predictor, x, y, n_test=20):
 
 
 def multinomial(x, classes, fold_of, n_classes, c):
-    predictor = MultinomialLogistic(c).prepared(x)
+    predictor = MultinomialLogistic([c]).prepared(x)
     truth = np.eye(n_classes)[classes]
     return out_of_fold(predictor, x, truth, Drawn(fold_of, int(fold_of.max()) + 1, 0, 0))[0]
 
@@ -69,6 +69,42 @@ def tuned_by_scikit_learn(ladder: list[float], inner: np.ndarray) -> Pipeline:
             l1_ratios=(0.0,), use_legacy_attributes=False, tol=1e-10, max_iter=20_000,
         ),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "noise"), [(60, 200, 1.0), (60, 200, 30.0), (90, 25, 0.0), (90, 25, 1.0)]
+)
+def test_a_multinomial_c_is_chosen_as_by_scikit_learn(n, d, noise):
+    """Within the grid, at its lower end, above its upper one, and at that."""
+    rng = np.random.default_rng(5)
+    x = features(rng, n, d)
+    signal = x[:, 5] / x[:, 5].std() + noise * rng.standard_normal(n)
+    classes = signal.argsort().argsort() * 3 // n
+    ladder = [1e-3, 1e-2, 1e-1]
+    train, truth = x[:-20], np.eye(3)[classes]
+    predictor = MultinomialLogistic(ladder)
+    model = predictor.fit(train, truth[:-20], DRAWS)
+    c = model.chosen[0]
+    assert (model.chosen == c).all()
+    inner = DRAWS.inner_folds(classes[:-20])
+    theirs = tuned_by_scikit_learn(widened(ladder, c), inner).fit(train, classes[:-20])
+    assert np.atleast_1d(theirs[-1].C_)[0] == c
+    alone = make_pipeline(StandardScaler(), LogisticRegression(C=c, tol=1e-12, max_iter=20_000))
+    expected = alone.fit(train, classes[:-20]).predict_proba(x[-20:])
+    np.testing.assert_allclose(model.predict(x[-20:]), expected, atol=1e-6)
+    masks = np.zeros((1, n), dtype=bool)
+    masks[0, -20:] = True
+    (held_out,), chosen = predictor.prepared(x).held_out(x, truth, masks, [DRAWS])
+    np.testing.assert_array_equal(held_out, model.predict(x[-20:]))
+    np.testing.assert_array_equal(chosen, [model.chosen])
+
+
+def test_a_c_is_chosen_though_an_inner_fold_has_a_class_of_its_own():
+    rng = np.random.default_rng(6)
+    x, classes = rng.standard_normal((30, 5)), np.array([0, 1] * 14 + [1, 2])
+    model = MultinomialLogistic([1e-2, 1.0]).fit(x, np.eye(3)[classes], DRAWS)
+    assert np.isfinite(model.chosen).all()
+    np.testing.assert_allclose(model.predict(x).sum(axis=1), 1)
 
 
 @given(n=st.integers(3, 12), d=st.integers(1, 20), seed=st.integers(0, 10**6))
@@ -207,7 +243,7 @@ def test_a_multinomial_model_predicts_as_its_training_fold_was_predicted():
         fold_of = rng.permutation(120) % 3
         together = multinomial(x, codes, fold_of, 5, 0.1)
         train = fold_of != 1
-        model = MultinomialLogistic(0.1).fit(x[train], np.eye(5)[codes[train]], DRAWS)
+        model = MultinomialLogistic([0.1]).fit(x[train], np.eye(5)[codes[train]], DRAWS)
         np.testing.assert_allclose(model.predict(x[~train]), together[~train], atol=1e-6)
         assert (model.chosen == 0.1).all()
 

@@ -64,13 +64,13 @@ def study(tmp_path_factory):
     with open_store(folder / "patches.h5", "features/1") as store:
         patches = list(store["names"].asstr()[:])
     tissue = [f"CLASS{code}" for code in codes]
-    tissue = pd.DataFrame({"tissue": tissue})
+    tissue = pd.DataFrame({"class": tissue})
     for kind, labels in {"expression": expression, "mutation": mutation, "tissue": tissue}.items():
         samples = patches if kind == "tissue" else names
         path = write_values(folder / f"{kind}.tsv", samples, labels)
         write_splits(
             path, folder / f"{kind}.splits.tsv", task=kind, kind=kind,
-            parameters=splitting(3, repeats=2),
+            parameters=splitting(3, repeats=2), of_patches=kind == "tissue",
         )  # fmt: skip
     return folder
 
@@ -98,7 +98,7 @@ def test_what_follows_the_features_is_found_whatever_the_blocks_and_threads(stud
     assert later.tobytes() == predictions[1:].tobytes()
     labels = read_labels_file(study / f"{kind}.tsv").values
     if kind == "tissue":
-        codes = labels["tissue"].str[-1].astype(int).to_numpy()
+        codes = labels["class"].str[-1].astype(int).to_numpy()
         assert (predictions.argmax(axis=2) == codes).mean() > 0.8
         np.testing.assert_allclose(predictions.sum(axis=2), 1, rtol=1e-5)
     elif kind == "expression":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -99,19 +101,56 @@ def test_spearman_and_r2_are_scipys_and_scikit_learns_on_what_is_known():
     )
 
 
-def test_tissue_scores_are_scikit_learns():
+@pytest.mark.parametrize("kind", ["tissue", "multiclass"])
+def test_scores_of_classes_are_scikit_learns(kind):
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 3, 50)
     probabilities = rng.dirichlet([1, 1, 1], 50) + 0.3 * np.eye(3)[codes]
-    table = KINDS["tissue"].scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    table = KINDS[kind].scores(np.eye(3)[codes], probabilities, ["A", "B", "C"])
     predicted = probabilities.argmax(axis=1)
     expected = [
         accuracy_score(codes, predicted),
         *recall_score(codes, predicted, average=None),
         balanced_accuracy_score(codes, predicted),
+        roc_auc_score(codes, probabilities, multi_class="ovr"),
     ]
     np.testing.assert_allclose(table["value"], expected)
-    assert table["target"].tolist() == ["all", "A", "B", "C", "all"]
+    assert table["target"].tolist() == ["all", "A", "B", "C", "all", "all"]
+    metric = ["accuracy"] * 4 + ["balanced_accuracy", "macro_auroc"]
+    assert table["metric"].tolist() == metric
+
+
+def test_the_macro_auroc_leaves_out_absent_classes_and_unpredicted_samples():
+    truth = np.eye(3)[[0, 0, 1, 1, 1, 0]]
+    rng = np.random.default_rng(5)
+    predicted = rng.dirichlet([1, 1, 1], 6)
+    predicted[5] = np.nan
+    each = [roc_auc_score(truth[:5, k], predicted[:5, k]) for k in (0, 1)]
+    assert metrics.macro_auroc(truth, predicted) == pytest.approx(np.mean(each))
+    assert np.isnan(metrics.macro_auroc(truth[:2], predicted[:2]))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.floats(0, 1) | st.integers(0, 10).map(lambda i: i / 10)),
+             min_size=1, max_size=40)
+)  # fmt: skip
+def test_the_calibration_error_is_the_sum_over_ten_bins(sample):
+    positive, values = np.array([p for p, _ in sample]), np.array([v for _, v in sample])
+    expected = 0.0
+    for number, (low, high) in enumerate(pairwise(np.linspace(0, 1, 11))):
+        rows = (values <= high) & ((values > low) | (number == 0))
+        if rows.any():
+            gap = abs(positive[rows].mean() - values[rows].mean())
+            expected += rows.sum() / len(values) * gap
+    assert metrics.calibration_error(positive, values) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_calibration_error_of_what_is_known():
+    perfect = np.array([True, False, False, False]), np.full(4, 0.25)
+    assert metrics.calibration_error(*perfect) == 0
+    assert metrics.calibration_error(np.array([False, True]), np.array([1.0, 0.0])) == 1
+    assert np.isnan(metrics.calibration_error(np.array([], dtype=bool), np.array([])))
 
 
 def write_block(path, predictions, repeats, samples, targets, task="drivers"):
@@ -160,8 +199,8 @@ def test_every_fold_is_scored_in_any_order_of_blocks(mutation):
     folder, blocks, labels, fold, predictions = mutation
     table = score(folder, blocks, "mutation")
     assert table.columns.tolist() == [*scores.SCORES.columns]
-    # Three repeats of two folds: three scores of two targets, and AUROC without the other fold.
-    assert len(table) == 3 * 2 * (2 * 3 + 2)
+    # Three repeats of two folds: four scores of two targets, and AUROC without the other fold.
+    assert len(table) == 3 * 2 * (2 * 4 + 2)
     table = table.set_index(["target", "metric", "repeat", "fold", "without"])["value"]
     positive = labels["G"].to_numpy() == 1
     for repeat, values in enumerate(predictions[:, :, 0]):

@@ -24,7 +24,7 @@ def labels_of(kind: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
     if kind == "tissue":
         tissue = rng.choice(["A", "B", "C"], n, p=[0.6, 0.3, 0.1])
         group = [f"P{g}" for g in rng.integers(n // 2 + 3, size=n)]
-        return pd.DataFrame({"sample": sample, "group": group, "tissue": tissue})
+        return pd.DataFrame({"sample": sample, "group": group, "class": tissue})
     values = {f"G{j}": rng.integers(0, 2, n) for j in range(3)}
     return pd.DataFrame({"sample": sample, **values})
 
@@ -36,6 +36,7 @@ def splits_of(folder, labels, *, kind, folds=5, repeats=3, seed=7, group_by="pat
     write_splits(
         path, folder / "splits.tsv", task="t", kind=kind,
         parameters=splitting(seed, folds=folds, repeats=repeats, group_by=group_by),
+        of_patches=kind == "tissue",
     )  # fmt: skip
     table = read_table(folder / "splits.tsv", SPLITS, task="t")
     return table.drop(columns="task").astype({"repeat": int, "fold": int})
@@ -83,7 +84,7 @@ def test_classes_and_unlabelled_samples_spread_evenly(tmp_path):
     tissue = labels_of("tissue", 97, rng).assign(group=lambda t: t["sample"])
     splits = splits_of(tmp_path, tissue, kind="tissue")
     table = splits.merge(tissue, on="sample")
-    for _, counts in table.groupby(["repeat", "tissue"])["fold"]:
+    for _, counts in table.groupby(["repeat", "class"])["fold"]:
         spread = np.bincount(counts, minlength=5)
         assert spread.max() - spread.min() <= 1
     splits = splits_of(tmp_path, labels_of("expression", 97, rng), kind="expression")

@@ -21,6 +21,7 @@ from histotransfer.evaluation.statistics import wilson
 from histotransfer.figures import style
 from histotransfer.figures.draw import PAINTERS, draw
 from histotransfer.results.answers import answer_questions
+from histotransfer.results.rows import with_tasks_told_apart
 from histotransfer.results.tables import SCHEMAS, read_tables
 from histotransfer.study.catalogue import FIGURES
 from support.comparisons import compared
@@ -41,7 +42,7 @@ def tables_of(name: str, paths):
 
 def figure_of(name: str, paths, alpha: float = 0.05) -> Figure:
     with rc_context(style.RC):
-        return PAINTERS[name](read_tables(tables_of(name, paths)), alpha)
+        return PAINTERS[name](with_tasks_told_apart(read_tables(tables_of(name, paths))), alpha)
 
 
 def drawn(name: str, paths, monkeypatch, study: str = "simulated") -> Figure:
@@ -130,13 +131,13 @@ def test_with_every_table_empty_each_figure_is_still_drawn(demo, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("tissue_accuracy", "No tissue type could be evaluated."),
-        ("volcano", "No gene's difference could be tested."),
-        ("mutation", "How well each gene's mutation is predicted"),
+        ("tissue_accuracy", "No class could be evaluated."),
+        ("volcano", "No target's difference could be tested."),
+        ("mutation", "How well each target of two values is predicted"),
         ("mutation", "  not estimable"),
         (
             "expression",
-            "No gene was predicted by two extractors, so there is nothing to compare.",
+            "No target was predicted by two extractors, so there is nothing to compare.",
         ),
     ],
 )
@@ -202,7 +203,9 @@ def test_a_difference_is_filled_where_its_direction_is_decided(name, demo, tmp_p
         for target, delta in zip(targets, (0.06, -0.05, 0.0), strict=True)
     )
     tables = {"comparison": table, "improved": rows("improved", [])}
-    tables["answers"] = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
+    tables["answers"] = answer_questions(
+        tables, patch_tasks=["tissue"], runs={}, alpha=0.05, rope=0.01
+    )
     paths = dict(demo)
     for key in ("comparison", "answers"):
         own = tables[key].reindex(columns=list(SCHEMAS[key].columns))
@@ -261,3 +264,40 @@ def test_the_wilson_interval_is_scipys(n, share):
 
 def test_the_wilson_interval_of_nothing_is_missing():
     assert np.isnan(wilson([0.5, np.nan], [0, 10])).all()
+
+
+def test_targets_of_several_tasks_are_told_apart(demo, tmp_path):
+    """Two tasks of classes both have scores of all; a marker of two tasks may have one name."""
+    whose = [{"task": task, "metric": "accuracy", "n": 50} for task in ("subtype", "tissue")]
+    table = compared(
+        {**of_task, "target": target, "delta": 0.02}
+        for of_task in whose
+        for target in ("all", "STR", "TUM")
+    )
+    own = table.reindex(columns=list(SCHEMAS["comparison"].columns))
+    path = written("comparison", own, tmp_path / "comparison.tsv")
+    labels = [
+        text.partition("  n = ")[0]
+        for text in words(figure_of("tissue_accuracy", {**demo, "comparison": path}))
+    ]
+    expected = [
+        f"{task}: {name}" for task in ("subtype", "tissue") for name in ("all", "STR", "TUM")
+    ]
+    assert (
+        list(dict.fromkeys(label for label in labels if label.startswith(("s", "t")))) == expected
+    )
+    for name, table in (("roc", "mutation"), ("roc", "roc"), ("expression", "related_genes")):
+        tables = with_tasks_told_apart(read_tables(tables_of(name, demo)))
+        assert not tables[table]["target"].str.contains(": ").any()
+        both = [tables[table], tables[table].assign(task="second")]
+        apart = with_tasks_told_apart({**tables, table: pd.concat(both, ignore_index=True)})
+        assert apart[table].groupby(["extractor", "target"]).size().max() == (
+            tables[table].groupby(["extractor", "target"]).size().max()
+        )
+        assert {target.partition(": ")[0] for target in apart[table]["target"]} == {
+            *tables[table]["task"], "second"
+        }  # fmt: skip
+    panels = read_table(demo["confusion"], SCHEMAS["confusion"])
+    both = pd.concat([panels, panels.assign(task="second")])
+    apart = with_tasks_told_apart({"confusion": both})["confusion"]
+    assert apart["extractor"].nunique() == 2 * panels["extractor"].nunique()

@@ -12,7 +12,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.files import written_with_digest
 from histotransfer.labels.files import TaskLabels, read_labels_file, write_labels_file
 
-WORDS = ["sample", "group", "tissue", "all", "", "NA", "nan", "0", "a b", 'a"b', "a\tb", "#"]
+WORDS = ["sample", "group", "class", "all", "", "NA", "nan", "0", "a b", 'a"b', "a\tb", "#"]
 NAMES = st.sampled_from(WORDS) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=5
 )
@@ -51,17 +51,17 @@ def test_targets_of_any_name_come_back(tmp_path_factory, targets, samples, data)
 def test_classes_come_back_as_text_whatever_they_look_like(tmp_path, names):
     index = pd.Index(["a", "b"], name="sample")
     group = pd.Series(["007", "NA"], index, name="group")
-    write_labels_file(TaskLabels(group, pd.DataFrame({"tissue": names}, index)), tmp_path / "l.tsv")
+    write_labels_file(TaskLabels(group, pd.DataFrame({"class": names}, index)), tmp_path / "l.tsv")
     found = read_labels_file(tmp_path / "l.tsv")
-    assert found.values["tissue"].tolist() == names
+    assert found.values["class"].tolist() == names
     assert found.group.tolist() == ["007", "NA"]
-    assert (tmp_path / "l.tsv").read_text().startswith("sample\tgroup\ttissue\na\t007\t")
+    assert (tmp_path / "l.tsv").read_text().startswith("sample\tgroup\tclass\na\t007\t")
 
 
-def test_a_gene_called_tissue_has_numbers(tmp_path):
-    write_labels_file(of_numbers(["a", "b"], ["tissue"], [[1], [0]]), tmp_path / "l.tsv")
-    assert read_labels_file(tmp_path / "l.tsv").values["tissue"].tolist() == [1, 0]
-    assert pd.read_csv(tmp_path / "l.tsv", sep="\t").columns.tolist()[2] == "tissue"
+def test_a_target_called_class_has_numbers(tmp_path):
+    write_labels_file(of_numbers(["a", "b"], ["class"], [[1], [0]]), tmp_path / "l.tsv")
+    assert read_labels_file(tmp_path / "l.tsv").values["class"].tolist() == [1, 0]
+    assert pd.read_csv(tmp_path / "l.tsv", sep="\t").columns.tolist()[2] == "class"
 
 
 def test_samples_and_targets_are_there_once_and_groups_are_of_the_samples():

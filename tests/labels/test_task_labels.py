@@ -236,8 +236,8 @@ def test_tissue_labels_are_those_of_the_store(tmp_path):
     features = write_patch_features(tmp_path / "crc.h5", np.zeros((4, 3)), codes)
     labels, excluded = labels_of(tmp_path, TISSUE_TASK, patches=features)
     assert labels["sample"].is_monotonic_increasing
-    assert labels["tissue"].tolist() == ["CLASS0", "CLASS1", "CLASS1", "CLASS2"]
-    assert (labels["sample"].str.split("/").str[0] == labels["tissue"]).all()
+    assert labels["class"].tolist() == ["CLASS0", "CLASS1", "CLASS1", "CLASS2"]
+    assert (labels["sample"].str.split("/").str[0] == labels["class"]).all()
     assert read_labels_file(tmp_path / "labels.tsv").group.tolist() == labels["sample"].tolist()
     assert excluded == []
 

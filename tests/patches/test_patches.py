@@ -16,7 +16,7 @@ from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging import stain
 from histotransfer.imaging.optical_density import channels
-from histotransfer.labels.task_labels import tissue_labels
+from histotransfer.labels.task_labels import patch_labels
 from histotransfer.patches.from_folders import pack_dataset, patients_of
 from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES, measure
@@ -128,10 +128,10 @@ def test_the_patients_of_patches_are_kept(tmp_path: Path):
     pack_dataset(
         folder, tmp_path / "a.h5", dataset="set", patch_px=64, encoding=ENCODING, patients=table
     )
-    labels = tissue_labels(tmp_path / "a.h5")
+    labels = patch_labels(tmp_path / "a.h5")
     assert labels.group.to_dict() == {"A/1.png": "P1", "A/2.png": "P2", "B/1.png": "P2"}
     pack(folder, tmp_path / "a.h5")
-    assert tissue_labels(tmp_path / "a.h5").group.tolist() == ["A/1.png", "A/2.png", "B/1.png"]
+    assert patch_labels(tmp_path / "a.h5").group.tolist() == ["A/1.png", "A/2.png", "B/1.png"]
 
 
 @pytest.mark.parametrize(

@@ -567,7 +567,7 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
 def test_a_tissue_task_of_one_class_is_refused(tmp_path: Path) -> None:
     store = write_patch_features(tmp_path / "f.h5", np.ones((5, 3)), np.zeros(5, int))
     with pytest.raises(HistotransferError) as caught:
-        task_labels.tissue_labels(store)
+        task_labels.patch_labels(store)
     assert_clear(caught.value, "f.h5", "one class")
 
 

@@ -131,7 +131,7 @@ def test_targets_that_were_not_compared_are_limits(tmp_path):
         {"target": "EGFR", "baseline_mean": 1.0, "status": NOT_ESTIMABLE},
     ]
     compared_ = {"comparison": compared(found), "improved": rows("improved", [])}
-    answers = answer_questions(compared_, runs={}, alpha=0.05, rope=0.01)
+    answers = answer_questions(compared_, patch_tasks=["tissue"], runs={}, alpha=0.05, rope=0.01)
     path = written("answers", answers, tmp_path / "answers.tsv")
     page = page_of(config_of("config"), tmp_path, answers=path)
     for text in (

@@ -18,7 +18,7 @@ from support.results import rows
 
 def answers_of(*found, improved=(), runs=None):
     tables = {"comparison": compared(found), "improved": rows("improved", improved)}
-    return answer_questions(tables, runs=runs or {}, alpha=0.05, rope=0.01)
+    return answer_questions(tables, patch_tasks=["tissue"], runs=runs or {}, alpha=0.05, rope=0.01)
 
 
 def said(*found, target="G0", **how):
@@ -161,13 +161,14 @@ def test_a_task_of_genes_says_which_share_of_the_related_ones_is_better():
     }
     text = answers_of(*found, improved=[share])["sentence"][0]
     assert text.endswith(
-        "Of 60 related genes, 48 have a higher r; an estimated 77 % (62 to 91 %) are truly better."
+        "Of 60 related targets, 48 have a higher r; an estimated 77 % (62 to 91 %) are truly "
+        "better."
     )
-    few = share | {"status": "too few related genes"}
+    few = share | {"status": "too few related targets"}
     text = answers_of(*found, improved=[few])["sentence"][0]
     assert text.endswith(
-        "Of 60 related genes, 48 have a higher r, which says nothing of the share that is truly "
-        "better (too few related genes)."
+        "Of 60 related targets, 48 have a higher r, which says nothing of the share that is truly "
+        "better (too few related targets)."
     )
 
 
@@ -200,6 +201,6 @@ def test_the_table_survives_its_file(tmp_path):
 
 def test_nothing_compared_has_no_answers():
     empty = {"comparison": compared([{}]).iloc[:0], "improved": rows("improved", [])}
-    table = answer_questions(empty, runs={}, alpha=0.05, rope=0.01)
+    table = answer_questions(empty, patch_tasks=["tissue"], runs={}, alpha=0.05, rope=0.01)
     assert list(table) == list(ANSWERS.columns)
     assert table.empty

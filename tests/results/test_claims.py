@@ -57,7 +57,7 @@ def share_row(share=0.81, low=0.6, high=0.95, status=OK, extractor=FINE_TUNED):
 def claims_of(*found, shares=(), runs=None, random_weights=False, cohort=COHORT):
     improved, runs = rows("improved", shares or [share_row()]), runs or {}
     tables = {"comparison": compared(found), "improved": improved}
-    answers = answer_questions(tables, runs=runs, alpha=0.05, rope=0.01)
+    answers = answer_questions(tables, patch_tasks=["tissue"], runs=runs, alpha=0.05, rope=0.01)
     return judge_claims(
         {"answers": answers, "improved": improved, "cohort": cohort},
         runs=runs, random_weights=random_weights, rope=0.01,
@@ -239,11 +239,11 @@ def test_genes_are_judged_on_adjusted_p():
         (0.2, 0.45, OK, NOT_REPRODUCED),
         (0.4, 0.7, OK, NOT_REPRODUCED),
         (0.3, 0.95, OK, INCONCLUSIVE),
-        (0.6, 0.95, "too few related genes", INCONCLUSIVE),
-        (np.nan, np.nan, "too few related genes", INCONCLUSIVE),
+        (0.6, 0.95, "too few related targets", INCONCLUSIVE),
+        (np.nan, np.nan, "too few related targets", INCONCLUSIVE),
     ],
 )
-def test_the_share_of_genes_is_judged_by_its_interval(low, high, status, verdict):
+def test_the_share_of_targets_is_judged_by_its_interval(low, high, status, verdict):
     claims = claims_of(*PUBLISHED, shares=[share_row(0.7, low, high, status)])
     (row,) = claims[claims["quantity"] == "share of related genes"].to_dict("records")
     assert row["verdict"] == verdict
@@ -330,7 +330,7 @@ def test_runs_that_differ_leave_open_what_one_of_them_decides():
 def test_an_empty_comparison_makes_an_empty_table():
     answers = answer_questions(
         {"comparison": compared(PUBLISHED).iloc[:0], "improved": rows("improved", [])},
-        runs={}, alpha=0.05, rope=0.01,
+        patch_tasks=["tissue"], runs={}, alpha=0.05, rope=0.01,
     )  # fmt: skip
     tables = {"answers": answers, "improved": rows("improved", []), "cohort": COHORT}
     claims = judge_claims(tables, runs={}, random_weights=False, rope=0.01)

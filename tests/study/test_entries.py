@@ -40,8 +40,10 @@ def test_each_example_is_short() -> None:
 
 def test_features_of_two_tools_need_no_slide() -> None:
     plan = plan_of(EXAMPLES["uni-or-conch"])
-    assert plan.slides == {} and plan.patients == {"S1": "P1", "S2": "P1"}
-    assert plan.networks == [] and plan.external == ["UNI", "CONCH"]
+    assert plan.slides == {}
+    assert plan.patients == {"S1": "P1", "S2": "P1"}
+    assert plan.networks == []
+    assert plan.external == ["UNI", "CONCH"]
     assert not OF_SLIDES & {*plan.tables, *plan.figures}
     assert plan.label_inputs("MSI")["cohort"] == []
     assert plan.label_inputs("MSI")["pooled"] == [
@@ -66,13 +68,15 @@ def test_features_without_a_sheet_are_of_the_patients_of_their_barcodes(folder: 
 
 def test_tables_alone_need_no_sheet() -> None:
     plan = plan_of(EXAMPLES["radiomics"])
-    assert plan.patients == {} and plan.external == ["CLINICAL", "RADIOMICS"]
+    assert plan.patients == {}
+    assert plan.external == ["CLINICAL", "RADIOMICS"]
     assert "confusion" not in plan.tables
 
 
 def test_patches_alone_need_no_slide_sheet() -> None:
     plan = plan_of(EXAMPLES["patches-only"])
-    assert plan.patients == {} and plan.patch_tasks == ["tissue"]
+    assert plan.patients == {}
+    assert plan.patch_tasks == ["tissue"]
     assert {"confusion", "classifier", "near_duplicates"} <= set(plan.tables)
     assert not OF_SLIDES & {*plan.tables, *plan.figures}
     assert plan.config["stain"]["reference"] == "TRAIN"
@@ -83,7 +87,8 @@ def test_slides_need_paths(folder: Path) -> None:
         plan_of(EXAMPLES["my-slides"])
     (folder / "data/slides.tsv").write_text("slide\tpatient\tpath\nS1\tP1\ta.svs\n")
     plan = plan_of(EXAMPLES["my-slides"])
-    assert list(plan.slides) == ["S1"] and OF_SLIDES <= {*plan.tables, *plan.figures}
+    assert list(plan.slides) == ["S1"]
+    assert {*plan.tables, *plan.figures} >= OF_SLIDES
 
 
 MISSING = {

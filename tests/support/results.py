@@ -54,7 +54,9 @@ def write_results(
     patients = slides - 4
     compared, scored = _compared(extractors, genes, mutations, patients, patches, repeats, seed)
     tables = dict(compared)
-    tables["answers"] = answer_questions(tables, runs={}, alpha=0.05, rope=0.01)
+    tables["answers"] = answer_questions(
+        tables, patch_tasks=["tissue"], runs={}, alpha=0.05, rope=0.01
+    )
     tables["truth"] = rows("truth", _truth(tables))
     tables["embedding"] = rows("embedding", _embedding(rng, extractors))
     tables["gallery"] = rows("gallery", _gallery(extractors))

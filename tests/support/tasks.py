@@ -24,6 +24,10 @@ PREDICTORS = {
 """By what a task of each kind is predicted."""
 
 
+AS_A_RULE = {"named_like_task": False, "positive": None, "classes": None}
+"""What only the kinds by statistics have otherwise."""
+
+
 def splitting(
     seed: int, *, folds: int = 5, repeats: int = 1, group_by: str = "patient"
 ) -> SplitParameters:
@@ -88,10 +92,10 @@ def mutation_task(labels: Path | str | dict[str, str] = "", **changes: object) -
 
 def _task(kind: str, labels: Path | str | dict[str, str]) -> dict[str, object]:
     source = labels if isinstance(labels, dict) else {"table": str(labels)}
-    return {"kind": kind, "labels": source, "targets": "all", "transform": "none"}
+    return {"kind": kind, "labels": source, "targets": "all", "transform": "none", **AS_A_RULE}
 
 
 TISSUE_TASK = {
-    "kind": "tissue", "labels": {}, "targets": "all", "transform": "none", "predictor": "logistic",
-    "C": 1.0,
+    "kind": "tissue", "labels": {}, "targets": "all", "transform": "none", **AS_A_RULE,
+    "predictor": "logistic", "C": 1.0,
 }  # fmt: skip

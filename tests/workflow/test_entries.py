@@ -27,12 +27,14 @@ def write_features(path: Path, tool: str, features: np.ndarray, rng: np.random.G
         if tool == "STAMP":
             file.attrs.update(unit="um", tile_size_um=256.0, encoder="uni")
         elif tool == "TRIDENT":
-            file["coords"].attrs.update(patch_size=256, patch_size_level0=512, target_magnification=20)
+            file["coords"].attrs.update(
+                patch_size=256, patch_size_level0=512, target_magnification=20
+            )
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """A study of three tools' features, of which one sees the signal best, run to its summary."""
+    """Run a study of three tools' features, of which one sees the signal best, to its summary."""
     study = Study(tmp_path_factory.mktemp("features"))
     (study.folder / "resources").unlink()  # no weights are needed
     rng = np.random.default_rng(5)
@@ -74,7 +76,8 @@ def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Stu
     path = study.folder / "results/tables/comparison.tsv"
     comparison = read_table(path, SCHEMAS["comparison"])
     assert set(comparison["task"]) == {"MSI", "subtype", "purity"}
-    assert (comparison["n"].max() == PATIENTS) and (comparison["baseline"] == "CLAM").all()
+    assert comparison["n"].max() == PATIENTS
+    assert (comparison["baseline"] == "CLAM").all()
     whole = comparison[comparison["target"].isin(["MSI", "all", "purity"])]
     delta = whole.set_index(["task", "extractor"])["delta"]
     assert (delta[:, "TRIDENT"] > 0).all()

@@ -29,6 +29,7 @@ rule draw_splits:
     params:
         **PLAN.splits.as_params(),
         kind=lambda w: PLAN.tasks[w.task].kind,
+        of_patches=lambda w: w.task in PLAN.patch_tasks,
         code=code("draw_splits.py"),
     script:
         "../scripts/draw_splits.py"
@@ -51,6 +52,7 @@ rule cross_validate:
         **needs(mem_mb=2000, minutes=120),
     params:
         task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
+        of_patches=lambda w: w.task in PLAN.patch_tasks,
         repeats=lambda w: PLAN.blocks[w.block],
         folds=PLAN.splits.folds,
         group_by=PLAN.splits.group_by,

@@ -18,6 +18,7 @@ rule answer_questions:
         **needs(mem_mb=1000, minutes=10),
     params:
         runs=PLAN.runs,
+        patch_tasks=PLAN.patch_tasks,
         alpha=PLAN.statistics.alpha,
         rope=PLAN.statistics.rope,
         code=code("answer_questions.py"),

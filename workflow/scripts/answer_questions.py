@@ -9,6 +9,7 @@ with job_log(snakemake.log[0]):
     answers = answer_questions(
         read_tables(dict(snakemake.input.items())),
         runs=snakemake.params.runs,
+        patch_tasks=snakemake.params.patch_tasks,
         alpha=snakemake.params.alpha,
         rope=snakemake.params.rope,
     )

@@ -25,6 +25,7 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
             snakemake.params.group_by,
             snakemake.params.seed,
         ),
+        of_patches=snakemake.params.of_patches,
         repeats=snakemake.params.repeats,
     )
     run_block(

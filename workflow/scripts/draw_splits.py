@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         task=snakemake.wildcards.task,
         kind=snakemake.params.kind,
         parameters=SplitParameters.of(snakemake.params),
+        of_patches=snakemake.params.of_patches,
     )

@@ -50,6 +50,7 @@ CODES: Mapping[str, str] = {
     "no_label_row": "has no row in the labels table",
     "no_label_file": "has no file in the labels folder",
     "no_label_value": "has no value for any target",
+    "class_left_out": "is of a class that does not count",
     # a row, column or variant of a labels table
     "normal_sample": "is a normal or control sample",
     "not_in_cohort": "belongs to no patient of the cohort",

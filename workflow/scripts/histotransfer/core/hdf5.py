@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,15 +55,17 @@ def create_store(path: str | Path, schema: str, attrs: Mapping[str, Any]) -> Ite
 
 
 @contextmanager
-def open_store(path: str | Path, schema: str, **identity: str) -> Iterator[h5py.File]:
+def open_store(
+    path: str | Path, schema: str | Sequence[str], **identity: str
+) -> Iterator[h5py.File]:
     """Open an HDF5 file of ours for reading and check what it is, whose, and that it is whole.
 
     Parameters
     ----------
     path : str or Path
         The file to read.
-    schema : str
-        The schema that the caller understands, such as ``"tiles/1"``.
+    schema : str or sequence of str
+        The schema that the caller understands, such as ``"tiles/1"``, or several.
     **identity
         Root attributes that say whose file it is, and what is expected there, such as
         ``slide="S1"``.
@@ -86,8 +88,10 @@ def open_store(path: str | Path, schema: str, **identity: str) -> Iterator[h5py.
         store = h5py.File(path, "r")
     with store:
         found = store.attrs.get("schema", "no schema")
-        if found != schema:
-            raise HistotransferError(path, f"holds {found}, expected {schema}", remake(path))
+        known = [schema] if isinstance(schema, str) else schema
+        if found not in known:
+            expected = " or ".join(known)
+            raise HistotransferError(path, f"holds {found}, expected {expected}", remake(path))
         for name, expected in identity.items():
             if (actual := store.attrs.get(name)) != expected:
                 raise HistotransferError(

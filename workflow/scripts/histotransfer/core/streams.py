@@ -27,6 +27,9 @@ PURPOSES: Mapping[str, tuple[int, ...]] = {
     "gene differences": (4,),
     "predictor": (5,),
     "embedding": (6,),
+    "folds of binary": (7,),
+    "folds of regression": (8,),
+    "folds of multiclass": (9,),
 }
 
 

@@ -19,10 +19,13 @@ from ..core.tables import read_table
 from ..labels.files import read_labels_file
 from ..study.tasks import PredictorParameters
 from .fold_scores import PAIRED_REPEATS
-from .kinds import KINDS
+from .kinds import KINDS, TaskKind
 from .predictions import SCHEMA
 from .predictors.predictor import Draws, Float, Ints, Predictor
 from .splits import SPLITS, fold_of_samples
+
+IDS = {"features/1": "names", "pooled/1": "patient"}
+"""Where files of features of patches, and of patients, have the samples' ids."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def run_block(
         If the files do not fit each other, or a feature is not a number.
     """
     kind = KINDS[parameters.kind]
-    samples, data = read_data(features_path, labels_path, parameters.kind, extractor)
+    samples, data = read_data(features_path, labels_path, kind, extractor)
     splits = read_table(splits_path, SPLITS, task=task)
     folds = int(splits["fold"].max()) + 1
     folds_of = [fold_of_samples(splits, repeat, data.samples, splits_path) for repeat in repeats]
@@ -181,31 +184,30 @@ def without_pairs(predictor: Predictor, features: Float, truth: Float, drawn: Dr
 
 
 def read_data(
-    features_path: str | Path, labels_path: str | Path, kind: str, extractor: str
+    features_path: str | Path, labels_path: str | Path, kind: TaskKind, extractor: str
 ) -> tuple[list[str], Data]:
     """Return a task's samples, sorted, and the data of those that have features: at least one."""
     labels = read_labels_file(labels_path)
-    names, features = read_features(features_path, kind, extractor)
+    names, features = read_features(features_path, extractor)
     row = {name: number for number, name in enumerate(names)}
     samples = sorted(labels.samples)
     if not (known := [sample for sample in samples if sample in row]):
         raise HistotransferError(
             features_path, f"shares no sample with {labels_path}", "Check the ids of both"
         )
-    targets = KINDS[kind].targets(labels, known)
+    targets = kind.targets(labels, known)
     return samples, Data(
         tuple(known),
         features[[row[sample] for sample in known]],
-        KINDS[kind].truth(labels, known, targets),
+        kind.truth(labels, known, targets),
         tuple(targets),
     )
 
 
-def read_features(path: str | Path, kind: str, extractor: str) -> tuple[list[str], Float]:
-    """Return the ids and (n, d) float64 features of a kind's samples: patches or patients."""
-    schema, ids = ("features/1", "names") if KINDS[kind].of_patches else ("pooled/1", "patient")
-    with open_store(path, schema, extractor=extractor) as store:
-        names = [str(name) for name in store[ids].asstr()[:]]
+def read_features(path: str | Path, extractor: str) -> tuple[list[str], Float]:
+    """Return the ids and (n, d) float64 features of the samples of a file: patches or patients."""
+    with open_store(path, tuple(IDS), extractor=extractor) as store:
+        names = [str(name) for name in store[IDS[store.attrs["schema"]]].asstr()[:]]
         features = store["features"][:].astype(np.float64)
     if (bad := ~np.isfinite(features).all(axis=1)).any():
         raise HistotransferError(

@@ -1,15 +1,21 @@
-"""The kinds of tasks: what differs between tissue types, expression and mutation, in one place."""
+"""The kinds of tasks: what differs between classes, numbers and two values, in one place.
+
+The kinds of the paper are these, with parsers and panels of their own (`labels`): tissue types are
+classes, expression numbers, and mutations two values.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from ..labels.files import TISSUE, TaskLabels
+from ..core.errors import HistotransferError
+from ..labels.files import CLASS, TaskLabels
 from ..study.tasks import PredictorParameters
 from . import metrics
 from .predictors.binary_logistic import BinaryLogistic
@@ -23,8 +29,10 @@ ALL = "all"
 """The target of a score over all classes."""
 
 
+MAX_LISTED = 8
+"""Classes or targets that a sentence names."""
 PER_FOLD = 2
-"""Fewer samples of a class in a fold leave an AUROC to one patient."""
+"""Fewer samples of a class in a fold leave an AUROC, or a recall, to one patient."""
 
 
 class TaskKind(ABC):
@@ -37,8 +45,6 @@ class TaskKind(ABC):
     """The tables of the comparison that only this kind has."""
     by_chance: ClassVar[float] = 0.0
     """The primary score without any signal."""
-    of_patches: ClassVar[bool] = False
-    """Whether the samples are patches of a dataset; otherwise they are patients."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -77,35 +83,46 @@ class TaskKind(ABC):
         """Tell of each target whether enough samples have a label for every fold."""
         return np.ones(truth.shape[1], dtype=bool)
 
+    def class_sizes(self, labels: TaskLabels) -> dict[str, int]:
+        """Count the samples of each class that is part of every score, by name.
+
+        A target of two values stands for itself: a rare one is left out (`estimable`).
+        """
+        return {}
+
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
         """Count, per target, the samples that are compared: those that have the label."""
         return dict(zip(targets, np.isfinite(truth).sum(axis=0).tolist(), strict=True))
 
 
-class Tissue(TaskKind):
-    """Which class a patch is of. Truth is one-hot, predictions are probabilities."""
+class Multiclass(TaskKind):
+    """Which class a sample is of. Truth is one-hot, predictions are probabilities."""
 
-    name, metric, tables, of_patches = "tissue", "accuracy", ("confusion",), True
+    name, metric, tables = "multiclass", "accuracy", ("confusion",)
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return one predictor of all classes."""
         if parameters.predictor == "logistic":
-            (c,) = parameters.grid["C"]
-            return MultinomialLogistic(float(c))
+            return MultinomialLogistic([float(c) for c in parameters.grid["C"]])
         return ScikitLearn(parameters.predictor, parameters.grid, "classes")
 
     def targets(self, labels: TaskLabels, samples: Sequence[str]) -> list[str]:
         """Return the classes of the samples, sorted."""
-        return sorted(set(labels.values.loc[list(samples), TISSUE]))
+        return sorted(set(labels.values.loc[list(samples), CLASS]))
 
     def truth(self, labels: TaskLabels, samples: Sequence[str], targets: Sequence[str]) -> Float:
         """Return (n, t): 1 in the column of the sample's class, else 0."""
-        tissue = labels.values.loc[list(samples), TISSUE].to_numpy(dtype=str)
-        return np.asarray(tissue[:, None] == np.array(targets), dtype=np.float64)
+        classes = labels.values.loc[list(samples), CLASS].to_numpy(dtype=str)
+        return np.asarray(classes[:, None] == np.array(targets), dtype=np.float64)
 
     def strata(self, labels: TaskLabels, folds: int) -> Ints:
         """Return the classes, one-hot."""
-        return pd.get_dummies(labels.values[TISSUE]).to_numpy(dtype=np.int64)
+        return pd.get_dummies(labels.values[CLASS]).to_numpy(dtype=np.int64)
+
+    def class_sizes(self, labels: TaskLabels) -> dict[str, int]:
+        """Count the samples of each class."""
+        sizes = labels.values[CLASS].value_counts().sort_index()
+        return {str(name): int(n) for name, n in sizes.items()}
 
     def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return the accuracy of all classes, and the recall of each."""
@@ -114,10 +131,13 @@ class Tissue(TaskKind):
         return pd.DataFrame(scores)
 
     def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return the balanced accuracy."""
+        """Return the balanced accuracy, and the mean AUROC of one class against the rest."""
         _, recall = metrics.accuracy_and_recall(truth, predicted)
         balanced = np.nanmean(recall) if np.isfinite(recall).any() else np.nan
-        return pd.DataFrame({"target": [ALL], "metric": "balanced_accuracy", "value": [balanced]})
+        scores = {
+            "balanced_accuracy": balanced, "macro_auroc": metrics.macro_auroc(truth, predicted)
+        }  # fmt: skip
+        return pd.DataFrame({"target": ALL, "metric": list(scores), "value": list(scores.values())})
 
     def chance(self, truth: Float, targets: Sequence[str]) -> dict[str, float]:
         """Return, of all classes, the share of the largest, and of each class its own share."""
@@ -125,67 +145,82 @@ class Tissue(TaskKind):
         return {ALL: max(share), **dict(zip(targets, share, strict=True))}
 
     def counts(self, truth: Float, targets: Sequence[str]) -> dict[str, int]:
-        """Count the patches of all classes, and of each."""
+        """Count the samples of all classes, and of each."""
         counts = (truth == 1).sum(axis=0).tolist()
         return {ALL: len(truth), **dict(zip(targets, counts, strict=True))}
 
 
-class Expression(TaskKind):
-    """How strongly a patient's tumour expresses a gene."""
+class Tissue(Multiclass):
+    """Which tissue type a patch is of."""
 
-    name, metric, tables = "expression", "pearson", ("related_genes", "improved")
+    name = "tissue"
+
+
+class Regression(TaskKind):
+    """A number of each patient."""
+
+    name, metric, tables = "regression", "pearson", ("related_genes", "improved")
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
-        """Return a predictor of numbers, of genes with at least two labels."""
+        """Return a predictor of numbers, of targets with at least two labels."""
         name, grid = parameters.predictor, parameters.grid
         one = Ridge(grid["alpha"]) if name == "ridge" else ScikitLearn(name, grid, "value")
         return ByPattern(one, lambda truth: np.isfinite(truth).sum(axis=0) >= 2)
 
     def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return the Pearson correlation of each gene."""
+        """Return the Pearson correlation of each target."""
         return _by_target(targets, self.metric, metrics.pearson(truth, predicted))
 
     def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return the Spearman correlation and the R² of each gene."""
+        """Return the Spearman correlation and the R² of each target."""
         return pd.concat(
             _by_target(targets, score.__name__, score(truth, predicted))
             for score in (metrics.spearman, metrics.r2)
         )
 
 
-class Mutation(TaskKind):
-    """Whether a patient's tumour carries a mutation of a gene."""
+class Expression(Regression):
+    """How strongly a patient's tumour expresses a gene."""
 
-    name, metric, tables = "mutation", "auroc", ("mutation", "roc")
+    name = "expression"
+
+
+class Binary(TaskKind):
+    """Which of two values a patient has."""
+
+    name, metric, tables = "binary", "auroc", ("mutation", "roc")
     by_chance = 0.5
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
-        """Return a predictor of probabilities, of genes with two samples of each class."""
+        """Return a predictor of probabilities, of targets with two samples of each class."""
         name, grid = parameters.predictor, parameters.grid
         one = BinaryLogistic(grid["C"]) if name == "logistic" else ScikitLearn(name, grid, "binary")
         # Two, so that every inner training set has one of each.
         return ByPattern(one, lambda truth: _fewest(truth) >= 2)
 
     def strata(self, labels: TaskLabels, folds: int) -> Ints:
-        """Return the carriers of each gene that has enough of them for the folds.
+        """Return the positives of each target that has enough of them for the folds.
 
-        Rarer genes are not compared. They would come first all the same, and a patient whose fold
-        they decide is lost for the balance of the others. Who was not sequenced counts as none.
+        Rarer targets are not compared. They would come first all the same, and a patient whose fold
+        they decide is lost for the balance of the others. Who has no label counts as none.
         """
-        carriers = labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
-        return np.asarray(carriers[:, carriers.sum(axis=0) >= PER_FOLD * folds])
+        positives = labels.values.sort_index(axis=1).fillna(0).to_numpy(dtype=np.int64)
+        return np.asarray(positives[:, positives.sum(axis=0) >= PER_FOLD * folds])
 
     def estimable(self, truth: Float, folds: int) -> Bools:
-        """Tell of each gene whether each of its two classes has `PER_FOLD` samples a fold."""
+        """Tell of each target whether each of its two classes has `PER_FOLD` samples a fold."""
         return np.asarray(_fewest(truth) >= PER_FOLD * folds)
 
     def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return the AUROC of each gene."""
+        """Return the AUROC of each target."""
         return self._each(truth, predicted, targets, {"auroc": metrics.auroc})
 
     def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
-        """Return average precision and Brier score of each gene."""
-        scores = {"auprc": metrics.average_precision, "brier": metrics.brier}
+        """Return average precision, Brier score and expected calibration error of each target."""
+        scores = {
+            "auprc": metrics.average_precision, "brier": metrics.brier,
+            "ece": metrics.calibration_error,
+        }  # fmt: skip
         return self._each(truth, predicted, targets, scores)
 
     def _each(
@@ -203,6 +238,12 @@ class Mutation(TaskKind):
         return pd.DataFrame(rows, columns=["target", "metric", "value"])
 
 
+class Mutation(Binary):
+    """Whether a patient's tumour carries a mutation of a gene."""
+
+    name = "mutation"
+
+
 def _fewest(truth: Float) -> Ints:
     """Count, per target, the samples of its rarer class."""
     return np.asarray(np.minimum((truth == 1).sum(axis=0), (truth == 0).sum(axis=0)))
@@ -212,5 +253,32 @@ def _by_target(targets: Sequence[str], metric: str, values: Float) -> pd.DataFra
     return pd.DataFrame({"target": targets, "metric": metric, "value": values})
 
 
-KINDS: Mapping[str, TaskKind] = {kind.name: kind for kind in (Tissue(), Expression(), Mutation())}
+KINDS: Mapping[str, TaskKind] = {
+    kind.name: kind
+    for kind in (Tissue(), Expression(), Mutation(), Binary(), Regression(), Multiclass())
+}
 """Every kind, by its name."""
+
+
+def refuse_rare(kind: TaskKind, labels: TaskLabels, folds: int, path: str | Path) -> None:
+    """Raise an error if a class of patients has fewer than `PER_FOLD` of them a fold."""
+    sizes, least = kind.class_sizes(labels), PER_FOLD * folds
+    common = [name for name, n in sizes.items() if n >= least]
+    rare = [f"{name!r} {n}" for name, n in sizes.items() if n < least]
+    if not rare:
+        return
+    more = f" and {len(rare) - MAX_LISTED} more" if len(rare) > MAX_LISTED else ""
+    remedy = "Merge classes by giving them one name in the table, or label more patients"
+    if len(common) > 1:
+        remedy = (
+            f"Name the classes that count (`classes: [{', '.join(common)}]` leaves the others' "
+            "patients out), or merge classes by giving them one name in the table"
+        )
+    elif pd.to_numeric(pd.Series(list(sizes)), errors="coerce").notna().all():
+        remedy = "Numbers are predicted by `kind: regression`"
+    raise HistotransferError(
+        path,
+        f"has classes of fewer than {least} patients, {PER_FOLD} for each of {folds} folds: "
+        f"{', '.join(rare[:MAX_LISTED])}{more}",
+        remedy,
+    )

@@ -9,6 +9,8 @@ from .predictors.predictor import Bools, Float
 
 FEWEST = 3
 """Samples from which a correlation or an R² says something: over two it is 1 or -1 by itself."""
+BINS = 10
+"""Bins of equal width of the expected calibration error."""
 
 
 def hit_and_class(truth: Float, predicted: Float) -> tuple[Bools, Bools]:
@@ -97,6 +99,33 @@ def average_precision(positive: Bools, values: Float) -> float:
     above = rankdata(-values, method="max")[positive]
     positives_above = rankdata(-values[positive], method="max")
     return float(np.mean(positives_above / above))
+
+
+def macro_auroc(truth: Float, predicted: Float) -> float:
+    """Return the mean AUROC of one class against the rest, over the classes that have both.
+
+    Truth is one-hot (n, classes), predictions are probabilities; samples that were not predicted do
+    not count.
+    """
+    done = np.isfinite(predicted).all(axis=1)
+    each = [auroc(a == 1, b) for a, b in zip(truth[done].T, predicted[done].T, strict=True)]
+    known = np.isfinite(each)
+    return float(np.mean(np.array(each)[known])) if known.any() else float("nan")
+
+
+def calibration_error(positive: Bools, values: Float) -> float:
+    """Return the expected calibration error; NaN of none.
+
+    The probabilities are sorted into `BINS` bins of equal width, closed above as scikit-learn's
+    (0 is in the first). Of each bin the mean probability is compared with the share of positives;
+    the error is the mean absolute difference, weighted by the bins' samples (Naeini et al., AAAI
+    2015).
+    """
+    if not len(values):
+        return float("nan")
+    bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], values)
+    difference = np.bincount(bins, values - positive, minlength=BINS)
+    return float(np.abs(difference).sum() / len(values))
 
 
 def brier(positive: Bools, values: Float) -> float:

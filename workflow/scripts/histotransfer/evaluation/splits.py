@@ -13,7 +13,7 @@ from ..core.streams import stream
 from ..core.tables import TableSchema, write_table
 from ..labels.files import TaskLabels, read_labels_file
 from ..study.parameters import SplitParameters
-from .kinds import KINDS
+from .kinds import KINDS, refuse_rare
 from .predictors.predictor import Ints
 
 STRATA_WEIGHT = 0.5
@@ -31,6 +31,7 @@ def write_splits(
     task: str,
     kind: str,
     parameters: SplitParameters,
+    of_patches: bool = False,
     repeats: Sequence[int] | None = None,
 ) -> None:
     """Draw the folds of every repeat (or of some `repeats`) of a task's cross-validation.
@@ -43,19 +44,21 @@ def write_splits(
     `TaskKind.strata` are spread evenly over the folds. Repeat r depends on (seed, kind, r) and the
     labels alone: more repeats keep the first ones. ``site`` is the second part of the TCGA barcode;
     what tells sites apart then tells no labels (Howard et al., Nat Commun 2021;12:4423). Nobody
-    knows the site of a patch: tasks of patches keep their groups.
+    knows the site of a patch: if the samples are `of_patches`, they keep their groups.
 
     Raises
     ------
     HistotransferError
-        If there are fewer groups than folds, or a patient's site is unknown for want of a TCGA
-        barcode.
+        If there are fewer groups than folds, a class of patients is too rare for them, or a
+        patient's site is unknown for want of a TCGA barcode.
     """
     labels = read_labels_file(labels_path)
     labels = TaskLabels(labels.group.sort_index(), labels.values.sort_index())
     group, folds = labels.group, parameters.folds
-    if parameters.group_by == "site" and not KINDS[kind].of_patches:
-        group = sites_of(labels.samples, labels_path)
+    if not of_patches:
+        refuse_rare(KINDS[kind], labels, folds, labels_path)
+        if parameters.group_by == "site":
+            group = sites_of(labels.samples, labels_path)
     codes, groups = pd.factorize(group, sort=True)
     if len(groups) < folds:
         raise HistotransferError(

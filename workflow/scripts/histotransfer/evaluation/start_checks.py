@@ -17,12 +17,9 @@ from ..labels.files import TaskLabels
 from ..labels.matrix import read_matrix, rows_of_patients
 from ..labels.task_labels import patient_labels
 from ..study.parameters import SplitParameters
-from ..study.tasks import LabelParameters
-from .kinds import KINDS, PER_FOLD
+from ..study.tasks import TWO_VALUES, LabelParameters
+from .kinds import KINDS, MAX_LISTED, PER_FOLD, refuse_rare
 from .splits import sites_of
-
-MAX_LISTED = 8
-"""Targets that a sentence names."""
 
 
 def check_labels(
@@ -47,8 +44,8 @@ def check_labels(
     Raises
     ------
     HistotransferError
-        If the labels cannot be read, name no patient, or leave too few patients for the folds or no
-        target to compare.
+        If the labels cannot be read, name no patient, or leave too few patients for the folds, too
+        few of a class, or no target to compare.
     """
     source, excluded = parameters.labels, Excluded()
     if "table" not in source:
@@ -60,8 +57,9 @@ def check_labels(
     path = Path(source["table"])
     labels, _ = patient_labels(parameters, patients, excluded)
     _refuse_too_few(labels.samples, patients, splits, path)
-    if parameters.kind == "mutation":
-        yield from _targets_left_out(labels, splits.folds, path)
+    refuse_rare(KINDS[parameters.kind], labels, splits.folds, path)
+    if parameters.values == TWO_VALUES:
+        yield from _targets_left_out(parameters.kind, labels, splits.folds, path)
 
 
 def _refuse_too_few(
@@ -80,10 +78,10 @@ def _refuse_too_few(
         )
 
 
-def _targets_left_out(labels: TaskLabels, folds: int, path: Path) -> Iterator[str]:
-    """Yield how many mutations cannot be compared, and which; all of one class is an error."""
+def _targets_left_out(kind: str, labels: TaskLabels, folds: int, path: Path) -> Iterator[str]:
+    """Yield how many targets cannot be compared, and which; all of one class is an error."""
     names, truth = labels.values.columns, labels.values.to_numpy(dtype=np.float64)
-    left_out = ~KINDS["mutation"].estimable(truth, folds)
+    left_out = ~KINDS[kind].estimable(truth, folds)
     one_class = (truth == 1).any(axis=0) != (truth == 0).any(axis=0)
     if one_class.all():
         raise HistotransferError(

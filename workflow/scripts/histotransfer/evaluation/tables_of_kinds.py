@@ -21,7 +21,7 @@ CONFUSION = TableSchema.of(
 
 
 def confusion(results: TaskResults) -> pd.DataFrame:
-    """Return, of the n patches of each class, the fraction predicted as each class.
+    """Return, of the n samples of each class, the fraction predicted as each class.
 
     The fraction is a mean over the repeats.
     """
@@ -52,10 +52,10 @@ RELATED_GENES = TableSchema.of(
 
 
 def related_genes(results: TaskResults) -> pd.DataFrame:
-    """Return, per gene and extractor, whether expression is related to the image features.
+    """Return, per target and extractor, whether a number is related to the image features.
 
     `r` is the mean correlation over the folds, `r_sd` the deviation of the repeats' means; related:
-    the one-sided p of r above zero (`statistics.above`) is below alpha, or its q among the genes.
+    the one-sided p of r above zero (`statistics.above`) is below alpha, or its q among the targets.
     """
     tables = []
     alpha = results.parameters.alpha
@@ -84,16 +84,16 @@ IMPROVED = TableSchema.of(
     "number: fraction share_truly ci_low ci_high p_sign",
     "text: status",
 )
-NO_RELATED, FEW_RELATED = "no related gene", "too few related genes"
+NO_RELATED, FEW_RELATED = "no related target", "too few related targets"
 
 
 def improved(results: TaskResults) -> pd.DataFrame:
-    """Return how many of the related genes each compared extractor predicts better.
+    """Return how many of the related targets each compared extractor predicts better.
 
-    Related is a gene that is related under at least one extractor. `fraction` is the share with a
+    Related is a target that is related under at least one extractor. `fraction` is the share with a
     higher mean score; `share_truly` estimates in how many the true difference is positive, and the
-    interval bounds that share though genes are correlated (`shares`). The sign test, as published,
-    takes genes as if independent. Fewer than `shares.FEWEST` genes have neither.
+    interval bounds that share though targets are correlated (`shares`). The sign test, as
+    published, takes targets as if independent. Fewer than `shares.FEWEST` targets have neither.
     """
     baseline, *compared = results.primary
     by_gene = related_genes(results).groupby("target", sort=False)[["related", "related_bh"]].any()
@@ -147,7 +147,7 @@ MUTATION = TableSchema.of(
 
 
 def mutation(results: TaskResults) -> pd.DataFrame:
-    """Return how well each extractor predicts each gene's mutation.
+    """Return how well each extractor predicts each target of two values.
 
     `mean` AUROC over the folds with its 95 % interval and the one-sided `p` of a mean above one
     half (`statistics.above`); `sd` of the repeats' means.
@@ -180,11 +180,11 @@ ROC_AT = np.linspace(0, 1, 101)
 
 
 def roc(results: TaskResults) -> pd.DataFrame:
-    """Return the ROC curve of each gene's mutation under each extractor, at `ROC_AT`.
+    """Return the ROC curve of each target under each extractor, at `ROC_AT`.
 
     The mean of the folds' curves, of true positive rates at the same false positive rate (Fawcett,
     Pattern Recognit Lett 2006;27:861), so that the area below it is the mean AUROC but for the
-    steps of `ROC_AT`; nothing of a gene that cannot be estimated.
+    steps of `ROC_AT`; nothing of a target that cannot be estimated.
     """
     tables = []
     for name, predictions in results.predictions.items():

@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.errors import HistotransferError
+from ..results.rows import with_tasks_told_apart
 from ..results.tables import Paths, Tables, read_tables
 from . import (
     cohort_flow,
@@ -74,7 +75,7 @@ def draw(
     """
     if name not in PAINTERS:
         raise HistotransferError(name, "is not a figure", f"Choose one of {', '.join(PAINTERS)}")
-    tables = read_tables(paths)
+    tables = with_tasks_told_apart(read_tables(paths))
     with rc_context(style.RC):
         try:
             figure = PAINTERS[name](tables, alpha)

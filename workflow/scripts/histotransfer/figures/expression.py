@@ -1,4 +1,4 @@
-"""Gene expression: how well each gene is predicted, and by how much the extractors differ."""
+"""Numbers, such as expression: how well each is predicted, and by how much extractors differ."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LABELLED = 6
 
 
 def scatter(tables: Tables, alpha: float) -> Figure:
-    """Draw r under the baseline against r under each other extractor, one dot per gene."""
+    """Draw r under the baseline against r under each other extractor, one dot per target."""
     table = tables["related_genes"]
     names = table["extractor"].unique().tolist()
     r = table.pivot_table(index="target", columns="extractor", values="r").reindex(columns=names)
     r = r.dropna()
     if r.empty or len(names) < 2:
         raise style.NothingToDraw(
-            "No gene was predicted by two extractors, so there is nothing to compare."
+            "No target was predicted by two extractors, so there is nothing to compare."
         )
     related = flag(table["related"]).groupby(table["target"]).any().reindex(r.index)
     low, high = np.floor(10 * r.to_numpy().min()) / 10, np.ceil(10 * r.to_numpy().max()) / 10
@@ -51,10 +51,10 @@ def scatter(tables: Tables, alpha: float) -> Figure:
 
 
 def volcano(tables: Tables, alpha: float) -> Figure:
-    """Draw the difference in r of each gene against the p of the corrected t-test."""
+    """Draw the difference in r of each target against the p of the corrected t-test."""
     rows = of_kind(tables["comparison"], "expression").dropna(subset=["delta", "p_corrected"])
     if rows.empty:
-        raise style.NothingToDraw("No gene's difference could be tested.")
+        raise style.NothingToDraw("No target's difference could be tested.")
     names = extractors(rows)
     panels, figure = _panels(len(names) - 1)
     rows = rows.assign(
@@ -137,10 +137,10 @@ def _patients(comparison: pd.DataFrame) -> str:
 
 def _gist(improved: pd.DataFrame, patients: str) -> str:
     if len(improved) != 1 or improved["status"].iloc[0] != OK:
-        return f"How well each gene is predicted{patients}"
+        return f"How well each target is predicted{patients}"
     row = improved.iloc[0]
     return (
         f"{row['extractor']}: higher r for {row['n_improved']} of {row['n_related']} related "
-        f"genes\ntruly better: {100 * row['share_truly']:.0f} % ({100 * row['ci_low']:.0f}–"
+        f"targets\ntruly better: {100 * row['share_truly']:.0f} % ({100 * row['ci_low']:.0f}–"
         f"{100 * row['ci_high']:.0f} %){patients}"
     )

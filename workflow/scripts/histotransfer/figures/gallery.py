@@ -20,7 +20,9 @@ def patches(tables: Tables, alpha: float) -> Figure:
     table = tables["gallery"]
     pictures = tables["gallery_images"].drop_duplicates(list(PATCH)).set_index(list(PATCH))
     if table.empty:
-        raise style.NothingToDraw("No gene is predicted better than chance, so no patch is shown.")
+        raise style.NothingToDraw(
+            "No target is predicted better than chance, so no patch is shown."
+        )
     mutations = set(of_kind(tables["comparison"], "mutation")["task"])
     genes = [rows for _, rows in table.groupby(["task", "target"], sort=False)]
     tall = TOP_MM + len(genes) * (SIDE_MM + WORDS_MM) + 6
@@ -50,7 +52,7 @@ def patches(tables: Tables, alpha: float) -> Figure:
     for side, shift in (("Highest predictions", 0.0), ("Lowest predictions", style.PAGE_MM / 2)):
         place = (LEFT_MM + shift) / style.PAGE_MM, 1 - 12 / tall
         figure.text(*place, side, color=style.GREY, va="top")
-    style.headline(figure, "Patches that predict the best genes most and least, one per patient")
+    style.headline(figure, "Patches that predict the best targets most and least, one per patient")
     return figure
 
 
@@ -58,7 +60,7 @@ def _below(row: pd.Series, mutation: bool) -> str:
     if pd.isna(row["label"]):
         measured = "not measured"
     elif mutation:
-        measured = "mutated" if row["label"] == 1 else "not mutated"
+        measured = "positive" if row["label"] == 1 else "negative"
     else:
         measured = f"measured {row['label']:.2f}"
     return f"predicted {row['prediction']:.2f}\n{measured}"

@@ -1,4 +1,4 @@
-"""Tissue types: accuracy by class, and which classes are mistaken for which."""
+"""Classes, of tissue or of patients: accuracy by class, and which one is called which."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..evaluation.decisions import BETTER, EQUIVALENT, WORSE
 from ..evaluation.statistics import NOT_ESTIMABLE, wilson
-from ..results.answers import TASK
+from ..results.answers import PATIENT, TASK
 from ..results.rows import extractors, of_kind
 from ..results.tables import Tables
 from . import style
@@ -36,10 +36,10 @@ def accuracy(tables: Tables, alpha: float) -> Figure:
     """Draw each extractor's accuracy by class, and beside it the difference to the baseline."""
     rows = of_kind(tables["comparison"], "tissue").dropna(subset=["extractor_mean"])
     if rows.empty:
-        raise style.NothingToDraw("No tissue type could be evaluated.")
+        raise style.NothingToDraw("No class could be evaluated.")
     names = extractors(rows)
     marks = style.looks(names)
-    targets = sorted(rows["target"].unique().tolist(), key=lambda name: (name != "all", name))
+    targets = sorted(rows["target"].unique().tolist(), key=_task_and_class)
     lines = max(5.5, 2.6 * len(names))
     figure = style.page(26 + lines * len(targets))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.25, 1])
@@ -80,8 +80,8 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     """Draw one matrix per extractor: of each true class, the share called each class."""
     rows = tables["confusion"].dropna(subset=["fraction"])
     if rows.empty:
-        raise style.NothingToDraw("No tissue type was predicted, so there is nothing to mistake.")
-    return _matrices(rows, "What the patches of each class are called (%)")
+        raise style.NothingToDraw("No class was predicted, so there is nothing to mistake.")
+    return _matrices(rows, "What each class is called (%)")
 
 
 def classifier(tables: Tables, alpha: float) -> Figure:
@@ -112,7 +112,7 @@ def _matrices(rows: pd.DataFrame, headline: str) -> Figure:
         counts = [" or ".join(f"{count:,}" for count in n.get(of, [])) or "0" for of in classes]
         axes.set_yticks(range(len(classes)), map(" ".join, zip(classes, counts, strict=True)))
         axes.set_title(name)
-    style.label_edges(panels, len(names), "predicted class", "true class, n patches")
+    style.label_edges(panels, len(names), "predicted class", "true class, n")
     style.headline(figure, headline)
     return figure
 
@@ -135,6 +135,12 @@ def _matrix(axes: Axes, rows: pd.DataFrame, classes: list[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _task_and_class(target: str) -> tuple[str, bool, str]:
+    """Sort by task, where targets name it, then all classes, then each."""
+    task, _, name = target.rpartition(": ")
+    return task, name != "all", name
+
+
 def _label(name: str, n: float | None) -> str:
     full = NAMES.get(name)
     text = name if full is None else full if name == "all" else f"{full} {name}"
@@ -144,12 +150,13 @@ def _label(name: str, n: float | None) -> str:
 def _gist(rows: pd.DataFrame, answers: pd.DataFrame) -> str:
     overall = rows[rows["target"] == "all"]
     if len(overall) != 1:
-        return "Accuracy by tissue class"
+        return "Accuracy by class"
     row = overall.iloc[0]
     whole = answers[(answers["metric"] == row["metric"]) & (answers["scope"] == TASK)]
     said = f" ({_decided(whole.iloc[0])})" if len(whole) else ""
+    samples = "patients" if len(whole) and whole["unit"].iloc[0] == PATIENT else "patches"
     return (
-        f"{row['extractor']} classifies {100 * row['extractor_mean']:.1f} % of the patches "
+        f"{row['extractor']} classifies {100 * row['extractor_mean']:.1f} % of the {samples} "
         f"correctly, {row['baseline']} {100 * row['baseline_mean']:.1f} %{said}"
     )
 

@@ -14,12 +14,12 @@ from ..core.errors import HistotransferError
 from ..core.files import check_digest, readable, remake, written_with_digest
 
 IDS = ["sample", "group"]
-TISSUE = "tissue"
-"""The one column of a tissue task, which holds classes."""
-_OF_CLASSES = f"sample\tgroup\t{TISSUE}\n"
-_OF_A_GENE = f'sample\tgroup\t"{TISSUE}"\n'
-"""The header where the only target is a gene of that name. Every reader of TSV takes the quotes
-off; here they say that the values are numbers."""
+CLASS = "class"
+"""The one column of a task of classes."""
+_OF_CLASSES = f"sample\tgroup\t{CLASS}\n"
+_OF_NUMBERS = f'sample\tgroup\t"{CLASS}"\n'
+"""The header where the only target of a task of numbers has that name. Every reader of TSV takes
+the quotes off; here they say that the values are numbers."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class TaskLabels:
         patient.
     values : pandas.DataFrame
         Indexed like `group`, a column per target. Numbers, NaN where a label is missing; of a
-        tissue task the one column `tissue` with the class. A target may have any name, `sample`
-        too.
+        task of classes the one column `CLASS` with text. A target may have any name, `sample` too.
     """
 
     group: pd.Series[str]
@@ -59,14 +58,14 @@ def write_labels_file(labels: TaskLabels, path: str | Path, *, whole: bool = Fal
     `whole` says that all values are whole numbers, to be written so.
     """
     targets = [str(target) for target in labels.values]
-    only_tissue = targets == [TISSUE] and is_numeric_dtype(labels.values[TISSUE])
+    named_like_classes = targets == [CLASS] and is_numeric_dtype(labels.values[CLASS])
     with (
         written_with_digest(path) as partial,
         Path(partial).open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        if only_tissue:
-            file.write(_OF_A_GENE)
+        if named_like_classes:
+            file.write(_OF_NUMBERS)
         else:
             writer.writerow([*IDS, *targets])
         cells = labels.values.to_numpy(dtype=object, na_value="")

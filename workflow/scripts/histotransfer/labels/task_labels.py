@@ -16,14 +16,18 @@ from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
-from ..study.tasks import LabelParameters
+from ..study.tasks import CLASSES, TWO_VALUES, LabelParameters
 from .exclusions import EXCLUDED, FLOW, Excluded
-from .files import TISSUE, TaskLabels, write_labels_file
+from .files import CLASS, TaskLabels, write_labels_file
 from .matrix import read_matrix, rows_of_patients
 from .molecular import FILE, maf_rows, maf_rows_by_sample, maf_status, star_tpm
 from .samples import SequencedSamples, sequenced_samples
 from .targets import columns_of, symbols, wanted_targets
 from .values import check_statuses, numbers_of, statuses_of, transformed
+from .words import classes_in, two_values_of
+
+MAX_LISTED = 8
+"""Columns that an error names."""
 
 
 def write_labels(
@@ -38,7 +42,7 @@ def write_labels(
 ) -> None:
     """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
-    A tissue task needs `patches`: the patch store or feature file of its dataset. A task of
+    A task of patches needs `patches`: the patch store or feature file of its dataset. A task of
     patients needs the ``pooled/1`` files of extractors that may lack patients: only those whom all
     of these files have are compared. Where slides were read, it needs ``tables/cohort.tsv``, too;
     otherwise the cohort is whoever any of these files has.
@@ -50,7 +54,7 @@ def write_labels(
     """
     excluded = Excluded()
     if patches is not None:
-        labels, came_in, unit = tissue_labels(patches), {}, "patch"
+        labels, came_in, unit = patch_labels(patches), {}, "patch"
     else:
         if cohort_table is not None:
             cohort = read_table(cohort_table, COHORT)
@@ -63,7 +67,7 @@ def write_labels(
         labels, n_rows = patient_labels(parameters, patients, excluded)
         came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
-    write_labels_file(labels, out_path, whole=parameters.kind == "mutation")
+    write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
     rows = pd.DataFrame(excluded, columns=list(EXCLUDED.columns))
     write_table(rows, excluded_path, EXCLUDED)
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
@@ -94,25 +98,21 @@ def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Exc
     return shared
 
 
-def tissue_labels(store_path: str | Path) -> TaskLabels:
+def patch_labels(store_path: str | Path) -> TaskLabels:
     """Return the class of every patch of a dataset.
 
     The patches of a patient are a group. The public patch sets do not name patients; there, each
     patch is its own group.
     """
-    try:
-        with open_store(store_path, "features/1") as store:
-            classes, groups = _classes_and_groups(store)
-    except HistotransferError:
-        with open_store(store_path, "patches/1") as store:
-            classes, groups = _classes_and_groups(store)
+    with open_store(store_path, ("features/1", "patches/1")) as store:
+        classes, groups = _classes_and_groups(store)
     if classes.nunique() < 2:
         raise HistotransferError(
             store_path,
             "has patches of one class only, so there is nothing to tell apart",
             "Give the task's dataset a sub-folder of patches for each of at least two classes",
         )
-    return TaskLabels(groups, classes.to_frame(TISSUE))
+    return TaskLabels(groups, classes.to_frame(CLASS))
 
 
 def _classes_and_groups(store: h5py.File) -> tuple[pd.Series[str], pd.Series[str]]:
@@ -129,7 +129,8 @@ def patient_labels(
 ) -> tuple[TaskLabels, int]:
     """Return the targets' values of the patients that the labels table knows, and its rows' number.
 
-    The values are float64, of mutations 0, 1 or NaN; each patient is its own group.
+    The values are float64, of two values 0, 1 or NaN, or a column `CLASS` of text; each patient is
+    its own group.
 
     Raises
     ------
@@ -156,14 +157,9 @@ def patient_labels(
         raise _no_label(rows_of, excluded)
     suffix = source.get("suffix", "")
     table = columns_of(panel, table, path, excluded, suffix)
-    values = table
-    if "table" in source:
-        read = statuses_of if parameters.kind == "mutation" else numbers_of
-        values = read(table, path, excluded)
-    if parameters.kind == "mutation":
-        check_statuses(values, path)
-    else:
-        values = transformed(values, parameters.transform, path, excluded)
+    if parameters.named_like_task and not table.shape[1]:
+        raise _no_column(parameters.targets[0], rows.values, path)
+    values = _read(table, parameters, path, excluded)
     if values.shape[1] == 0:
         raise HistotransferError(
             path,
@@ -178,7 +174,27 @@ def patient_labels(
     values = values[~empty].rename_axis("sample")
     if values.empty:
         raise _no_label(path, excluded)
+    if parameters.values == CLASSES:
+        values = values.set_axis([CLASS], axis=1)
     return TaskLabels(values.index.to_series(name="group"), values), rows.count
+
+
+def _read(
+    table: pd.DataFrame, parameters: LabelParameters, path: Path, excluded: Excluded
+) -> pd.DataFrame:
+    """Return the values of the targets; those of the GDC's files are numbers already."""
+    if parameters.values == CLASSES:
+        return classes_in(table, parameters.classes, path, excluded)
+    if parameters.kind == "binary":
+        return two_values_of(table, parameters.positive, path, excluded)
+    of_words = "table" in parameters.labels
+    if parameters.values == TWO_VALUES:
+        values = statuses_of(table, path, excluded) if of_words else table
+        check_statuses(values, path)
+        return values
+    named = parameters.kind == "regression" and parameters.targets != "all"
+    values = numbers_of(table, path, excluded, named=named) if of_words else table
+    return transformed(values, parameters.transform, path, excluded)
 
 
 def _maf_table(
@@ -219,6 +235,17 @@ def _refuse_contradictions(table: pd.DataFrame, further: pd.DataFrame, path: Pat
             f"{others[row, column]!r} in column {further.columns[column]!r}",
             "Keep the row that counts",
         )
+
+
+def _no_column(name: str, table: pd.DataFrame, path: Path) -> HistotransferError:
+    columns = sorted(map(str, table), key=lambda column: column.casefold() != name.casefold())
+    more = f" and {len(columns) - MAX_LISTED} more" if len(columns) > MAX_LISTED else ""
+    return HistotransferError(
+        path,
+        f"has no column {name!r}, like the task, which names no `targets` (it has "
+        f"{', '.join(columns[:MAX_LISTED])}{more})",
+        "Name the columns to predict as `targets` of the task",
+    )
 
 
 def _no_label(path: Path, excluded: Excluded) -> HistotransferError:

@@ -28,11 +28,16 @@ _PROTEIN_CHANGE = re.compile(
 """HGVS, with or without ``p.``, in one or three letters; as cBioPortal writes it, ``X125_splice``
 too; and a change of the coding DNA."""
 
+CORRECT = "Correct the cell, empty it if it is missing, or leave the column out of `targets`"
 
-def numbers_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFrame:
+
+def numbers_of(
+    table: pd.DataFrame, path: Path, excluded: Excluded, *, named: bool = False
+) -> pd.DataFrame:
     """Read columns of numbers, also with decimal commas (`read_numbers`).
 
-    A target without a number is left out, and a cell shows why.
+    A target without a number is left out, and a cell shows why; text in one is an error where
+    `named` says that the user named the targets.
 
     Parameters
     ----------
@@ -42,6 +47,8 @@ def numbers_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFr
         The table, for errors.
     excluded : Excluded
         Gets the targets without a number.
+    named : bool
+        Whether text is an error even in a column without a number.
 
     Returns
     -------
@@ -55,7 +62,8 @@ def numbers_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFr
     """
     numbers = read_numbers(table, path)
     excluded.add(numbers.with_commas, "target", Reason("decimal_commas"))
-    return _readable(table, numbers, path, excluded, "a number")
+    remedy = f"{CORRECT}; words are predicted by `kind: binary` or `kind: multiclass`"
+    return _readable(table, numbers, path, excluded, "a number", remedy, strict=named)
 
 
 def statuses_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataFrame:
@@ -66,7 +74,7 @@ def statuses_of(table: pd.DataFrame, path: Path, excluded: Excluded) -> pd.DataF
     """
     wanted = "0, 1, a word for them, or a protein change"
     numbers = read_numbers(table, path, status_of)
-    return _readable(table, numbers, path, excluded, wanted)
+    return _readable(table, numbers, path, excluded, wanted, CORRECT)
 
 
 def status_of(word: str) -> float:
@@ -74,9 +82,9 @@ def status_of(word: str) -> float:
 
     Returns NaN for any other word. Of several changes (``R222L E545Q``) one suffices.
     """
-    plain = re.sub(r"[\s_-]+", " ", word.casefold()).strip()
-    if plain in MUTATED or plain in WILD_TYPE:
-        return float(plain in MUTATED)
+    said = said_to_be_mutated(word)
+    if said is not None:
+        return float(said)
     number = pd.to_numeric(word, errors="coerce")
     if np.isfinite(number):
         return float(number)
@@ -89,6 +97,15 @@ def status_of(word: str) -> float:
     ):
         return np.nan
     return float(not all(change.rstrip(")").endswith("=") for change in changes))
+
+
+def said_to_be_mutated(word: str) -> bool | None:
+    """Tell what 0, 1 and plain words say, such as ``yes`` or ``wild-type``; None for any other."""
+    plain = re.sub(r"[\s_-]+", " ", word.casefold()).strip()
+    if plain in MUTATED or plain in WILD_TYPE:
+        return plain in MUTATED
+    number = pd.to_numeric(word, errors="coerce")
+    return bool(number) if number in (0, 1) else None
 
 
 def check_statuses(values: pd.DataFrame, path: Path) -> None:
@@ -129,7 +146,14 @@ def transformed(
 
 
 def _readable(
-    table: pd.DataFrame, numbers: Numbers, path: Path, excluded: Excluded, wanted: str
+    table: pd.DataFrame,
+    numbers: Numbers,
+    path: Path,
+    excluded: Excluded,
+    wanted: str,
+    remedy: str,
+    *,
+    strict: bool = False,
 ) -> pd.DataFrame:
     """Return the columns that hold a value, and list the others; text beside values is an error."""
     has_value = np.isfinite(numbers.values.to_numpy()).max(axis=0, initial=False)
@@ -139,12 +163,9 @@ def _readable(
         if has_stray[column]:
             row, cell = first_cell(table, numbers.stray, column)
             detail = f"{row} has {cell!r}, which is not {wanted}"
-        if has_value[column]:
-            raise HistotransferError(
-                path,
-                f"column {target!r} holds {cell!r} for {row}, which is not {wanted}",
-                "Correct the cell, empty it if it is missing, or leave the column out of `targets`",
-            )
+        if has_stray[column] and (has_value[column] or strict):
+            cause = f"column {target!r} holds {cell!r} for {row}, which is not {wanted}"
+            raise HistotransferError(path, cause, remedy)
         excluded.add([target], "target", Reason("no_number", detail))
     readable: pd.DataFrame = numbers.values.loc[:, has_value]
     return readable

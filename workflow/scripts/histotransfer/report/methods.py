@@ -7,10 +7,11 @@ from typing import Any
 
 from ..results.words import joined
 from ..study.extractors import extractors, fine_tuning_runs
+from ..study.tasks import CLASSES, TWO_VALUES, VALUES
 
 POOLED = {"mean+std": "mean and standard deviation"}
 PREDICTORS = {
-    "ridge": "ridge regression, with alpha chosen per gene by leave-one-out",
+    "ridge": "ridge regression, with alpha chosen per target by leave-one-out",
     "logistic": "L2-penalised logistic regression, with C chosen by inner cross-validation",
     "pls": "partial least squares",
     "elastic_net": "elastic net",
@@ -20,6 +21,8 @@ PREDICTORS = {
 }
 TRANSFORMS = {"log2p1": "log2(value + 1)", "none": "values as given"}
 PAPER, OURS = "from the paper", "our choice"
+OF_THE_PAPER = ("tissue", "expression", "mutation")
+"""The kinds of tasks that the paper has."""
 
 
 def methods(
@@ -72,11 +75,15 @@ def choices(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "cross-validation", f"{crossval['folds']} folds, {crossval['repeats']} repeats", PAPER
     yield "splits grouped by", crossval["group_by"], OURS
     for name, task in config["tasks"].items():
-        yield f"task {name}", task["kind"], PAPER
+        yield f"task {name}", task["kind"], PAPER if task["kind"] in OF_THE_PAPER else OURS
         yield f"predictor of {name}", task["predictor"], OURS
         if (targets := task.get("targets")) is not None:
             shown = targets if isinstance(targets, str) else ", ".join(targets)
             yield f"targets of {name}", shown, OURS
+        if "positive" in task:
+            yield f"positive value of {name}", str(task["positive"]), OURS
+        if "classes" in task:
+            yield f"classes of {name}", ", ".join(task["classes"]), OURS
     yield "level of significance", f"{config['statistics']['alpha']:g}", PAPER
     yield "primary test", "corrected resampled t-test", OURS
     yield "no relevant difference", f"within ±{config['statistics']['rope']:g}", OURS
@@ -195,15 +202,19 @@ def _cross_validation(config: Mapping[str, Any]) -> str:
 
 def _task(name: str, task: Mapping[str, Any]) -> str:
     by = PREDICTORS[task["predictor"]]
-    if task["kind"] == "tissue" and task["predictor"] == "logistic":
-        by = "multinomial L2-penalised logistic regression on standardised features, C = "
-        by += f"{task['C']:g}"
+    values = VALUES[task["kind"]]
+    if values == CLASSES and task["predictor"] == "logistic":
+        by = "multinomial L2-penalised logistic regression on standardised features"
+        cs = task["C"] if isinstance(task["C"], list) else [task["C"]]
+        by += ", with C chosen by inner cross-validation" if len(cs) > 1 else f", C = {cs[0]:g}"
     if "grid" in task:
         by += f", with {joined(sorted(task['grid']))} chosen by inner cross-validation"
-    if task["kind"] == "tissue":
+    if "dataset" in task:
         return f"{name}: classes of {task['dataset']}, by {by}."
-    if task["kind"] == "mutation":
+    if values == CLASSES:
+        return f"{name}: classes of patients, by {by}."
+    if values == TWO_VALUES:
         return f"{name}: {by}."
-    if isinstance(values := task["transform"], Mapping):
-        return f"{name}: values clipped at ±{values['clip']:g}, by {by}."
-    return f"{name}: {TRANSFORMS[values]}, by {by}."
+    if isinstance(transform := task["transform"], Mapping):
+        return f"{name}: values clipped at ±{transform['clip']:g}, by {by}."
+    return f"{name}: {TRANSFORMS[transform]}, by {by}."

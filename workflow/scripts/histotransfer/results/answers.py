@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 
 from ..core.tables import TableSchema
 from ..evaluation.decisions import FAMILY, average, decide, why_not_estimable
 from ..evaluation.fine_tuning_runs import Runs, combine_runs, combine_shares
-from ..evaluation.kinds import ALL, KINDS
+from ..evaluation.kinds import ALL, Multiclass
 from ..evaluation.statistics import OK
-from .sentences import answer, by_target, share_of_genes
+from .sentences import answer, by_target, share_of_targets
 
 ANSWERS = TableSchema.of(
     "answers",
     "text: task extractor baseline scope target metric",
     "integer: n",
+    "text: unit",
     "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh q_equivalent",
     "text: direction relevance why",
     "number: level detectable",
@@ -25,10 +27,17 @@ ANSWERS = TableSchema.of(
 )
 TASK, TARGET = "task", "target"
 """What an answer is about: its `scope`."""
+PATCH, PATIENT = "patch", "patient"
+"""What `n` counts: its `unit`."""
 
 
 def answer_questions(
-    tables: Mapping[str, pd.DataFrame], *, runs: Runs, alpha: float, rope: float
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    runs: Runs,
+    patch_tasks: Collection[str],
+    alpha: float,
+    rope: float,
 ) -> pd.DataFrame:
     """Answer, for each compared extractor, each task as a whole and then each of its targets.
 
@@ -38,22 +47,26 @@ def answer_questions(
         `comparison` and `improved`.
     runs : mapping
         Extractors that are runs of one fine-tuning, which get one answer (`combine_runs`).
+    patch_tasks : collection of str
+        The tasks whose samples are patches; those of the others are patients.
     alpha, rope : float
         See `decisions.decide`.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of `ANSWERS`. A task of tissue types is answered by the accuracy over all
+        The columns of `ANSWERS`. A task of classes is answered by the accuracy over all
         classes, whose target is ``all``; any other by the mean over its targets
         (`decisions.average`), whose target is empty.
     """
     comparison = combine_runs(tables["comparison"], runs)
     shares = combine_shares(tables["improved"], runs)
+    of_patches = comparison["task"].isin(list(patch_tasks))
+    comparison = comparison.assign(unit=np.where(of_patches, PATCH, PATIENT))
     decided = decide(comparison, alpha=alpha, rope=rope)
     parts = []
     for (task, extractor), rows in decided.groupby(FAMILY, sort=False):
-        overall = (rows["target"] == ALL) & (rows["metric"] == KINDS["tissue"].metric)
+        overall = (rows["target"] == ALL) & (rows["metric"] == Multiclass.metric)
         if overall.any():
             whole = _in_words(rows[overall], TASK, rope)
         else:
@@ -61,7 +74,7 @@ def answer_questions(
             whole = _in_words(mean, TASK, rope, int(rows["status"].eq(OK).sum()))
         of_task = (shares["task"] == task) & (shares["extractor"] == extractor)
         notes = [by_target(rows[~overall])]
-        notes += [share_of_genes(row) for row in shares[of_task].to_dict("records")]
+        notes += [share_of_targets(row) for row in shares[of_task].to_dict("records")]
         whole["sentence"] = [" ".join([text, *notes]) for text in whole["sentence"]]
         parts += [whole, _in_words(rows[~overall], TARGET, rope)]
     return pd.concat(parts, ignore_index=True)[[*ANSWERS.columns]] if parts else ANSWERS.empty()

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from ..core.streams import stream
 from ..core.tables import TableSchema, write_table
 from ..evaluation.cross_validation import read_features
-from ..labels.files import TISSUE, read_labels_file
+from ..labels.files import CLASS, read_labels_file
 
 EMBEDDING = TableSchema.of(
     "embedding", "text: task extractor sample tissue", "number: x y neighbours_of_class"
@@ -29,7 +29,7 @@ Float = npt.NDArray[np.float64]
 def write_embedding(
     files: Mapping[str, Mapping[str, Any]], out_path: str | Path, *, seed: int
 ) -> None:
-    """Write where each patch of each tissue task lies under each extractor.
+    """Write where each patch of each task of patches lies under each extractor.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ def write_embedding(
     """
     tables = []
     for task, paths in files.items():
-        classes = read_labels_file(paths["labels"]).values[TISSUE]
+        classes = read_labels_file(paths["labels"]).values[CLASS]
         chosen = draw_patches(classes.to_numpy(dtype=str), MOST, seed)
         samples, tissue = (part.to_numpy(dtype=str)[chosen] for part in (classes.index, classes))
         for extractor, path in paths["features"].items():
-            names, values = read_features(path, "tissue", extractor)
+            names, values = read_features(path, extractor)
             row = pd.Series(np.arange(len(names)), index=names)
             place, pure = embed(values[row[samples].to_numpy()], tissue, seed)
             table = pd.DataFrame({"sample": samples, "tissue": tissue, "neighbours_of_class": pure})

@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from ..evaluation.kinds import KINDS
+from ..evaluation.kinds import KINDS, Binary, Multiclass, Regression
+
+OF_ONE_STATISTIC = {
+    "confusion": Multiclass.metric,
+    "related_genes": Regression.metric,
+    "mutation": Binary.metric,
+    "roc": Binary.metric,
+}
+"""Tables without a column `metric`, whose rows are all of tasks of one kind of values."""
 
 
 def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Return the rows of a comparison that belong to one kind of task, told by its metric."""
+    """Return the rows of a comparison whose targets have a kind's values, told by its metric."""
     return comparison[comparison["metric"] == KINDS[kind].metric]
+
+
+def with_tasks_told_apart(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Put the task's name before a target's where several tasks of a metric could be mixed up."""
+    tasks: dict[str, set[str]] = {}
+    metrics: dict[str, pd.Series] = {}
+    for name, table in tables.items():
+        if "metric" in table or name in OF_ONE_STATISTIC:
+            metric = table["metric"] if "metric" in table else OF_ONE_STATISTIC[name]
+            metrics[name] = pd.Series(metric, table.index, dtype=object)
+            for of_metric, rows in table.groupby(metrics[name]):
+                tasks.setdefault(str(of_metric), set()).update(rows["task"])
+    several = [metric for metric, names in tasks.items() if len(names) > 1]
+    apart = dict(tables)
+    for name, metric in metrics.items():
+        table, mixed = tables[name], metric.isin(several)
+        if mixed.any() and "target" in table:
+            target = table["target"].astype(object)
+            named = table["task"].astype(str) + ": " + target.astype(str)
+            apart[name] = table.assign(
+                target=target.mask(mixed & target.notna() & (target != ""), named)
+            )
+        elif mixed.any():
+            own = table["extractor"] + "\n" + table["task"]
+            apart[name] = table.assign(extractor=own)
+    return apart
 
 
 def extractors(comparison: pd.DataFrame) -> list[str]:

@@ -8,12 +8,9 @@ from typing import Any
 import pandas as pd
 
 from ..evaluation.decisions import BETTER, EQUIVALENT, RELEVANT, UNDECIDED, WHY, WORSE
-from ..evaluation.kinds import KINDS
 from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from .words import MOST_COUNTED, about, amount, count, difference, listed
 
-SAMPLES = {kind.metric: "patch" if kind.of_patches else "patient" for kind in KINDS.values()}
-"""What is counted in a task, by its metric."""
 WIDEST = {"accuracy": 1.0, "auroc": 1.0, "pearson": 2.0}
 """The largest difference that a metric can show."""
 
@@ -50,14 +47,14 @@ def answer(row: Mapping[Any, Any], rope: float, targets: int | None = None) -> s
 
 
 def power(row: Mapping[Any, Any]) -> str:
-    """Say which difference could have been detected, and how many patients would decide this."""
+    """Say which difference could have been detected, and how many samples would decide this."""
     metric = row["metric"]
     could = f"This study could have detected a difference of {amount(row['detectable'], metric)}"
     if row["detectable"] >= WIDEST[metric]:
         could = "This study was too small to detect any difference"
     if pd.isna(n := row["n_to_decide"]):
         return f"{could}."
-    needed, (_, size, _) = about(n, SAMPLES[metric]), difference(row)
+    needed, (_, size, _) = about(n, row["unit"]), difference(row)
     if n > MOST_COUNTED:
         return f"{could}; one as small as was observed would take {needed}."
     return f"{could}; {needed} would decide one of {size}."
@@ -83,11 +80,11 @@ def by_target(targets: pd.DataFrame) -> str:
     return f"Of {count(len(targets), 'target')}: {', '.join(said)}."
 
 
-def share_of_genes(row: Mapping[Any, Any]) -> str:
-    """Say which share of the related genes is predicted better: a row of the table `improved`."""
+def share_of_targets(row: Mapping[Any, Any]) -> str:
+    """Say which share of the related targets is predicted better: a row of the table `improved`."""
     if not row["n_related"]:
-        return "No gene is related to the image features."
-    related = count(int(row["n_related"]), "related gene")
+        return "No target is related to the image features."
+    related = count(int(row["n_related"]), "related target")
     text = f"Of {related}, {row['n_improved']:,} have a higher r"
     if row["status"] != OK or pd.isna(row["ci_low"]):
         reason = "" if row["status"] == OK else f" ({row['status']})"

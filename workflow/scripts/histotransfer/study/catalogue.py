@@ -34,8 +34,8 @@ class Item:
     tables : tuple of str
         The names of the tables that a figure is drawn from.
     needs : str
-        The part of a study without which there is none (`StudyPlan`): tasks by their statistics
-        (``multiclass``, ``regression``, ``binary``), ``slides``, ``datasets`` and others.
+        The part of a study without which there is none (`StudyPlan`): tasks by what they
+        predict (`tasks.VALUES`), ``slides``, ``datasets`` and others.
     """
 
     category: str
@@ -64,12 +64,12 @@ TABLES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
-    "confusion": Item("Tissue types", "Table: confusion", needs="multiclass"),
+    "confusion": Item("Tissue types", "Table: confusion", needs="classes"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),
-    "improved": Item("Expression", "Table: genes improved", needs="regression"),
-    "related_genes": Item("Expression", "Table: genes related to the image", needs="regression"),
-    "mutation": Item("Mutation", "Table: mutations", needs="binary"),
-    "roc": Item("Mutation", "Table: ROC curves", needs="binary"),
+    "improved": Item("Expression", "Table: genes improved", needs="numbers"),
+    "related_genes": Item("Expression", "Table: genes related to the image", needs="numbers"),
+    "mutation": Item("Mutation", "Table: mutations", needs="two values"),
+    "roc": Item("Mutation", "Table: ROC curves", needs="two values"),
     "gallery": Item("What predicts", "Table: patches of the best genes", needs="gallery"),
     "classifier": Item("Fine-tuning", "Table: the classifier on other patches", needs="classifier"),
     "near_duplicates": Item(
@@ -90,24 +90,24 @@ FIGURES: Mapping[str, Item] = {
         "Tissue types",
         "Figure: tissue accuracy",
         ("comparison", "answers"),
-        needs="multiclass",
+        needs="classes",
     ),
-    "confusion": Item("Tissue types", "Figure: confusion", ("confusion",), needs="multiclass"),
+    "confusion": Item("Tissue types", "Figure: confusion", ("confusion",), needs="classes"),
     "embedding": Item("Tissue types", "Figure: embedding", ("embedding",), needs="datasets"),
     "expression": Item(
         "Expression",
         "Figure: expression",
         ("related_genes", "improved", "comparison"),
-        needs="regression",
+        needs="numbers",
     ),
-    "volcano": Item("Expression", "Figure: volcano", ("comparison",), needs="regression"),
+    "volcano": Item("Expression", "Figure: volcano", ("comparison",), needs="numbers"),
     "mutation": Item(
         "Mutation",
         "Figure: mutation",
         ("mutation", "comparison", "scores", "answers"),
-        needs="binary",
+        needs="two values",
     ),
-    "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation"), needs="binary"),
+    "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation"), needs="two values"),
     "gallery": Item(
         "What predicts",
         "Figure: gallery",

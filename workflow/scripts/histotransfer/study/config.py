@@ -16,6 +16,7 @@ import yaml
 from ..core.errors import HistotransferError
 from .extractors import extractors
 from .schema import check, load_schema
+from .tasks import completed_task
 
 #: Where the published study's data come from, by the config key that names them.
 SOURCES = {
@@ -28,6 +29,9 @@ SOURCES = {
     ),
     "expression": "a table of expression, patients by genes or genes by patients",
     "mutation": "a table of mutations, patients by genes or genes by patients",
+    "binary": "a table of patients, with a column of two values for each target",
+    "regression": "a table of patients, with a column of numbers for each target",
+    "multiclass": "a table of patients, with a column of classes",
 }
 SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
 #: The sheets that `make sheets` writes beside the slide sheet.
@@ -86,7 +90,10 @@ def complete(config: Mapping[str, Any], defaults_path: str | Path) -> dict[str, 
         reference of its own, the stain is that of the dataset for fine-tuning.
     """
     defaults = yaml.safe_load(Path(defaults_path).read_text(encoding="utf-8"))
+    of_tasks = defaults.pop("task_defaults")
     whole = _merged(_written_out(config), defaults)
+    if isinstance(tasks := whole.get("tasks"), Mapping):
+        whole["tasks"] = {name: completed_task(task, of_tasks) for name, task in tasks.items()}
     stain, tuning = whole["stain"], whole["finetune"]
     if isinstance(stain, Mapping) and isinstance(tuning, Mapping) and "dataset" in tuning:
         whole["stain"] = {"reference": tuning["dataset"], **stain}
@@ -167,9 +174,9 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     if of_patches and not extractors(config)[baseline].is_network:
         raise HistotransferError(
             f"config: extractors.{baseline}",
-            "external features do not cover the patches of a tissue dataset, so they cannot be "
-            "the baseline of a tissue task",
-            "Name a network first, or leave the tissue task out",
+            "external features do not cover the patches of a dataset, so they cannot be the "
+            "baseline of a task that tells these apart",
+            "Name a network first, or leave the task with `dataset` out",
         )
     further = {
         f"{name}-seed{seed}"
@@ -414,7 +421,7 @@ def sheet_files(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def label_source(config: Mapping[str, Any], task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a task's labels are read from; an empty dict for tissue.
+    """Return what a task's labels are read from; an empty dict for a task of patches.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ from .parameters import (
 )
 from .same_slides import copies, refuse_shared_files, warnings
 from .slide_sheet import Slide, missing_slides, read_slide_sheet, slides_of_features
-from .tasks import Task
+from .tasks import NUMBERS, TWO_VALUES, Task
 
 MAX_LISTED = 20
 """Missing files that an error names."""
@@ -213,25 +213,21 @@ class StudyPlan:
 
     def _parts(self) -> set[str]:
         """Name the parts of this study."""
-        statistics = {task.statistics for task in self.tasks.values()}
+        values = {task.labels.values for task in self.tasks.values()}
         pictured = self.has_slides and self.networks and self.patient_tasks
-        return (
-            statistics
-            | {""}
-            | {
-                name
-                for name, is_there in {
-                    "slides": self.has_slides,
-                    "datasets": self.patch_tasks,
-                    "gallery": pictured and statistics & {"regression", "binary"},
-                    "fine-tuning": self.extractors_of("finetuned"),
-                    "classifier": self.classifier_files(),
-                    "simulated": self.is_simulated,
-                    "published": self.is_published,
-                }.items()
-                if is_there
-            }
-        )
+        return {"", *values} | {
+            name
+            for name, is_there in {
+                "slides": self.has_slides,
+                "datasets": self.patch_tasks,
+                "gallery": pictured and values & {NUMBERS, TWO_VALUES},
+                "fine-tuning": self.extractors_of("finetuned"),
+                "classifier": self.classifier_files(),
+                "simulated": self.is_simulated,
+                "published": self.is_published,
+            }.items()
+            if is_there
+        }
 
     def dataset_folder(self, name: str) -> str:
         """Return the folder of a dataset's patches."""
@@ -348,7 +344,7 @@ class StudyPlan:
     def compared_in(self, task: str) -> list[str]:
         """Return the extractors that a task compares.
 
-        External features know the slides' patients, but not the patches of a tissue dataset.
+        External features know the slides' patients, but not the patches of a dataset.
         """
         return self.networks if task in self.patch_tasks else list(self.extractors)
 
@@ -450,10 +446,10 @@ class StudyPlan:
 
     def figure_tables(self, figure: str) -> dict[str, Any]:
         """Return the tables that a figure is drawn from, by name."""
-        mutations = [n for n, task in self.tasks.items() if task.statistics == "binary"]
+        of_two = [name for name, task in self.tasks.items() if task.labels.values == TWO_VALUES]
         tuned = self.extractors_of("finetuned")
         several: dict[str, Any] = {
-            "scores": {task: self.scores_of(task) for task in mutations},
+            "scores": {task: self.scores_of(task) for task in of_two},
             "training": {name: f"{self.results}/models/{name}.training.tsv" for name in tuned},
             "gallery_images": f"{self.results}/gallery/patches.h5",
         }

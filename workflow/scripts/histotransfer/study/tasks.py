@@ -11,10 +11,34 @@ from typing import Any
 
 from .parameters import Parameters
 
-STATISTICS = {"tissue": "multiclass", "expression": "regression", "mutation": "binary"}
-"""The paper's kinds of task, by what they are in statistics."""
 GRIDS = {"ridge": ("alphas", "alpha"), "logistic": ("C", "C")}
 """Predictors whose values are a key of the task: that key, and the name of the parameter."""
+
+TWO_VALUES, NUMBERS, CLASSES = "two values", "numbers", "classes"
+"""What the values of a target are."""
+VALUES = {
+    "binary": TWO_VALUES, "regression": NUMBERS, "multiclass": CLASSES,
+    "mutation": TWO_VALUES, "expression": NUMBERS, "tissue": CLASSES,
+}  # fmt: skip
+"""What the targets of each kind of task are."""
+
+
+def completed_task(task: object, defaults: Mapping[str, Mapping[str, Any]]) -> object:
+    """Fill in the keys that a task of the config leaves to the defaults of its kind.
+
+    The defaults' grid is that of the defaults' predictor, and is left out beside another one. What
+    is no task of a known kind is returned as it is, for the schema to refuse.
+    """
+    if not isinstance(task, Mapping):
+        return task
+    kind = task.get("kind")
+    if not isinstance(kind, str) or kind not in defaults:
+        return task
+    of_kind = defaults["tissue" if kind == "multiclass" and "dataset" in task else kind]
+    if task.get("predictor", of_kind["predictor"]) != of_kind["predictor"]:
+        grid, _ = GRIDS[of_kind["predictor"]]
+        of_kind = {key: value for key, value in of_kind.items() if key != grid}
+    return {**task, **{key: value for key, value in of_kind.items() if key not in task}}
 
 
 @dataclass(frozen=True)
@@ -23,20 +47,35 @@ class LabelParameters(Parameters):
 
     Attributes
     ----------
-    kind : {"tissue", "expression", "mutation"}
+    kind : str
+        One of `VALUES`.
     labels : mapping
         ``table`` (and ``suffix``), or ``star_counts`` and ``samples``, or ``maf``, ``samples`` and
-        ``variant_classes``; each may have ``id``, the column of ids. Empty for tissue.
+        ``variant_classes``; each may have ``id``, the column of ids. Empty for patches.
     targets : str or list of str
         ``all``, a file of targets, or a list.
     transform : str or mapping
-        Of expression: ``log2p1``, ``none`` or ``{clip: bound}``.
+        Of numbers: ``log2p1``, ``none`` or ``{clip: bound}``.
+    named_like_task : bool
+        Whether the config names no targets, so that the one target is called like the task.
+    positive : str, int, float or None
+        Of a binary task: which of two words counts as positive.
+    classes : list of str or None
+        Of a multiclass task of patients: the classes that count; None for all.
     """
 
     kind: str
     labels: Mapping[str, Any]
     targets: str | Sequence[str]
     transform: str | Mapping[str, float]
+    named_like_task: bool = False
+    positive: str | float | None = None
+    classes: Sequence[str] | None = None
+
+    @property
+    def values(self) -> str:
+        """What the values of a target are: one of `TWO_VALUES`, `NUMBERS` and `CLASSES`."""
+        return VALUES[self.kind]
 
 
 @dataclass(frozen=True)
@@ -45,7 +84,8 @@ class PredictorParameters(Parameters):
 
     Attributes
     ----------
-    kind : {"tissue", "expression", "mutation"}
+    kind : str
+        One of `VALUES`.
     predictor : str
         Such as ``ridge`` or ``logistic``.
     grid : mapping of str to list
@@ -65,7 +105,7 @@ class Task:
     ----------
     name : str
     dataset : str
-        Of a tissue task: the patches that are told apart; otherwise empty.
+        Of a task of patches: where they are from; of a task of patients empty.
     labels : LabelParameters
     predictor : PredictorParameters
     """
@@ -85,21 +125,24 @@ class Task:
             grid = {parameter: values if isinstance(values, list) else [values]}
         else:
             grid = entry["grid"]
+        dataset = entry.get("dataset", "")
+        named_like_task = not dataset and "targets" not in entry
         return cls(
             name,
-            entry.get("dataset", ""),
+            dataset,
             LabelParameters(
-                kind, labels, entry.get("targets", "all"), entry.get("transform", "none")
+                kind,
+                labels,
+                [name] if named_like_task else entry.get("targets", "all"),
+                entry.get("transform", "none"),
+                named_like_task,
+                entry.get("positive"),
+                entry.get("classes"),
             ),
             PredictorParameters(kind, predictor, grid),
         )
 
     @property
     def kind(self) -> str:
-        """``tissue``, ``expression`` or ``mutation``."""
+        """One of `VALUES`."""
         return self.labels.kind
-
-    @property
-    def statistics(self) -> str:
-        """``multiclass``, ``regression`` or ``binary``."""
-        return STATISTICS.get(self.kind, self.kind)
