@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from histotransfer.evaluation.concordance import harrell, kaplan_meier, uno
-from histotransfer.evaluation.survival_times import encode, time_and_event
+from histotransfer.labels.survival_times import encode, time_and_event
 from support.survival import REMISSION, remission
 
 PATIENTS = st.lists(

@@ -15,7 +15,7 @@ from histotransfer.evaluation.predictors.by_pattern import ByPattern
 from histotransfer.evaluation.predictors.cox import Cox
 from histotransfer.evaluation.predictors.partial_likelihood import PartialLikelihood
 from histotransfer.evaluation.predictors.predictor import Draws
-from histotransfer.evaluation.survival_times import encode
+from histotransfer.labels.survival_times import encode
 from support.survival import REMISSION, remission
 
 DRAWS = Draws(seed=1, repeat=0, fold=0)

@@ -52,10 +52,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
             "MSI": np.where(signal > 0, "MSI-H", "MSS"),
             "subtype": np.array(["LUAD", "LUSC", "other"])[np.digitize(signal, (-0.5, 0.5))],
             "purity": signal + 0.3 * rng.normal(size=PATIENTS),
+            "OS_months": 30 * np.exp(-signal) * rng.exponential(size=PATIENTS),
+            "OS_status": np.where(rng.random(PATIENTS) < 0.8, "1:DECEASED", "0:LIVING"),
         }
     )
     labels.to_csv(study.folder / "data/labels.csv", index=False)
-    (study.folder / "config/mine.yaml").write_text("""
+    mine = study.folder / "config/mine.yaml"
+    mine.write_text("""
 study: three-tools
 extractors:
   CLAM: {features: data/CLAM}
@@ -65,9 +68,10 @@ tasks:
   MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
   subtype: {kind: multiclass, labels: data/labels.csv}
   purity: {kind: regression, labels: data/labels.csv}
+  survival: {kind: survival, labels: data/labels.csv, time: OS_months, event: OS_status}
 crossval: {repeats: 3}
 """)
-    study.run("results/summary.html", "results/figures/roc.png", "--configfile", "config/mine.yaml")
+    study.run("results/summary.html", "results/figures/survival.png", "--configfile", str(mine))
     return study
 
 
@@ -75,10 +79,10 @@ crossval: {repeats: 3}
 def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Study) -> None:
     path = study.folder / "results/tables/comparison.tsv"
     comparison = read_table(path, SCHEMAS["comparison"])
-    assert set(comparison["task"]) == {"MSI", "subtype", "purity"}
+    assert set(comparison["task"]) == {"MSI", "subtype", "purity", "survival"}
     assert comparison["n"].max() == PATIENTS
     assert (comparison["baseline"] == "CLAM").all()
-    whole = comparison[comparison["target"].isin(["MSI", "all", "purity"])]
+    whole = comparison[comparison["target"].isin(["MSI", "all", "purity", "survival"])]
     delta = whole.set_index(["task", "extractor"])["delta"]
     assert (delta[:, "TRIDENT"] > 0).all()
     assert (delta[:, "STAMP"] < 0).all()

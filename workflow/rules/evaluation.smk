@@ -8,6 +8,7 @@ COMPARED = [
     "confusion",
     "mutation",
     "roc",
+    "risk_groups",
     "metrics",
 ]
 

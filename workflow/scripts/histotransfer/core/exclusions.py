@@ -51,6 +51,7 @@ CODES: Mapping[str, str] = {
     "no_label_file": "has no file in the labels folder",
     "no_label_value": "has no value for any target",
     "class_left_out": "is of a class that does not count",
+    "time_not_positive": "has a survival time that is not above 0",
     # a row, column or variant of a labels table
     "normal_sample": "is a normal or control sample",
     "not_in_cohort": "belongs to no patient of the cohort",

@@ -125,6 +125,7 @@ _TABLES = (
     (of_kinds.IMPROVED, of_kinds.improved),
     (of_kinds.MUTATION, of_kinds.mutation),
     (of_kinds.ROC, of_kinds.roc),
+    (of_kinds.RISK_GROUPS, of_kinds.risk_groups),
 )
 MAKERS: Mapping[str, Callable[[TaskResults], pd.DataFrame]] = {
     schema.name: maker for schema, maker in _TABLES

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..labels.survival_times import time_and_event
 from .predictors.predictor import Bools, Float, Ints
-from .survival_times import time_and_event
 
 
 def harrell(truth: Float, risk: Float) -> Float:

@@ -1,4 +1,4 @@
-"""The kinds of tasks: what differs between classes, numbers and two values, in one place.
+"""The kinds of tasks: what differs between classes, numbers, two values and times, in one place.
 
 The kinds of the paper are these, with parsers and panels of their own (`labels`): tissue types are
 classes, expression numbers, and mutations two values.
@@ -17,9 +17,10 @@ import pandas as pd
 from ..core.errors import HistotransferError
 from ..labels.files import CLASS, TaskLabels
 from ..study.tasks import PredictorParameters
-from . import metrics
+from . import concordance, metrics
 from .predictors.binary_logistic import BinaryLogistic
 from .predictors.by_pattern import ByPattern
+from .predictors.cox import Cox
 from .predictors.multinomial_logistic import MultinomialLogistic
 from .predictors.predictor import Bools, Float, Ints, Predictor
 from .predictors.ridge import Ridge
@@ -238,6 +239,40 @@ class Binary(TaskKind):
         return pd.DataFrame(rows, columns=["target", "metric", "value"])
 
 
+class Survival(TaskKind):
+    """How soon a patient has the event. Truth is signed times, predictions are risks."""
+
+    name, metric, tables = "survival", "c_index", ("risk_groups",)
+    by_chance = 0.5
+
+    def predictor(self, parameters: PredictorParameters) -> Predictor:
+        """Return a predictor of risks, of targets with at least two events."""
+        # Two, so that every inner training set has one.
+        return ByPattern(Cox(parameters.grid["alpha"]), lambda truth: _events(truth) >= 2)
+
+    def strata(self, labels: TaskLabels, folds: int) -> Ints:
+        """Return who had the event, of each target that has enough of them for the folds."""
+        event = (labels.values.sort_index(axis=1) > 0).to_numpy(dtype=np.int64)
+        return np.asarray(event[:, event.sum(axis=0) >= PER_FOLD * folds])
+
+    def estimable(self, truth: Float, folds: int) -> Bools:
+        """Tell of each target whether it has `PER_FOLD` events a fold."""
+        return np.asarray(_events(truth) >= PER_FOLD * folds)
+
+    def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return Harrell's C of each target."""
+        return _by_target(targets, self.metric, concordance.harrell(truth, predicted))
+
+    def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
+        """Return Uno's C of each target."""
+        return _by_target(targets, "c_uno", concordance.uno(truth, predicted))
+
+
+def _events(truth: Float) -> Ints:
+    """Count, per target, the samples whose event was observed."""
+    return np.asarray((truth > 0).sum(axis=0))
+
+
 class Mutation(Binary):
     """Whether a patient's tumour carries a mutation of a gene."""
 
@@ -255,7 +290,10 @@ def _by_target(targets: Sequence[str], metric: str, values: Float) -> pd.DataFra
 
 KINDS: Mapping[str, TaskKind] = {
     kind.name: kind
-    for kind in (Tissue(), Expression(), Mutation(), Binary(), Regression(), Multiclass())
+    for kind in (
+        *(Tissue(), Expression(), Mutation()),
+        *(Binary(), Regression(), Multiclass(), Survival()),
+    )
 }
 """Every kind, by its name."""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import product
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import pandas as pd
 
 from ..core.streams import stream
 from ..core.tables import TableSchema
+from ..labels.survival_times import time_and_event
 from . import shares
 from . import statistics as st
+from .concordance import kaplan_meier
 from .fold_scores import FoldScores
-from .predictors.predictor import Bools, Float, Single
+from .predictors.predictor import Bools, Float, Ints, Single
 from .task_results import TaskResults
 
 CONFUSION = TableSchema.of(
@@ -215,3 +218,63 @@ def _curve(truth: Float, values: Single, rows: Bools) -> Float | None:
     tpr, fpr = np.append(0, hits / hits[-1]), np.append(0, alarms / alarms[-1])
     # Where the curve rises straight up, the last of equal rates counts: its top.
     return np.asarray(np.interp(ROC_AT, fpr, tpr))
+
+
+RISK_GROUPS = TableSchema.of(
+    "risk_groups",
+    "text: task target extractor group",
+    "number: time survival",
+    "integer: at_risk",
+    "flag: event",
+)
+HIGH, LOW = "high", "low"
+
+
+def risk_groups(results: TaskResults) -> pd.DataFrame:
+    """Return the Kaplan–Meier estimate of the patients of high and of low predicted risk.
+
+    A patient is of the group in which it is in most repeats: above or below the median risk of its
+    test fold, by the model that has not seen it. So no group is formed with the survival that it
+    is to show. `event` tells whether the survival falls at the time.
+    """
+    tables = []
+    for name, predictions in results.predictions.items():
+        high = np.mean(
+            [
+                _above_median(values.astype(np.float64), fold_of)
+                for values, fold_of in zip(predictions.values, results.fold_of, strict=True)
+            ],
+            axis=0,
+        )
+        for i, target in enumerate(predictions.targets):
+            known = np.isfinite(high[:, i]) & np.isfinite(results.truth[:, i])
+            time, event = time_and_event(results.truth[:, i])
+            for group, members in ((HIGH, high[:, i] >= 0.5), (LOW, high[:, i] < 0.5)):
+                rows = known & members
+                curve = kaplan_meier(time[rows], event[rows])
+                table = pd.DataFrame(
+                    {
+                        "time": curve.times,
+                        "survival": curve.survival,
+                        "at_risk": curve.at_risk,
+                        "event": np.isin(curve.times, time[rows & event]),
+                    }
+                )
+                tables.append(table.assign(target=target, extractor=name, group=group))
+    return pd.concat(tables).assign(task=results.task)
+
+
+def _above_median(values: Float, fold_of: Ints) -> Float:
+    """Tell of (n, t) risks whether each is above the median of its fold; NaN of an unknown one."""
+    above = np.full(values.shape, np.nan)
+    for fold in np.unique(fold_of):
+        rows = fold_of == fold
+        known = np.isfinite(values[rows])
+        above[rows] = np.where(known, values[rows] > _median(values[rows]), np.nan)
+    return above
+
+
+def _median(values: Float) -> Float:
+    with catch_warnings():
+        filterwarnings("ignore", "All-NaN slice")
+        return np.asarray(np.nanmedian(values, axis=0))

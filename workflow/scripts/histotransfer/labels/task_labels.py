@@ -16,12 +16,13 @@ from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
-from ..study.tasks import CLASSES, TWO_VALUES, LabelParameters
+from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import CLASS, TaskLabels, write_labels_file
 from .matrix import read_matrix, rows_of_patients
 from .molecular import FILE, maf_rows, maf_rows_by_sample, maf_status, star_tpm
 from .samples import SequencedSamples, sequenced_samples
+from .survival_times import signed_times
 from .targets import columns_of, symbols, wanted_targets
 from .values import check_statuses, numbers_of, statuses_of, transformed
 from .words import classes_in, two_values_of
@@ -142,6 +143,8 @@ def patient_labels(
     path = Path(place if isinstance(place, str) else place[0])  # that errors name
     rows_of = Path(source.get("samples", path))
     panel = wanted_targets(parameters.targets)
+    if parameters.values == TIMES:
+        panel = wanted_targets([parameters.time, parameters.event])
     cells = read_matrix(rows_of, excluded)
     if "maf" in source:
         samples = sequenced_samples(
@@ -159,6 +162,8 @@ def patient_labels(
     table = columns_of(panel, table, path, excluded, suffix)
     if parameters.named_like_task and not table.shape[1]:
         raise _no_column(parameters.targets[0], rows.values, path)
+    if parameters.values == TIMES and table.shape[1] < 2:
+        raise _no_time_or_event(parameters, rows.values, path)
     values = _read(table, parameters, path, excluded)
     if values.shape[1] == 0:
         raise HistotransferError(
@@ -168,7 +173,8 @@ def patient_labels(
         )
     if "table" in source:
         further = columns_of(panel, rows.further, path, Excluded(), suffix)
-        _refuse_contradictions(table[values.columns], further[values.columns], path)
+        compared = table.columns if parameters.values == TIMES else values.columns
+        _refuse_contradictions(table[compared], further[compared], path)
     empty = values.isna().all(axis=1)
     excluded.add(values.index[empty], "patient", Reason("no_label_value"))
     values = values[~empty].rename_axis("sample")
@@ -185,6 +191,8 @@ def _read(
     """Return the values of the targets; those of the GDC's files are numbers already."""
     if parameters.values == CLASSES:
         return classes_in(table, parameters.classes, path, excluded)
+    if parameters.values == TIMES:
+        return signed_times(table, parameters, path, excluded)
     if parameters.kind == "binary":
         return two_values_of(table, parameters.positive, path, excluded)
     of_words = "table" in parameters.labels
@@ -245,6 +253,20 @@ def _no_column(name: str, table: pd.DataFrame, path: Path) -> HistotransferError
         f"has no column {name!r}, like the task, which names no `targets` (it has "
         f"{', '.join(columns[:MAX_LISTED])}{more})",
         "Name the columns to predict as `targets` of the task",
+    )
+
+
+def _no_time_or_event(
+    parameters: LabelParameters, table: pd.DataFrame, path: Path
+) -> HistotransferError:
+    lacking = [name for name in (parameters.time, parameters.event) if name not in table]
+    columns = [str(name) for name in table]
+    more = f" and {len(columns) - MAX_LISTED} more" if len(columns) > MAX_LISTED else ""
+    return HistotransferError(
+        path,
+        f"has no column {' and no column '.join(map(repr, lacking))} (it has "
+        f"{', '.join(columns[:MAX_LISTED])}{more})",
+        "Correct `time` and `event` of the task",
     )
 
 

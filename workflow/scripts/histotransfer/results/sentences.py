@@ -11,7 +11,7 @@ from ..evaluation.decisions import BETTER, EQUIVALENT, RELEVANT, UNDECIDED, WHY,
 from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from .words import MOST_COUNTED, about, amount, count, difference, listed
 
-WIDEST = {"accuracy": 1.0, "auroc": 1.0, "pearson": 2.0}
+WIDEST = {"accuracy": 1.0, "auroc": 1.0, "c_index": 1.0, "pearson": 2.0}
 """The largest difference that a metric can show."""
 
 

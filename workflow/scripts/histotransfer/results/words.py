@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-UNITS = {"accuracy": "points", "auroc": "AUROC", "pearson": "in Pearson r"}
+UNITS = {"accuracy": "points", "auroc": "AUROC", "pearson": "in Pearson r", "c_index": "in C"}
 """What a difference in a metric is measured in; accuracies are shown in percent."""
 MOST_COUNTED = 100_000
 """Larger numbers of patients are not told apart."""

@@ -14,6 +14,7 @@ CATEGORIES = (
     "Tissue types",
     "Expression",
     "Mutation",
+    "Survival",
     "What predicts",
     "Fine-tuning",
     "Cohort and quality",
@@ -70,6 +71,7 @@ TABLES: Mapping[str, Item] = {
     "related_genes": Item("Expression", "Table: genes related to the image", needs="numbers"),
     "mutation": Item("Mutation", "Table: mutations", needs="two values"),
     "roc": Item("Mutation", "Table: ROC curves", needs="two values"),
+    "risk_groups": Item("Survival", "Table: survival by predicted risk", needs="times"),
     "gallery": Item("What predicts", "Table: patches of the best genes", needs="gallery"),
     "classifier": Item("Fine-tuning", "Table: the classifier on other patches", needs="classifier"),
     "near_duplicates": Item(
@@ -108,6 +110,7 @@ FIGURES: Mapping[str, Item] = {
         needs="two values",
     ),
     "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation"), needs="two values"),
+    "survival": Item("Survival", "Figure: survival", ("risk_groups", "comparison"), needs="times"),
     "gallery": Item(
         "What predicts",
         "Figure: gallery",

@@ -11,13 +11,14 @@ from typing import Any
 
 from .parameters import Parameters
 
-GRIDS = {"ridge": ("alphas", "alpha"), "logistic": ("C", "C")}
+GRIDS = {"ridge": ("alphas", "alpha"), "cox": ("alphas", "alpha"), "logistic": ("C", "C")}
 """Predictors whose values are a key of the task: that key, and the name of the parameter."""
 
-TWO_VALUES, NUMBERS, CLASSES = "two values", "numbers", "classes"
+TWO_VALUES, NUMBERS, CLASSES, TIMES = "two values", "numbers", "classes", "times"
 """What the values of a target are."""
 VALUES = {
     "binary": TWO_VALUES, "regression": NUMBERS, "multiclass": CLASSES,
+    "survival": TIMES,
     "mutation": TWO_VALUES, "expression": NUMBERS, "tissue": CLASSES,
 }  # fmt: skip
 """What the targets of each kind of task are."""
@@ -62,6 +63,8 @@ class LabelParameters(Parameters):
         Of a binary task: which of two words counts as positive.
     classes : list of str or None
         Of a multiclass task of patients: the classes that count; None for all.
+    time, event : str
+        Of a survival task, the columns of the times and of whether the event was observed.
     """
 
     kind: str
@@ -71,10 +74,12 @@ class LabelParameters(Parameters):
     named_like_task: bool = False
     positive: str | float | None = None
     classes: Sequence[str] | None = None
+    time: str = ""
+    event: str = ""
 
     @property
     def values(self) -> str:
-        """What the values of a target are: one of `TWO_VALUES`, `NUMBERS` and `CLASSES`."""
+        """What the values of a target are: one of those of `VALUES`."""
         return VALUES[self.kind]
 
 
@@ -138,6 +143,8 @@ class Task:
                 named_like_task,
                 entry.get("positive"),
                 entry.get("classes"),
+                entry.get("time", ""),
+                entry.get("event", ""),
             ),
             PredictorParameters(kind, predictor, grid),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..survival_times import time_and_event
+from ...labels.survival_times import time_and_event
 from .grid import choose, penalty_limits
 from .lbfgs import dot, minimise
 from .partial_likelihood import PartialLikelihood
