@@ -242,3 +242,55 @@ def test_labels_of_two_values_are_written_as_whole_numbers(tmp_path):
     write_labels(task.labels, out, tmp_path / "e.tsv", tmp_path / "f.tsv", cohort_table=cohort)
     assert out.read_text().splitlines()[-1] == "P5\tP5\t\t0"
     assert np.isnan(read_labels_file(out).values.loc["P5", "A"])
+
+
+def survival(path: Path) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Read the columns OS_months and OS."""
+    return read(path, "survival", time="OS_months", event="OS")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ["1", "0", "1", "0", "", "1"],
+        ["1:DECEASED", "0:LIVING", "1:DECEASED", "0:LIVING", "", "1:DECEASED"],
+        ["Dead", "Alive", "dead", "alive", "not reported", "DEAD"],
+        ["yes", "no", "TRUE", "False", "NA", "1"],
+    ],
+)
+def test_times_and_events_become_signed_times(tmp_path, events):
+    path = table_of(tmp_path, OS=events, OS_months=["12.5", "3", "0", "8", "9", "-1"])
+    values, rows = survival(path)
+    assert values["MSI"].to_dict() == {"P0": 12.5, "P1": -3, "P3": -8}
+    left_out = {("P2", "time_not_positive"), ("P5", "time_not_positive"), ("P4", "no_label_value")}
+    assert left_out <= set(rows)
+
+
+SURVIVAL = {
+    "a column that is absent": ({"OS": list("110101")}, "no column 'OS_months'", "`time`"),
+    "no event column": ({"OS_months": list("123456")}, "no column 'OS'", "`event`"),
+    "text for a time": (
+        {"OS": list("110101"), "OS_months": ["1", "2", "long", "4", "5", "6"]},
+        "'OS_months' holds 'long' for P2, which is not a number",
+        "Correct the cell",
+    ),
+    "a word that says nothing": (
+        {"OS": ["1", "0", "lost", "1", "0", "1"], "OS_months": list("123456")},
+        "'OS' holds 'lost', which does not say whether the event was observed",
+        "Write 1",
+    ),
+    "years for events": (
+        {"OS": ["1999"] * 6, "OS_months": list("123456")},
+        "'OS' holds '1999'",
+        "Write 1",
+    ),
+    "no event known": ({"OS": [""] * 6, "OS_months": list("123456")}, "'OS' has no value", "event"),
+}
+
+
+@pytest.mark.parametrize("case", SURVIVAL)
+def test_what_times_and_events_must_not_be(tmp_path, case):
+    columns, *said = SURVIVAL[case]
+    with pytest.raises(HistotransferError) as caught:
+        survival(table_of(tmp_path, **columns))
+    assert_clear(caught.value, "labels.tsv", *said)

@@ -17,7 +17,7 @@ from ..labels.files import TaskLabels
 from ..labels.matrix import read_matrix, rows_of_patients
 from ..labels.task_labels import patient_labels
 from ..study.parameters import SplitParameters
-from ..study.tasks import TWO_VALUES, LabelParameters
+from ..study.tasks import TIMES, TWO_VALUES, LabelParameters
 from .kinds import KINDS, MAX_LISTED, PER_FOLD, refuse_rare
 from .splits import sites_of
 
@@ -58,6 +58,8 @@ def check_labels(
     labels, _ = patient_labels(parameters, patients, excluded)
     _refuse_too_few(labels.samples, patients, splits, path)
     refuse_rare(KINDS[parameters.kind], labels, splits.folds, path)
+    if parameters.values == TIMES:
+        _refuse_few_events(labels, splits.folds, path)
     if parameters.values == TWO_VALUES:
         yield from _targets_left_out(parameters.kind, labels, splits.folds, path)
 
@@ -75,6 +77,16 @@ def _refuse_too_few(
             f"labels {len(labelled)} of the {len(patients)} patients of the slide sheet{of_sites}: "
             f"too few for {splits.folds} folds",
             "Lower `crossval: folds` in the config, or label more patients",
+        )
+
+
+def _refuse_few_events(labels: TaskLabels, folds: int, path: Path) -> None:
+    events = int((labels.values.to_numpy(dtype=np.float64) > 0).sum())
+    if events < (least := PER_FOLD * folds):
+        raise HistotransferError(
+            path,
+            f"has {events} observed events, too few for {folds} folds, which need {least}",
+            "Lower `crossval: folds` in the config, or name another event",
         )
 
 

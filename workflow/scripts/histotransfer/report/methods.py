@@ -7,12 +7,16 @@ from typing import Any
 
 from ..results.words import joined
 from ..study.extractors import extractors, fine_tuning_runs
-from ..study.tasks import CLASSES, TWO_VALUES, VALUES
+from ..study.tasks import CLASSES, TIMES, TWO_VALUES, VALUES
 
 POOLED = {"mean+std": "mean and standard deviation"}
 PREDICTORS = {
     "ridge": "ridge regression, with alpha chosen per target by leave-one-out",
     "logistic": "L2-penalised logistic regression, with C chosen by inner cross-validation",
+    "cox": (
+        "ridge-penalised Cox regression, with alpha chosen by the cross-validated partial "
+        "likelihood (Verweij & van Houwelingen 1993)"
+    ),
     "pls": "partial least squares",
     "elastic_net": "elastic net",
     "random_forest": "random forest",
@@ -213,7 +217,7 @@ def _task(name: str, task: Mapping[str, Any]) -> str:
         return f"{name}: classes of {task['dataset']}, by {by}."
     if values == CLASSES:
         return f"{name}: classes of patients, by {by}."
-    if values == TWO_VALUES:
+    if values in (TWO_VALUES, TIMES):
         return f"{name}: {by}."
     if isinstance(transform := task["transform"], Mapping):
         return f"{name}: values clipped at ±{transform['clip']:g}, by {by}."

@@ -27,7 +27,7 @@ TUNING = TableSchema.of(
 `n_higher` went beyond its ends; `n_lower_limit` and `n_higher_limit` of them to where the penalty
 vanishes, or predictions are nearly constant. The latter four are empty where it is not."""
 
-WIDENED = {"ridge": "alpha", "logistic": "C"}
+WIDENED = {"ridge": "alpha", "logistic": "C", "cox": "alpha"}
 """The predictors whose grids are widened, and the parameter (`evaluation.predictors.grid`)."""
 
 Values = npt.NDArray[np.float64]

@@ -32,6 +32,7 @@ SOURCES = {
     "binary": "a table of patients, with a column of two values for each target",
     "regression": "a table of patients, with a column of numbers for each target",
     "multiclass": "a table of patients, with a column of classes",
+    "survival": "a table of patients, with a column of times and one of events",
 }
 SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
 #: The sheets that `make sheets` writes beside the slide sheet.
