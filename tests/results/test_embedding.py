@@ -63,8 +63,8 @@ def test_the_table_has_every_patch_under_every_extractor(tmp_path):
         write_patch_features(path, features, codes, name)
     with h5py.File(paths["ONE"]) as store:
         names = store["names"].asstr()[:]
-    sheet = pd.DataFrame({"sample": names, "tissue": classes}).sample(frac=1, random_state=1)
-    labels = write_values(tmp_path / "labels.tsv", sheet["sample"].tolist(), sheet[["tissue"]])
+    sheet = pd.DataFrame({"sample": names, "class": classes}).sample(frac=1, random_state=1)
+    labels = write_values(tmp_path / "labels.tsv", sheet["sample"].tolist(), sheet[["class"]])
     out = tmp_path / "embedding.tsv"
     write_embedding({"types": {"labels": labels, "features": paths}}, out, seed=3)
     table = read_table(out, EMBEDDING, task="types")
