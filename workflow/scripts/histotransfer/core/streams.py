@@ -30,6 +30,7 @@ PURPOSES: Mapping[str, tuple[int, ...]] = {
     "folds of binary": (7,),
     "folds of regression": (8,),
     "folds of multiclass": (9,),
+    "folds of survival": (10,),
 }
 
 

@@ -71,10 +71,13 @@ def answer_questions(
             whole = _in_words(rows[overall], TASK, rope)
         else:
             mean = decide(average(rows[comparison.columns]), alpha=alpha, rope=rope)
-            whole = _in_words(mean, TASK, rope, int(rows["status"].eq(OK).sum()))
+            tested = None if len(rows) == 1 else int(rows["status"].eq(OK).sum())
+            whole = _in_words(mean, TASK, rope, tested)
         of_task = (shares["task"] == task) & (shares["extractor"] == extractor)
-        notes = [by_target(rows[~overall])]
-        notes += [share_of_targets(row) for row in shares[of_task].to_dict("records")]
+        notes = []
+        if len(rows) > 1:
+            notes = [by_target(rows[~overall])]
+            notes += [share_of_targets(row) for row in shares[of_task].to_dict("records")]
         whole["sentence"] = [" ".join([text, *notes]) for text in whole["sentence"]]
         parts += [whole, _in_words(rows[~overall], TARGET, rope)]
     return pd.concat(parts, ignore_index=True)[[*ANSWERS.columns]] if parts else ANSWERS.empty()
