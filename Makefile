@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help check-gpu config demo sheets test test-fast test-long lint format bench bench-crossval bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
+.PHONY: help check-gpu config demo sheets test test-fast test-long lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ bench: bench-labels bench-splits bench-crossval bench-finetune bench-features be
 
 bench-crossval: $(VENV)/dev.stamp  ## compare cross-validation with scikit-learn's pipelines, and time a whole study
 	$(BENCH) bench/crossval.py
+
+bench-entry: $(VENV)/dev.stamp  ## time a study of two tools' features, from files to summary
+	python bench/entry.py
 
 bench-labels: $(VENV)/dev.stamp  ## time the reading of labels of 18,000 genes
 	$(BENCH) bench/labels.py
