@@ -43,7 +43,7 @@ from histotransfer.labels.exclusions import EXCLUDED
 from histotransfer.labels.files import read_labels_file
 from histotransfer.patches.from_folders import MAX_IMAGE_PX, pack_dataset
 from histotransfer.slides.tiles import tile_slide
-from histotransfer.study.config import check_config
+from histotransfer.study.config import check_config, complete
 from histotransfer.study.parameters import StatisticsParameters
 from histotransfer.study.slide_sheet import read_slide_sheet
 from histotransfer.study.tasks import LabelParameters
@@ -303,7 +303,7 @@ def test_a_wrong_config_is_refused(right: dict[str, Any], case: str) -> None:
     config = copy.deepcopy(right)
     change(config)
     with pytest.raises(HistotransferError) as caught:
-        check_config(config, CONFIG)
+        check_config(complete(config, ROOT / "workflow/defaults.yaml"), CONFIG)
     assert_clear(caught.value, "config", named)
 
 
@@ -321,7 +321,7 @@ def test_any_value_of_any_key_is_right_or_refused(
         place = place[key]
     place[key] = data.draw(JSON)
     try:
-        check_config(config, CONFIG)
+        check_config(complete(config, ROOT / "workflow/defaults.yaml"), CONFIG)
     except HistotransferError as error:
         assert_clear(error, "config")
 

@@ -141,11 +141,13 @@ def _compared(
         _results("expression", *_genes(rng, extractors, genes, patients, repeats)),
         _results("mutation", *_mutations(rng, extractors, mutations, patients, repeats)),
     ]
+    survival = _results("survival", *_times(rng, extractors, patients, repeats))
     tables = {
         name: pd.concat(
             make(of_task)
-            for of_task in results
-            if name in ("comparison", "metrics", *of_task.kind.tables)
+            for of_task in (*results, survival)
+            if name in of_task.kind.tables
+            or (name in ("comparison", "metrics") and of_task is not survival)
         )
         for name, make in MAKERS.items()
     }
@@ -225,6 +227,20 @@ def _genes(
         name: _noisy(rng, image, repeats, 1.6 - 1.3 * (k > 0)) for k, name in enumerate(extractors)
     }
     return truth, [f"GENE{i + 1:03d}" for i in range(genes)], values
+
+
+def _times(
+    rng: np.random.Generator, extractors: Sequence[str], patients: int, repeats: int
+) -> tuple[Float, list[str], dict[str, Float]]:
+    """Draw times that end in the event for two thirds, and risks that know something of them."""
+    risk = rng.normal(size=(patients, 1))
+    time = 20 * rng.exponential(size=risk.shape) * np.exp(-risk)
+    truth = np.where(rng.random(risk.shape) < 2 / 3, time, -time)
+    drawn = {
+        name: risk + (1.5 - 0.3 * place) * rng.normal(size=(repeats, patients, 1))
+        for place, name in enumerate(extractors)
+    }
+    return truth, ["survival"], drawn
 
 
 def _mutations(

@@ -24,7 +24,9 @@ PREDICTORS = {
 """By what a task of each kind is predicted."""
 
 
-AS_A_RULE = {"named_like_task": False, "positive": None, "classes": None}
+AS_A_RULE = {
+    "named_like_task": False, "positive": None, "classes": None, "time": "", "event": ""
+}  # fmt: skip
 """What only the kinds by statistics have otherwise."""
 
 

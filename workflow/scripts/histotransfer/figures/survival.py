@@ -30,8 +30,8 @@ def curves(tables: Tables, alpha: float) -> Figure:
             own = table[(table["task"] == task) & (table["extractor"] == name)]
             for group, rows in own.groupby("group"):
                 _curve(axes, str(group), rows)
-            score = means.get((task, name), float("nan"))
-            axes.set_title(f"{task}, {name}: C = {score:.2f}", fontsize=7)
+            score = f": C = {means[task, name]:.2f}" if (task, name) in means else ""
+            axes.set_title(f"{task}, {name}{score}", fontsize=7)
             axes.set(ylim=(0, 1.02), xlabel="time, as in the table of labels")
             axes.set_xlim(left=0)
             axes.legend(loc="upper right", handlelength=1.6)

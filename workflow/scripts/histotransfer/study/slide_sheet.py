@@ -80,6 +80,8 @@ def read_slide_sheet(
             for name, value in cells.items()
             if value is not None
         }
+        if "path" in cells:  # a row that ends before it has none
+            row.setdefault("path", "")
         for name, kind in (("mpp", float), ("size", int)):
             if name in row:
                 row[name] = _number(row[name], kind, where, name)
