@@ -57,21 +57,18 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 @pytest.fixture(scope="module")
 def study(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Amend the published study's config by the server's addresses and digests, and small tiles."""
+    """Give the published study the server's addresses and digests, and small tiles."""
     study = Study(tmp_path_factory.mktemp("fetch"))
-    study.configure(
-        "here.yaml",
-        {
-            "download": {
-                "zenodo": archive.address + RECORD,
-                "gdc": archive.address,
-                "connections": 2,
-            },
-            "datasets": {name: {"md5": md5(archive.record[f"{name}.zip"])} for name in DATASETS},
-            "tiling": {"patch_px": 96, "stride_px": 96, "target_mpp": 1.0},
-            "tasks": {"expression": {"targets": ["A"]}, "mutation": {"targets": ["A"]}},
-        },
-    )
+    config = study.config("config.yaml")
+    config["download"] |= {
+        "zenodo": archive.address + RECORD, "gdc": archive.address, "connections": 2
+    }  # fmt: skip
+    for name in DATASETS:
+        config["datasets"][name]["md5"] = md5(archive.record[f"{name}.zip"])
+    config["tiling"] |= {"patch_px": 96, "stride_px": 96, "target_mpp": 1.0}
+    for task in ("expression", "mutation"):
+        config["tasks"][task]["targets"] = ["A"]
+    study.configure("here.yaml", config)
     return study
 
 
@@ -138,7 +135,7 @@ def test_from_nothing_to_tiles_and_labels(study: Study, archive: Archive) -> Non
 def test_a_path_of_ones_own_turns_a_download_off(study: Study) -> None:
     config = study.config("here.yaml")
     config["datasets"]["CRC-VAL-HE-7K"] |= {"path": "mine/crc"}
-    config["tasks"] = {"expression": {"labels": "mine/tpm.tsv"}}
+    config["tasks"]["expression"]["labels"] = "mine/tpm.tsv"
     (study.folder / "mine/crc").mkdir(parents=True)
     (study.folder / "mine/tpm.tsv").touch()
     (study.folder / "mine/slide.svs").touch()

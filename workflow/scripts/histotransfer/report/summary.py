@@ -78,7 +78,7 @@ def write_summary(
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(tables["comparison"], alpha)),
-        "counts": list(_counts(tables)) if "qc" in tables else [],
+        "counts": [*(_counts(tables) if "qc" in tables else ()), *_compared(tables["answers"])],
         "excluded": [
             (row["slide"], row["patient"], reason.sentence() if (reason := Reason.of(row)) else "")
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
@@ -171,6 +171,12 @@ def _counts(tables: Tables) -> Iterator[tuple[str, str]]:
     yield "slides excluded", f"{len(tables['excluded_slides']):,}"
     yield "tissue tiles", f"{int(qc['n_tiles'].sum()):,}"
     yield "patches kept by quality control", f"{int(qc['kept'].sum()):,}"
+
+
+def _compared(answers: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    for (task, unit), rows in answers.groupby(["task", "unit"], sort=False):
+        many = "patches" if unit == "patch" else f"{unit}s"
+        yield f"{many} compared in the task {task}", f"{int(rows['n'].max()):,}"
 
 
 def _software() -> str:
