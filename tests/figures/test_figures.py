@@ -155,7 +155,7 @@ def test_without_an_estimable_target_the_figure_says_so(name, said, demo, tmp_pa
 def test_the_scatter_counts_related_genes_above_and_below_the_diagonal(demo, tmp_path):
     genes = pd.DataFrame(
         [
-            [gene, name, r, related]
+            ["expression", gene, name, r, related]
             for gene, baseline, compared, related in [
                 ("A", 0.1, 0.5, True),
                 ("B", 0.2, 0.3, True),
@@ -164,7 +164,7 @@ def test_the_scatter_counts_related_genes_above_and_below_the_diagonal(demo, tmp
             ]
             for name, r in (("IMGNET-2048", baseline), ("FTX-2048", compared))
         ],
-        columns=["target", "extractor", "r", "related"],
+        columns=["task", "target", "extractor", "r", "related"],
     )
     # Related under one extractor is related.
     genes.loc[genes["extractor"] == "IMGNET-2048", "related"] = False
