@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
+from histotransfer.evaluation import cross_validation
 from histotransfer.evaluation.cross_validation import run_block
 from histotransfer.evaluation.metrics import auroc, pearson
 from histotransfer.evaluation.predictors.predictor import Draws
@@ -45,6 +46,12 @@ CHOICES = {
 BOTH = [(kind, name) for kind, names in CHOICES.items() for name in names]
 
 
+@pytest.fixture(autouse=True)
+def no_pairs(monkeypatch):
+    """Fit no models without pairs of folds: they are fitted alike, and take most of the time."""
+    monkeypatch.setattr(cross_validation, "PAIRED_REPEATS", 0)
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     """Write a target that follows the features, one that is noise, and the folds' own features."""
@@ -70,7 +77,7 @@ def study(tmp_path_factory):
         path = write_values(folder / f"{kind}.tsv", samples, labels)
         write_splits(
             path, folder / f"{kind}.splits.tsv", task=kind, kind=kind,
-            parameters=splitting(3, repeats=2), of_patches=kind == "tissue",
+            parameters=splitting(3, folds=4, repeats=2), of_patches=kind == "tissue",
         )  # fmt: skip
     return folder
 
