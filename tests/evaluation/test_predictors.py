@@ -77,7 +77,7 @@ def study(tmp_path_factory):
         path = write_values(folder / f"{kind}.tsv", samples, labels)
         write_splits(
             path, folder / f"{kind}.splits.tsv", task=kind, kind=kind,
-            parameters=splitting(3, folds=4, repeats=2), of_patches=kind == "tissue",
+            parameters=splitting(3, repeats=2), of_patches=kind == "tissue",
         )  # fmt: skip
     return folder
 
