@@ -98,9 +98,10 @@ def measure(n_slides: int, rounds: int) -> None:
         bare.mkdir()
         (bare / "s.py").touch()
         (bare / "Snakefile").write_text(BARE.format(n=n_slides))
+        configs = [str(ours / name) for name in ("config/config.yaml", OWN_DATA)]
         runs = [
             (
-                dry_run(ours, ROOT / "Snakefile", "--configfile", str(ours / OWN_DATA)),
+                dry_run(ours, ROOT / "Snakefile", "--configfile", *configs),
                 dry_run(bare, bare / "Snakefile"),
             )
             for _ in range(rounds)
