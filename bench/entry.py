@@ -58,8 +58,14 @@ def main() -> None:
         subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-                *("--directory", str(folder), "--cores", "2", "--quiet", "all"),
-                *("results/summary.html", "--configfile", str(folder / "study.yaml")),
+                *("--directory", str(folder), "--cores", "2"),
+                *(
+                    "results/summary.html",
+                    "--quiet",
+                    "all",
+                    "--configfile",
+                    str(folder / "study.yaml"),
+                ),
             ],
             check=True,
             stdout=subprocess.DEVNULL,
