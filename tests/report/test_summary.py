@@ -14,6 +14,7 @@ import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
+from histotransfer.core.errors import listed
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.provenance import files_digest
 from histotransfer.core.tables import write_table
@@ -25,7 +26,7 @@ from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
 from histotransfer.results.answers import TARGET, answer_questions
 from histotransfer.results.claims import CLAIMS, judge_claims
 from histotransfer.results.tables import read_tables
-from histotransfer.results.words import count, joined, listed, share
+from histotransfer.results.words import count, joined, share
 from histotransfer.study.catalogue import FIGURES, PUBLISHED
 from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete

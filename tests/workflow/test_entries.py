@@ -94,5 +94,5 @@ def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Stu
 def test_the_summary_speaks_of_this_study_alone(study: Study) -> None:
     page = (study.folder / "results/summary.html").read_text(encoding="utf-8")
     assert "Are the features of TRIDENT or STAMP better than those of CLAM?" in page
-    assert "There is no slide sheet" in page
+    assert "This study has no slide sheet" in page
     assert [word for word in OF_THE_PAPER if word in page] == []

@@ -44,7 +44,6 @@ rule write_summary:
         tables=PLAN.summary_tables(),
         random_weights=PLAN.has_random_weights,
         copies=lambda w: PLAN.warnings_of_copies(),
-        without_sheet=PLAN.without_sheet,
         code=code("write_summary.py"),
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:

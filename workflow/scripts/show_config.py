@@ -1,6 +1,5 @@
 """Print a config with its defaults, and where each value comes from: `make config`."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ try:
     rows = list(origins(config, complete({}, DEFAULTS)))
     width = max(len(key) for key, _, _ in rows)
     for key, value, origin in rows:
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        print(f"{key:{width}}  {origin:14}  {shown}")
+        print(f"{key:{width}}  {origin:14}  {value}")
 except (HistotransferError, OSError) as error:
     sys.exit(str(error))

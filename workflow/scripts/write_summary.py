@@ -11,5 +11,4 @@ with job_log(snakemake.log[0]):
         defaults=snakemake.params.defaults,
         random_weights=snakemake.params.random_weights,
         copies=snakemake.params.copies,
-        without_sheet=snakemake.params.without_sheet,
     )

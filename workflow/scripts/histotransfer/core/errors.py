@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from .exclusions import Reason
@@ -14,6 +15,12 @@ def one_line(text: str) -> str:
     """Put a message of any length and any number of lines on one line that can be read."""
     text = " ".join(text.split())
     return text if len(text) <= MAX_CAUSE_LENGTH else f"{text[:400]} … {text[-400:]}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """List names, at most so many of them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class HistotransferError(Exception):

@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterable
 _BARCODE = re.compile(r"TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}(-.+)?")
 _LENGTHS = (16, 15, 12)
 """Of a TCGA barcode that ends with the vial, the sample or the patient."""
-PATIENT = 12
-"""Characters of a TCGA barcode that name the patient."""
 _TYPE = slice(13, 15)
 _NEAR = 0.85
 """At least so alike, by difflib's ratio, are a typo and what was meant: one letter in seven."""
@@ -26,6 +24,11 @@ def barcode(text: str) -> str:
         return ""
     spelled = spelled.upper().replace(".", "-").replace("_", "-")
     return spelled if _BARCODE.fullmatch(spelled) else ""
+
+
+def patient_of(text: str) -> str:
+    """Return the patient of a TCGA barcode; any other id is that of a patient."""
+    return barcode(text)[: _LENGTHS[-1]] or text
 
 
 def forms(text: str) -> list[str]:

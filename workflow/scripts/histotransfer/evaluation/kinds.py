@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from ..core.errors import HistotransferError
+from ..core.errors import HistotransferError, listed
 from ..labels.files import CLASS, TaskLabels
 from ..study.tasks import PredictorParameters
 from . import concordance, metrics
@@ -30,8 +30,6 @@ ALL = "all"
 """The target of a score over all classes."""
 
 
-MAX_LISTED = 8
-"""Classes or targets that a sentence names."""
 PER_FOLD = 2
 """Fewer samples of a class in a fold leave an AUROC, or a recall, to one patient."""
 
@@ -305,7 +303,6 @@ def refuse_rare(kind: TaskKind, labels: TaskLabels, folds: int, path: str | Path
     rare = [f"{name!r} {n}" for name, n in sizes.items() if n < least]
     if not rare:
         return
-    more = f" and {len(rare) - MAX_LISTED} more" if len(rare) > MAX_LISTED else ""
     remedy = "Merge classes by giving them one name in the table, or label more patients"
     if len(common) > 1:
         remedy = (
@@ -317,6 +314,6 @@ def refuse_rare(kind: TaskKind, labels: TaskLabels, folds: int, path: str | Path
     raise HistotransferError(
         path,
         f"has classes of fewer than {least} patients, {PER_FOLD} for each of {folds} folds: "
-        f"{', '.join(rare[:MAX_LISTED])}{more}",
+        f"{listed(rare)}",
         remedy,
     )

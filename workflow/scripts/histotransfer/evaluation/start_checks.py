@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.errors import HistotransferError
+from ..core.errors import HistotransferError, listed
 from ..labels.exclusions import Excluded
 from ..labels.files import TaskLabels
 from ..labels.matrix import read_matrix, rows_of_patients
 from ..labels.task_labels import patient_labels
 from ..study.parameters import SplitParameters
 from ..study.tasks import TIMES, TWO_VALUES, LabelParameters
-from .kinds import KINDS, MAX_LISTED, PER_FOLD, refuse_rare
+from .kinds import KINDS, PER_FOLD, refuse_rare
 from .splits import sites_of
 
 
@@ -106,6 +106,5 @@ def _targets_left_out(kind: str, labels: TaskLabels, folds: int, path: Path) -> 
         (left_out & ~one_class, f"fewer than {PER_FOLD * folds} patients of a class"),
     ):
         if some.any():
-            more = f" and {some.sum() - MAX_LISTED} more" if some.sum() > MAX_LISTED else ""
-            listed = ", ".join(names[some][:MAX_LISTED])
-            yield f"{some.sum()} of {len(names)} targets have {why}: {listed}{more}"
+            shown = listed(names[some].tolist())
+            yield f"{some.sum()} of {len(names)} targets have {why}: {shown}"

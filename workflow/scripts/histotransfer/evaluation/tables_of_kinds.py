@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import pandas as pd
@@ -266,15 +265,5 @@ def risk_groups(results: TaskResults) -> pd.DataFrame:
 
 def _above_median(values: Float, fold_of: Ints) -> Float:
     """Tell of (n, t) risks whether each is above the median of its fold; NaN of an unknown one."""
-    above = np.full(values.shape, np.nan)
-    for fold in np.unique(fold_of):
-        rows = fold_of == fold
-        known = np.isfinite(values[rows])
-        above[rows] = np.where(known, values[rows] > _median(values[rows]), np.nan)
-    return above
-
-
-def _median(values: Float) -> Float:
-    with catch_warnings():
-        filterwarnings("ignore", "All-NaN slice")
-        return np.asarray(np.nanmedian(values, axis=0))
+    medians = pd.DataFrame(values).groupby(fold_of).transform("median").to_numpy()
+    return np.where(np.isfinite(values), values > medians, np.nan)

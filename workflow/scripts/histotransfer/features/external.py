@@ -24,7 +24,7 @@ from ..core import hdf5
 from ..core.errors import HistotransferError, one_line
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.id_columns import find_ids, is_of_patients
-from ..core.patient_ids import PATIENT, PatientIds, barcode
+from ..core.patient_ids import PatientIds, patient_of
 from ..core.tables import UNREADABLE, TableSchema, write_table
 from ..core.user_files import FEATURES, files_by_stem
 from ..core.user_numbers import read_numbers
@@ -270,7 +270,7 @@ def pool_table(
     texts, key = table.select_dtypes(exclude="float"), f"extractors.{extractor}.source.id"
     if not patients:
         id_column = id_column or _column_of_patients(texts, path, key)
-    known = PatientIds(patients.values() or _patients_of(texts.get(id_column, [])))
+    known = PatientIds(patients.values() or map(patient_of, filter(None, texts.get(id_column, []))))
     found = find_ids(texts, known, path, named=id_column, key=key)
     if not found.columns:
         raise HistotransferError(
@@ -334,11 +334,6 @@ def _column_of_patients(texts: pd.DataFrame, path: Path, key: str) -> str:
             f"Name the column of ids as `{key}` in the config",
         )
     return found[0]
-
-
-def _patients_of(ids: Iterable[str]) -> set[str]:
-    """Return the patients of a column of ids: of TCGA barcodes, their first twelve characters."""
-    return {barcode(name)[:PATIENT] or name for name in ids if name}
 
 
 def _read_table(path: Path) -> tuple[pd.DataFrame, list[Note]]:

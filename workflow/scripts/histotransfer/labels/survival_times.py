@@ -52,7 +52,7 @@ def signed_times(
     Raises
     ------
     HistotransferError
-        If a time is no number, or an event no word that is known.
+        If a time is not a number, or a word does not say whether the event was observed.
     """
     time = numbers_of(table[[parameters.time]], path, Excluded(), named=True)
     event = table[parameters.event].map(lambda cell: _event(cell, parameters.event, path))

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from ..core.errors import HistotransferError
+from ..core.errors import HistotransferError, listed
 from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
@@ -26,9 +26,6 @@ from .survival_times import signed_times
 from .targets import columns_of, symbols, wanted_targets
 from .values import check_statuses, numbers_of, statuses_of, transformed
 from .words import classes_in, two_values_of
-
-MAX_LISTED = 8
-"""Columns that an error names."""
 
 
 def write_labels(
@@ -63,7 +60,7 @@ def write_labels(
             excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
             patients = sorted(cohort["patient"][usable])
         else:
-            everyone = patients = sorted({name for path in pooled for name in _patients(path)})
+            everyone = patients = sorted({name for path in pooled for name in _pooled(path)[1]})
         patients = _shared(patients, pooled, excluded)
         labels, n_rows = patient_labels(parameters, patients, excluded)
         came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
@@ -74,18 +71,18 @@ def write_labels(
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
 
 
-def _patients(path: str | Path) -> list[str]:
+def _pooled(path: str | Path) -> tuple[str, set[str]]:
+    """Return the extractor of pooled features, and the patients who have them."""
     with open_store(path, "pooled/1") as store:
-        return [str(name) for name in store["patient"].asstr()[:]]
+        patients = {str(name) for name in store["patient"].asstr()[:]}
+        return str(store.attrs["extractor"]), patients
 
 
 def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Excluded) -> list[str]:
     """Return the patients of whom every extractor has features."""
     shared = list(patients)
     for path in pooled:
-        with open_store(path, "pooled/1") as store:
-            known = {str(name) for name in store["patient"].asstr()[:]}
-            extractor = str(store.attrs["extractor"])
+        extractor, known = _pooled(path)
         without = [patient for patient in shared if patient not in known]
         remedy = f"See pooled/{extractor}.used.tsv"
         excluded.add(without, "patient", Reason("no_features", extractor, remedy))
@@ -142,9 +139,8 @@ def patient_labels(
     place = source.get("table") or source.get("star_counts") or source["maf"]
     path = Path(place if isinstance(place, str) else place[0])  # that errors name
     rows_of = Path(source.get("samples", path))
-    panel = wanted_targets(parameters.targets)
-    if parameters.values == TIMES:
-        panel = wanted_targets([parameters.time, parameters.event])
+    of_times = parameters.values == TIMES
+    panel = wanted_targets([parameters.time, parameters.event] if of_times else parameters.targets)
     cells = read_matrix(rows_of, excluded)
     if "maf" in source:
         samples = sequenced_samples(
@@ -162,7 +158,7 @@ def patient_labels(
     table = columns_of(panel, table, path, excluded, suffix)
     if parameters.named_like_task and not table.shape[1]:
         raise _no_column(parameters.targets[0], rows.values, path)
-    if parameters.values == TIMES and table.shape[1] < 2:
+    if of_times and table.shape[1] < 2:
         raise _no_time_or_event(parameters, rows.values, path)
     values = _read(table, parameters, path, excluded)
     if values.shape[1] == 0:
@@ -173,7 +169,7 @@ def patient_labels(
         )
     if "table" in source:
         further = columns_of(panel, rows.further, path, Excluded(), suffix)
-        compared = table.columns if parameters.values == TIMES else values.columns
+        compared = table.columns if of_times else values.columns
         _refuse_contradictions(table[compared], further[compared], path)
     empty = values.isna().all(axis=1)
     excluded.add(values.index[empty], "patient", Reason("no_label_value"))
@@ -247,11 +243,10 @@ def _refuse_contradictions(table: pd.DataFrame, further: pd.DataFrame, path: Pat
 
 def _no_column(name: str, table: pd.DataFrame, path: Path) -> HistotransferError:
     columns = sorted(map(str, table), key=lambda column: column.casefold() != name.casefold())
-    more = f" and {len(columns) - MAX_LISTED} more" if len(columns) > MAX_LISTED else ""
     return HistotransferError(
         path,
         f"has no column {name!r}, like the task, which names no `targets` (it has "
-        f"{', '.join(columns[:MAX_LISTED])}{more})",
+        f"{listed(columns)})",
         "Name the columns to predict as `targets` of the task",
     )
 
@@ -260,12 +255,10 @@ def _no_time_or_event(
     parameters: LabelParameters, table: pd.DataFrame, path: Path
 ) -> HistotransferError:
     lacking = [name for name in (parameters.time, parameters.event) if name not in table]
-    columns = [str(name) for name in table]
-    more = f" and {len(columns) - MAX_LISTED} more" if len(columns) > MAX_LISTED else ""
     return HistotransferError(
         path,
         f"has no column {' and no column '.join(map(repr, lacking))} (it has "
-        f"{', '.join(columns[:MAX_LISTED])}{more})",
+        f"{listed([str(name) for name in table])})",
         "Correct `time` and `event` of the task",
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..core.errors import HistotransferError
+from ..core.errors import HistotransferError, listed
 from ..core.exclusions import Reason
 from ..core.user_numbers import MISSING
 from .exclusions import Excluded
@@ -192,5 +192,4 @@ def _plain(word: str) -> str:
 
 
 def _listed(words: Mapping[str, str]) -> str:
-    shown = ", ".join(repr(word) for word in list(words.values())[:MAX_LISTED])
-    return f"{shown} and {len(words) - MAX_LISTED} more" if len(words) > MAX_LISTED else shown
+    return listed([repr(word) for word in words.values()], MAX_LISTED)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.errors import listed
 from ..core.exclusions import KEPT, Reason
 from ..evaluation.decisions import WHY
 from ..evaluation.statistics import NOT_ESTIMABLE, UNTESTED
 from ..results.answers import TARGET
 from ..results.tables import Tables
-from ..results.words import count, listed, share
-from ..study.catalogue import PUBLISHED, SIMULATED
+from ..results.words import count, share
+from ..study.catalogue import OF_THE_PAPER, PUBLISHED, SIMULATED
 from ..study.extractors import extractors
 
 OFTEN = 0.2
@@ -25,11 +26,10 @@ def limits(
     tables: Tables,
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
-    without_sheet: bool = False,
 ) -> Iterator[tuple[str, str]]:
     """Yield the limits of a run, the gravest first: a warning that stands out, and a text.
 
-    `tables` are those of `write_summary`, `copies` and `without_sheet` as there.
+    `tables` are those of `write_summary`, `copies` as there.
     """
     study, kinds = config["study"], {e.kind for e in extractors(config).values()}
     if study == SIMULATED:
@@ -47,7 +47,7 @@ def limits(
     yield from copies
     for text in (
         *(_of_slides(tables) if "qc" in tables else ()),
-        *(_of_barcodes(config) if without_sheet else ()),
+        *_of_barcodes(config),
         *_not_compared(tables["answers"]),
         *_of_fewer_folds(tables["comparison"], config["crossval"]),
         *_without_label(tables["excluded_labels"]),
@@ -67,10 +67,10 @@ def _of_slides(tables: Tables) -> Iterator[str]:
 
 
 def _of_barcodes(config: Mapping[str, Any]) -> Iterator[str]:
-    if any(e.kind == "features" for e in extractors(config).values()):
+    if "slides" not in config and any(e.kind == "features" for e in extractors(config).values()):
         yield (
-            "There is no slide sheet. The patient of a slide is that of its TCGA barcode; a slide "
-            "with another name counts as a patient of its own."
+            "This study has no slide sheet. The patient of a slide is that of its TCGA barcode; a "
+            "slide with another name counts as a patient of its own."
         )
 
 
@@ -208,24 +208,21 @@ def _of_the_design(
     if slides and not config["qc"]["apply"]:
         yield "Quality control was measured but not applied: blurred or inked patches count too."
     runs = len(config["finetune"]["seeds"])
-    if "finetuned" not in kinds:
-        pass
-    elif runs == 1:
+    if "finetuned" in kinds and runs == 1:
         yield (
             "All intervals are conditional on one fine-tuning run. They do not include the "
             "variance between seeds."
         )
-    else:
+    elif "finetuned" in kinds:
         yield (
             f"The answers are about the mean of {runs} fine-tuning runs, and their intervals "
             "include the variance between these. The comparison of each run is conditional on it."
         )
-    if config["study"] not in (PUBLISHED, SIMULATED):
-        return
-    yield (
-        "Only the abstract of the published study is at hand. What it leaves open is our choice, "
-        "and the config says so."
-    )
+    if config["study"] in OF_THE_PAPER:
+        yield (
+            "Only the abstract of the published study is at hand. What it leaves open is our "
+            "choice, and the config says so."
+        )
 
 
 def _reasons(rows: pd.DataFrame) -> str:

@@ -190,8 +190,9 @@ def _cross_validation(config: Mapping[str, Any]) -> str:
         patches, slides = (
             POOLED.get(pooling[name], pooling[name]) for name in ("patches", "slides")
         )
-        said.append(f"A slide is the {patches} of its patches, and a patient the {slides} of the")
-        said[-1] += " slides."
+        said.append(
+            f"A slide is the {patches} of its patches, and a patient the {slides} of the slides."
+        )
     said.append(
         f"Cross-validation has {crossval['folds']} folds and is repeated {crossval['repeats']} "
         "times. The splits are drawn once per task and shared by all extractors."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION
 from ..results.tables import Paths, Tables, read_tables
 from ..results.words import value
-from ..study.catalogue import PUBLISHED, SIMULATED
+from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
 from ..study.origins import origins
 from .limits import limits
@@ -45,17 +44,15 @@ def write_summary(
     defaults: Mapping[str, Any],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
-    without_sheet: bool = False,
 ) -> None:
     """Write the summary page: HTML that needs no other file.
 
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
-    that a config leaves out. `paths` has the tables `answers`,
-    `comparison`, `tuning`, `excluded_labels` and `external` (see `read_tables`); where slides were
-    read, `cohort`, `qc` and `excluded_slides`; of the published study `claims`. `random_weights`
-    says that the network did not start from ImageNet; `copies` warn of slides that seem to be
-    copies of one (`study.same_slides.warnings`); `without_sheet` says that slides and patients are
-    those that have features.
+    that a config leaves out. `paths` has the tables `answers`, `comparison`, `tuning`,
+    `excluded_labels` and `external` (see `read_tables`); where slides were read, `cohort`, `qc` and
+    `excluded_slides`; of the published study `claims`. `random_weights` says that the network did
+    not start from ImageNet; `copies` warn of slides that seem to be copies of one
+    (`study.same_slides.warnings`).
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -67,11 +64,12 @@ def write_summary(
     )
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
     excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
-    stated = list(limits(config, tables, random_weights, copies, without_sheet))
+    of_the_paper = config["study"] in OF_THE_PAPER
+    stated = list(limits(config, tables, random_weights, copies))
     contents = {
         "title": _question(config),
         "study": config["study"],
-        "citation": CITATION if config["study"] in (PUBLISHED, SIMULATED) else "",
+        "citation": CITATION if of_the_paper else "",
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
         "answers": list(_answers(tables["answers"])),
@@ -85,15 +83,8 @@ def write_summary(
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
         "methods": list(methods(config, random_weights, slides="qc" in tables)),
-        "choices": list(choices(config)) if config["study"] in (PUBLISHED, SIMULATED) else [],
-        "config": [
-            (
-                key,
-                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
-                origin,
-            )
-            for key, value, origin in origins(config, defaults)
-        ],
+        "choices": list(choices(config)) if of_the_paper else [],
+        "config": list(origins(config, defaults)),
         "software": _software(),
     }
     with written_whole(out_path) as partial:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.errors import listed
 from ..evaluation.decisions import BETTER, EQUIVALENT, RELEVANT, UNDECIDED, WHY, WORSE
 from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
-from .words import MOST_COUNTED, about, amount, count, difference, listed
+from .words import MOST_COUNTED, about, amount, count, difference
 
 WIDEST = {"accuracy": 1.0, "auroc": 1.0, "c_index": 1.0, "pearson": 2.0}
 """The largest difference that a metric can show."""

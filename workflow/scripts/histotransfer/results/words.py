@@ -25,12 +25,6 @@ def share(n: int, total: int, noun: str, one: str, many: str) -> str:
     return f"{n:,} of {count(total, noun)} {one if n == 1 else many}"
 
 
-def listed(names: Sequence[str], most: int = 8) -> str:
-    """List names, at most so many of them."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def joined(names: Sequence[str]) -> str:
     """Join names by commas and a last "and"."""
     *first, last = names

@@ -53,7 +53,9 @@ class Item:
 PUBLISHED = "TCGA-LUAD"
 """`study` in the config of the published study: only its claims are judged."""
 SIMULATED = "simulated"
-"""`study` in the config of a simulated one, which repeats the published study."""
+"""`study` in the config of a simulated one."""
+OF_THE_PAPER = (PUBLISHED, SIMULATED)
+"""The studies that repeat what the paper did."""
 
 SUMMARY = Item("Read this first", "Summary")
 PAPER = Item("Comparison", "Tables for a paper")

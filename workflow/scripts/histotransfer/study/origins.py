@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,8 +15,8 @@ FROM_THE_PAPER = frozenset(
 
 def origins(
     config: Mapping[str, Any], defaults: Mapping[str, Any]
-) -> Iterator[tuple[str, Any, str]]:
-    """Yield every key of a config, its value, and where that comes from.
+) -> Iterator[tuple[str, str, str]]:
+    """Yield every key of a config, its value as text, and where that comes from.
 
     Parameters
     ----------
@@ -26,15 +27,16 @@ def origins(
 
     Yields
     ------
-    tuple of str, value, str
+    tuple of str
         A dotted key, its value, and `PAPER`, `OURS` or, where it is not the default, `YOURS`.
     """
     by_default = dict(leaves(defaults))
     for key, value in leaves(config):
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         if key not in by_default or by_default[key] != value:
-            yield key, value, YOURS
+            yield key, shown, YOURS
         else:
-            yield key, value, PAPER if key in FROM_THE_PAPER else OURS
+            yield key, shown, PAPER if key in FROM_THE_PAPER else OURS
 
 
 def leaves(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -53,7 +53,7 @@ class StudyPlan:
     config : mapping
         The config, complete and checked.
     sheet : mapping of str to Slide
-        The slides of the sheet, in its order; or those that have features, where there is no sheet.
+        The slides of the sheet, in its order; without a sheet, those that have features.
 
     Attributes
     ----------
@@ -66,8 +66,6 @@ class StudyPlan:
         By slide.
     without_sheet, has_slides : bool
         Whether the slides are those that have features, and whether slides are read.
-    parts : set of str
-        What of a study this one has: the names that `catalogue.Item.needs` uses.
     fetched_datasets, fetched_slides : list of str
         A slide is fetched if it is one of the GDC's and lies where `make sheets` puts it.
     reference, trained_on : str
@@ -138,11 +136,11 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
-        self.parts = self._parts()
-        self.tables = [name for name, item in TABLES.items() if item.needs in self.parts]
+        parts = self._parts()
+        self.tables = [name for name, item in TABLES.items() if item.needs in parts]
         of_paper = ("comparison", "improved", "answers", "claims")
         self.paper_tables = [name for name in of_paper if name in self.tables]
-        self.figures = [name for name, item in FIGURES.items() if item.needs in self.parts]
+        self.figures = [name for name, item in FIGURES.items() if item.needs in parts]
         first = ("tissue_accuracy", "expression", "truth" if self.is_simulated else "mutation")
         self.first_figures = [name for name in first if name in self.figures]
 
@@ -212,7 +210,7 @@ class StudyPlan:
         return plan
 
     def _parts(self) -> set[str]:
-        """Name the parts of this study."""
+        """Return what of a study this one has: the names that `catalogue.Item.needs` uses."""
         values = {task.labels.values for task in self.tasks.values()}
         pictured = self.has_slides and self.networks and self.patient_tasks
         return {"", *values} | {
@@ -282,7 +280,7 @@ class StudyPlan:
     def dataset_patients_state(self, name: str) -> str:
         """Return the state of that table."""
         path = self.dataset_patients(name)
-        # Without a table there is no path, and pathlib reads that as the working folder.
+        # Without a table the path is empty, and pathlib reads that as the working folder.
         return "" if not path or self._is_result(path) else file_state(path)
 
     def extractor_state(self, name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
-from ..core.patient_ids import PATIENT, barcode
+from ..core.patient_ids import patient_of
 from ..core.user_files import FEATURES, files_by_stem
 from .schema import check, load_schema
 
@@ -129,7 +129,7 @@ def slides_of_features(folders: Iterable[str]) -> dict[str, Slide]:
     """
     there = [folder for folder in folders if Path(folder).is_dir()]
     names = sorted({name for folder in there for name in files_by_stem(folder, FEATURES)})
-    return {name: Slide(name, barcode(name)[:PATIENT] or name) for name in names}
+    return {name: Slide(name, patient_of(name)) for name in names}
 
 
 def missing_slides(slides: Iterable[Slide]) -> list[str]:

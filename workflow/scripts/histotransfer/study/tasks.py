@@ -27,8 +27,8 @@ VALUES = {
 def completed_task(task: object, defaults: Mapping[str, Mapping[str, Any]]) -> object:
     """Fill in the keys that a task of the config leaves to the defaults of its kind.
 
-    The defaults' grid is that of the defaults' predictor, and is left out beside another one. What
-    is no task of a known kind is returned as it is, for the schema to refuse.
+    The defaults' grid is that of the defaults' predictor, and is left out beside another one.
+    Anything but a task of a known kind is returned as it is, for the schema to refuse.
     """
     if not isinstance(task, Mapping):
         return task
