@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import config_keys
 import pytest
 import yaml
 
@@ -15,9 +15,7 @@ from support.root import ROOT
 
 CONFIG_README = (ROOT / "config/README.md").read_text()
 SCHEMA_PATH = ROOT / "workflow/schemas/config.schema.yaml"
-SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 DEFAULTS_PATH = ROOT / "workflow/defaults.yaml"
-DEFAULTS = yaml.safe_load(DEFAULTS_PATH.read_text())
 USERS = {"config/slides.tsv", "config/my_study.yaml"}
 """Files that a user writes."""
 DOCUMENTS = sorted(
@@ -83,43 +81,14 @@ def test_the_tests_that_reliability_names_exist() -> None:
         assert f"def {test}" in path.read_text(), f"{file}::{test}"
 
 
-def keys(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield every dotted key that a JSON schema allows, `*` for names that are free."""
-    if "$ref" in node:
-        node = SCHEMA["$defs"][node["$ref"].rpartition("/")[2]]
-    for combined in ("allOf", "anyOf", "oneOf"):
-        for part in node.get(combined, []):
-            yield from keys(part, prefix)
-    for branch in {"then", "else"} & node.keys():
-        yield from keys(node[branch], prefix)
-    for name, part in node.get("properties", {}).items():
-        yield f"{prefix}{name}"
-        yield from keys(part, f"{prefix}{name}.")
-    if isinstance(free := node.get("additionalProperties"), dict):
-        yield from keys(free, f"{prefix}*.")
+def test_the_tables_of_keys_are_those_of_the_schema() -> None:
+    assert config_keys.written(CONFIG_README) == CONFIG_README, "make keys"
 
 
-def test_every_key_of_the_config_is_explained_and_no_other() -> None:
-    allowed = set(keys(SCHEMA))
-    final = {key for key in allowed if not any(other.startswith(f"{key}.") for other in allowed)}
-    rows = re.findall(r"^\| (`.*?) \| .*? \|", CONFIG_README.partition("## Keys")[2], re.MULTILINE)
-    named = {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
-    assert not final - named
-    assert not named - allowed
-
-
-def test_the_defaults_are_explained_as_they_are() -> None:
-    shown = CONFIG_README.partition("## Keys")[2]
-    for names, values in re.findall(r"^\| (`.*?) \| (.*?) \|", shown, re.MULTILINE):
-        defaults = []
-        for name in re.findall(r"`([^`]+)`", names):
-            value: Any = DEFAULTS
-            for part in name.split("."):
-                value = value.get(part) if isinstance(value, dict) else None
-            defaults += [] if value is None or isinstance(value, dict) else [value]
-        said = [yaml.safe_load(value) for value in re.findall(r"`([^`]+)`", values)]
-        assert said in (defaults, defaults[:1]), names
-        assert len(said) == len(defaults) or len(set(map(str, defaults))) == 1, names
+def test_a_key_that_nobody_explains_is_noticed() -> None:
+    schema = {"properties": {"seed": {"type": "integer"}}, "$defs": {}}
+    with pytest.raises(LookupError, match="seed lacks a description"):
+        config_keys.table(schema, {}, ["seed"])
 
 
 def test_the_config_that_is_shown_is_right() -> None:
