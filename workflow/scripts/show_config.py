@@ -3,17 +3,16 @@
 import sys
 from pathlib import Path
 
-import yaml
-
 from histotransfer.core.errors import HistotransferError
 from histotransfer.study.config import check_config, complete
 from histotransfer.study.origins import origins
+from histotransfer.study.schema import read_yaml
 
 WORKFLOW = Path(__file__).parents[1]
 
 try:
     DEFAULTS = WORKFLOW / "defaults.yaml"
-    config = complete(yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8")), DEFAULTS)
+    config = complete(read_yaml(sys.argv[1]), DEFAULTS)
     check_config(config, WORKFLOW / "schemas/config.schema.yaml")
     rows = list(origins(config, complete({}, DEFAULTS)))
     width = max(len(key) for key, _, _ in rows)

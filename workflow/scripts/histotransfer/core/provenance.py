@@ -81,7 +81,7 @@ def _imports(path: Path, root: Path) -> tuple[Path, ...]:
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:
     package = path.parent.relative_to(root).parts
-    for node in ast.walk(_tree(path)):
+    for node in _statements(_tree(path)):
         if isinstance(node, ast.Import):
             names = [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -95,11 +95,12 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
                 yield from _executed(name, root)
 
 
-def _executed(name: tuple[str, ...], root: Path) -> Iterator[Path]:
-    """Yield the files that Python runs to import a dotted name: every prefix's, and its own."""
+@cache
+def _executed(name: tuple[str, ...], root: Path) -> tuple[Path, ...]:
+    """Return the files that Python runs to import a dotted name: every prefix's, and its own."""
     faces = (root.joinpath(*name[:depth], "__init__.py") for depth in range(1, len(name) + 1))
     module = root.joinpath(*name).with_suffix(".py")
-    yield from (path for path in (*faces, module) if path.is_file())
+    return tuple(path for path in (*faces, module) if path.is_file())
 
 
 @cache
@@ -110,9 +111,18 @@ def _tree(path: Path) -> ast.Module:
 @cache
 def _syntax(path: Path) -> str:
     tree = _tree(path)
-    for node in ast.walk(tree):
+    for node in (tree, *_statements(tree)):
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ) and (ast.get_docstring(node, clean=False) is not None):
             node.body = node.body[1:]
     return ast.dump(tree)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements in a tree at any depth: expressions, which are most of it, hold none."""
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        inner = getattr(node, block, None)
+        for child in inner if isinstance(inner, list) else ():
+            yield child
+            yield from _statements(child)

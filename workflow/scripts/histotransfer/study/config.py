@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..core.errors import HistotransferError
 from .extractors import extractors
-from .schema import check, load_schema
+from .schema import check, load_schema, read_yaml
 from .tasks import completed_task
 
 #: Where the published study's data come from, by the config key that names them.
@@ -90,7 +88,7 @@ def complete(config: Mapping[str, Any], defaults_path: str | Path) -> dict[str, 
         The config's own keys come first, in its order; short forms are written out. Without a
         reference of its own, the stain is that of the dataset for fine-tuning.
     """
-    defaults = yaml.safe_load(Path(defaults_path).read_text(encoding="utf-8"))
+    defaults = read_yaml(defaults_path)
     of_tasks = defaults.pop("task_defaults")
     whole = _merged(_written_out(config), defaults)
     if isinstance(tasks := whole.get("tasks"), Mapping):
