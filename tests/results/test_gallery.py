@@ -20,11 +20,11 @@ from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.gallery import (
     PATCHES,
     TARGETS,
-    PatchFiles,
     best_targets,
     pick_patches,
 )
 from histotransfer.results.gallery_images import write_images
+from histotransfer.results.patch_files import PatchFiles
 from histotransfer.results.schemas import GALLERY, IMAGES
 from histotransfer.study.parameters import PoolingParameters
 from support.slides import write_slide as write_slide_image

@@ -229,6 +229,96 @@ rule read_gallery:
         "../scripts/read_gallery.py"
 
 
+# What both rules of heatmaps need.
+MAPPED = {
+    **PLAN.pooling.as_params(),
+    "files": PLAN.gallery_files(),
+    "features": f"{PLAN.results}/features",
+    "verdicts": f"{PLAN.results}/qc",
+    "tiles": f"{PLAN.results}/tiles",
+    "tasks": {
+        name: PLAN.tasks[name].predictor.as_params() for name in PLAN.patient_tasks
+    },
+    "patients": PLAN.patients,
+    "seed": config["seed"],
+}
+
+
+rule map_best_slides:
+    input:
+        leaves(PLAN.gallery_files()),
+        related_genes=table("related_genes"),
+        mutation=table("mutation"),
+        qc=table("qc"),
+    output:
+        heatmaps=reported_table("heatmaps"),
+        images="<results>/heatmaps/best.h5",
+    log:
+        "<logs>/map_best_slides.log",
+    benchmark:
+        "<benchmarks>/map_best_slides.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=60),
+    params:
+        **MAPPED,
+        alpha=PLAN.statistics.alpha,
+        code=code("map_best_slides.py"),
+    script:
+        "../scripts/map_best_slides.py"
+
+
+# Of any target and slide, on demand: snakemake results/heatmaps/TASK/TARGET/SLIDE.png
+rule map_slide:
+    input:
+        leaves(PLAN.gallery_files()),
+        features=lambda w: [
+            f"{PLAN.results}/features/{name}/{w.slide}.h5" for name in PLAN.networks
+        ],
+        tiles="<results>/tiles/{slide}.h5",
+        qc="<results>/qc/{slide}.h5",
+    output:
+        heatmap="<results>/heatmaps/{task}/{target}/{slide}.tsv",
+        images="<results>/heatmaps/{task}/{target}/{slide}.h5",
+    log:
+        "<logs>/map_slide/{task}/{target}/{slide}.log",
+    benchmark:
+        "<benchmarks>/map_slide/{task}/{target}/{slide}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=60),
+    params:
+        **MAPPED,
+        code=code("map_slide.py"),
+    script:
+        "../scripts/map_slide.py"
+
+
+# For QuPath, on demand: snakemake results/heatmaps/TASK/TARGET/SLIDE.geojson
+rule export_heatmap:
+    input:
+        images="<results>/heatmaps/{task}/{target}/{slide}.h5",
+    output:
+        geojson="<results>/heatmaps/{task}/{target}/{slide}.geojson",
+    log:
+        "<logs>/export_heatmap/{task}/{target}/{slide}.log",
+    benchmark:
+        "<benchmarks>/export_heatmap/{task}/{target}/{slide}.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=1000, minutes=10),
+    params:
+        code=code("export_heatmap.py"),
+    script:
+        "../scripts/export_heatmap.py"
+
+
 rule tabulate_flow:
     input:
         qc=table("qc"),

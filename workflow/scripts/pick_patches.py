@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from histotransfer.core.joblog import job_log
-from histotransfer.results.gallery import PatchFiles, write_gallery
+from histotransfer.results.gallery import write_gallery
+from histotransfer.results.patch_files import PatchFiles
 from histotransfer.study.parameters import PoolingParameters
 from histotransfer.study.tasks import PredictorParameters
 

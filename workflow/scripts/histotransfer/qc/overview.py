@@ -59,7 +59,7 @@ def draw_overview(
             axes.set_axis_off()
         mpp = float(attrs["thumbnail_downsample"]) * float(attrs["mpp"])
         _outline(left, mask, step)
-        _scale_bar(left, width, height, mpp)
+        scale_bar(left, width, height, mpp)
         _squares(right, coords, reason, attrs)
         right.set(xlim=(0, width), ylim=(height, 0))
         note = note or f"tissue (outlined) {float(attrs['tissue_mm2']):.3g} mm²"
@@ -99,14 +99,21 @@ def _squares(
         )
 
 
-def _scale_bar(axes: Axes, width: int, height: int, mpp: float) -> None:
+def scale_bar(
+    axes: Axes, width: int, height: int, mpp: float, *, font_size: float = 8, line_width: float = 3
+) -> None:
     """Draw a bar of a round length, at most a third of the picture's width."""
     longest_mm = width * mpp / 3000
     power = 10.0 ** np.floor(np.log10(longest_mm))
     length_mm = power * max(step for step in (1, 2, 5) if step * power <= longest_mm)
     length = length_mm * 1000 / mpp
     x, y = 0.03 * width, 0.97 * height
-    axes.plot([x, x + length], [y, y], color="black", linewidth=3, solid_capstyle="butt")
+    axes.plot([x, x + length], [y, y], color="black", linewidth=line_width, solid_capstyle="butt")
     axes.text(
-        x + length / 2, y - 0.01 * height, f"{length_mm:g} mm", ha="center", va="bottom", size=8
+        x + length / 2,
+        y - 0.01 * height,
+        f"{length_mm:g} mm",
+        ha="center",
+        va="bottom",
+        size=font_size,
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,57 +11,15 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from ..core.tables import read_table, write_table
-from ..evaluation.cross_validation import read_data
-from ..evaluation.kinds import KINDS
-from ..evaluation.predictors.predictor import Draws, Float
-from ..evaluation.splits import SPLITS, fold_of_samples
+from ..evaluation.predictors.predictor import Float
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
-from ..features.pooling import kept_patches, pooled_alone
-from ..study.parameters import PoolingParameters
 from ..study.tasks import PredictorParameters
+from .first_repeat import Files, FirstRepeat
+from .patch_files import PatchFiles
 from .schemas import GALLERY
 
 TARGETS, PATCHES = 3, 6
 """How many targets of a task are shown, and how many patches on either side."""
-AT_ONCE = 16384
-"""How many patches are predicted together: their 2048 features, and copies, take some 1.5 GB."""
-REPEAT = 0
-
-Files = Mapping[str, Mapping[str, str | Path]]
-
-
-@dataclass(frozen=True)
-class PatchFiles:
-    """Where the features and the verdicts of the slides' patches are, and how they are pooled."""
-
-    features: Path
-    """The folder of ``{extractor}/{slide}.h5``."""
-    verdicts: Path
-    """The folder of ``{slide}.h5``."""
-    patients: Mapping[str, str]
-    """The patient of each slide."""
-    pooling: PoolingParameters
-
-    def of(self, extractor: str, patients: set[str]) -> Iterator[tuple[pd.DataFrame, Float]]:
-        """Yield the patches of some patients, about `AT_ONCE` at a time, each pooled alone.
-
-        Whose and where they are, one row each, and their (n, d) features.
-        """
-        where: list[pd.DataFrame] = []
-        features: list[npt.NDArray[np.float32]] = []
-        slides = [slide for slide, patient in self.patients.items() if patient in patients]
-        for slide in slides:
-            verdicts = self.verdicts / f"{slide}.h5" if self.pooling.apply_qc else None
-            path = self.features / extractor / f"{slide}.h5"
-            rows, coords = kept_patches(path, verdicts, slide=slide, extractor=extractor)
-            if len(rows):
-                place = pd.DataFrame(coords, columns=["x", "y"])
-                where.append(place.assign(slide=slide, patient=self.patients[slide]))
-                hows = self.pooling.across_patches, self.pooling.across_slides
-                features.append(pooled_alone(rows, *hows))
-            if where and (slide == slides[-1] or sum(map(len, where)) >= AT_ONCE):
-                yield pd.concat(where, ignore_index=True), np.vstack(features).astype(float)
-                where, features = [], []
 
 
 def best_targets(table: pd.DataFrame, score: str, found: npt.ArrayLike) -> pd.DataFrame:
@@ -154,26 +111,14 @@ def _picked(
     seed: int,
 ) -> pd.DataFrame:
     """Return the patches of the targets that were chosen of a task and extractor."""
-    kind, splits = KINDS[parameters.kind], files["splits"][task]
-    pooled, labels = files["pooled"][extractor], files["labels"][task]
-    _, data = read_data(pooled, labels, kind, extractor)
     targets = chosen["target"].tolist()
-    truth = data.truth[:, [data.targets.index(target) for target in targets]]
-    drawn = read_table(splits, SPLITS, task=task)
-    fold_of = fold_of_samples(drawn, REPEAT, data.samples, splits)
-    folds = int(drawn["fold"].max()) + 1
-    usable = np.where(kind.estimable(truth, folds), truth, np.nan)
-    predictor = kind.predictor(parameters)
-    scored = []
-    for fold in range(folds):
-        train = fold_of != fold
-        model = predictor.fit(data.features[train], usable[train], Draws(seed, REPEAT, fold))
-        patients = set(np.array(data.samples)[~train].tolist())
-        scored += [
-            _extremes(where, model.predict(features), targets)
-            for where, features in patch_files.of(extractor, patients)
-        ]
-    label = pd.DataFrame(truth, index=list(data.samples), columns=targets)
+    repeat = FirstRepeat.of(files, task, extractor, parameters, targets, seed)
+    scored = [
+        _extremes(where, repeat.predicted(model, features), targets)
+        for model, patients in repeat.unseen()
+        for where, features in patch_files.of(extractor, patients)
+    ]
+    label = pd.DataFrame(repeat.truth, index=list(repeat.samples), columns=targets)
     tables = []
     for target, score in zip(targets, chosen["score"], strict=True):
         table = _ranked(pd.concat([table[table["target"] == target] for table in scored]))

@@ -24,9 +24,10 @@ _RULES: Mapping[str, Sequence[str]] = {
     "results": (
         *("find_near_duplicates", "answer_questions", "check_claims", "check_truth"),
         *("embed_patches", "classify", "tabulate_tuning", "pick_patches", "read_gallery"),
+        *("map_best_slides", "map_slide", "export_heatmap"),
         *("tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
     ),
-    "figures": tuple(f"draw_{figure}" for figure in FIGURES),
+    "figures": (*(f"draw_{figure}" for figure in FIGURES), "draw_map"),
     "report": ("write_paper_tables", "write_summary"),
 }
 

@@ -32,3 +32,17 @@ CLASSIFIER = TableSchema.of(
     "integer: n",
 )
 """`fraction` of the `n` patches of class `true` were called `predicted`."""
+
+HEATMAPS = TableSchema.of(
+    "heatmaps",
+    "text: task target slide patient why extractor reading unit",
+    "number: label prediction score slide_score",
+    "integer: n_patches",
+)
+"""`score`: how far the patient's score is above that of the mean training patient, in `unit`;
+`slide_score`: the mean of the slide's patches."""
+
+HEATMAP = "heatmaps/1"
+"""A store with a group for each map of the table `HEATMAPS`, in its order: attributes `task`,
+`target`, `slide`, `extractors`, `mpp`, `patch_size_level0`, and of the `thumbnail` its `downsample`
+and `origin_px` on level 0; `coords` (n, 2) int32, `contributions` (n, extractors) float64."""

@@ -23,15 +23,15 @@ from .embedding import EMBEDDING
 from .near_duplicates import NEAR_DUPLICATES
 from .planted_truth import TRUTH
 from .resource_usage import COSTS, SLIDE_COSTS
-from .schemas import CLASSIFIER, GALLERY, IMAGES, PATCH
+from .schemas import CLASSIFIER, GALLERY, HEATMAP, HEATMAPS, IMAGES, PATCH
 from .tuning import TUNING
 
 SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
-        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, NEAR_DUPLICATES, QC, SCORES, SLIDE_COSTS),
-        *(TRAINING, TRUTH, TUNING, USED),
+        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, QC, SCORES),
+        *(SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
     )
 }
 """The columns of each table, as declared where it is made."""
@@ -54,8 +54,9 @@ def read_tables(paths: Paths) -> dict[str, pd.DataFrame]:
     """Read tables by name.
 
     The rows of the tables in `SEVERAL` are joined; the keys of their mapping become columns, or are
-    checked where the table has them. ``gallery_images`` is an HDF5 file, read as one row per image:
-    `slide`, `x`, `y`, `image` (h, w, 3) uint8, `shown`.
+    checked where the table has them. Two are HDF5 files: ``gallery_images`` (`IMAGES`) is read as
+    one row per image, with `image` (h, w, 3) uint8, and ``heatmap_images`` (`HEATMAP`) as one per
+    map.
     """
     return {name: _read(name, files) for name, files in paths.items()}
 
@@ -63,6 +64,8 @@ def read_tables(paths: Paths) -> dict[str, pd.DataFrame]:
 def _read(name: str, files: Files) -> pd.DataFrame:
     if name == "gallery_images":
         return _images(files)
+    if name == "heatmap_images":
+        return _maps(files)
     schema, columns = SCHEMAS[name], SEVERAL.get(name, ())
     parts = [schema.empty().assign(**{column: [] for column in columns})]
     for keys, path in _leaves(files):
@@ -87,3 +90,12 @@ def _images(files: Files) -> pd.DataFrame:
         places = store["slide"].asstr()[:], store["x"][:], store["y"][:]
         table = pd.DataFrame(dict(zip(PATCH, places, strict=True)))
         return table.assign(image=list(store["images"][:]), shown=store["shown"][:])
+
+
+def _maps(files: Files) -> pd.DataFrame:
+    ((_, path),) = _leaves(files)
+    with open_store(path, HEATMAP) as store:
+        maps = [store[number] for number in store]
+        arrays = ("coords", "contributions", "thumbnail")
+        rows = [{**one.attrs, **{array: one[array][:] for array in arrays}} for one in maps]
+    return pd.DataFrame(rows)

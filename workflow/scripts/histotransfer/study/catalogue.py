@@ -75,6 +75,7 @@ TABLES: Mapping[str, Item] = {
     "roc": Item("Mutation", "Table: ROC curves", needs="two values"),
     "risk_groups": Item("Survival", "Table: survival by predicted risk", needs="times"),
     "gallery": Item("What predicts", "Table: patches of the best genes", needs="gallery"),
+    "heatmaps": Item("What predicts", "Table: slides of the best genes", needs="gallery"),
     "classifier": Item("Fine-tuning", "Table: the classifier on other patches", needs="classifier"),
     "near_duplicates": Item(
         "Fine-tuning", "Table: patches of both training and evaluation", needs="classifier"
@@ -118,6 +119,9 @@ FIGURES: Mapping[str, Item] = {
         "Figure: gallery",
         ("gallery", "gallery_images", "comparison"),
         needs="gallery",
+    ),
+    "heatmaps": Item(
+        "What predicts", "Figure: heatmaps", ("heatmaps", "heatmap_images"), needs="gallery"
     ),
     "training": Item("Fine-tuning", "Figure: training", ("training",), needs="fine-tuning"),
     "classifier": Item("Fine-tuning", "Figure: classifier", ("classifier",), needs="classifier"),

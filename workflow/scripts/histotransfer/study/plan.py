@@ -450,6 +450,7 @@ class StudyPlan:
             "scores": {task: self.scores_of(task) for task in of_two},
             "training": {name: f"{self.results}/models/{name}.training.tsv" for name in tuned},
             "gallery_images": f"{self.results}/gallery/patches.h5",
+            "heatmap_images": f"{self.results}/heatmaps/best.h5",
         }
         return {name: several.get(name, self._table(name)) for name in FIGURES[figure].tables}
 

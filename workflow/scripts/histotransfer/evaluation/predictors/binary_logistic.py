@@ -26,6 +26,11 @@ class BinaryLogistic(Predictor):
 
     cs: Sequence[float]
 
+    @property
+    def is_linear(self) -> bool:
+        """It is."""
+        return True
+
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
         rotation = Rotation.of(features)

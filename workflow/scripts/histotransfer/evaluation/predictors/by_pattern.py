@@ -27,6 +27,11 @@ class ByPattern(Predictor):
         """Those of the predictor."""
         return self.predictor.settings
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the predictor is."""
+        return self.predictor.is_linear
+
     def fit(self, features: Float, truth: Float, draws: Draws) -> Model:
         """Fit the targets; see `Predictor.fit`."""
         usable = np.flatnonzero(self.fittable(truth))
@@ -51,7 +56,13 @@ class _Parts:
     chosen: Float
 
     def predict(self, features: Float) -> Float:
+        return self._each(features, lambda model: model.predict)
+
+    def scores(self, features: Float) -> Float:
+        return self._each(features, lambda model: model.scores)
+
+    def _each(self, features: Float, how: Callable[[Model], Callable[[Float], Float]]) -> Float:
         predictions = np.full((len(features), len(self.chosen)), np.nan)
         for targets, model in self.parts:
-            predictions[:, targets] = model.predict(features)
+            predictions[:, targets] = how(model)(features)
         return predictions

@@ -30,6 +30,11 @@ class Cox(Predictor):
 
     alphas: Sequence[float]
 
+    @property
+    def is_linear(self) -> bool:
+        """It is."""
+        return True
+
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`. Each needs two events."""
         rotation = Rotation.of(features)

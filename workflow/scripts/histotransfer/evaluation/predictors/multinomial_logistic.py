@@ -30,6 +30,11 @@ class MultinomialLogistic(Predictor):
     cs: Sequence[float]
     axes: Axes | None = None
 
+    @property
+    def is_linear(self) -> bool:
+        """It is."""
+        return True
+
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all classes; see `Predictor.fit`. One without training samples is predicted as 0."""
         rotation = Rotation.of(features)

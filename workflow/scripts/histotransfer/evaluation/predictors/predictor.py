@@ -56,6 +56,13 @@ class Model(Protocol):
     def predict(self, features: Float) -> Float:
         """Predict (m, t) targets from (m, d) features."""
 
+    def scores(self, features: Float) -> Float:
+        """Return what the (m, t) predictions are a function of: of probabilities, log-odds.
+
+        Where the predictor is linear (`Predictor.is_linear`), the score of the mean of samples is
+        the mean of their scores.
+        """
+
 
 class Predictor(ABC):
     """An estimator with its settings."""
@@ -64,6 +71,11 @@ class Predictor(ABC):
     def settings(self) -> list[dict[str, Any]]:
         """The settings that `Model.chosen` counts; empty where it holds the value itself."""
         return []
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the scores of its models are linear in the features."""
+        return False
 
     @abstractmethod
     def fit(self, features: Float, truth: Float, draws: Draws) -> Model:

@@ -24,6 +24,11 @@ class Ridge(Predictor):
 
     alphas: Sequence[float]
 
+    @property
+    def is_linear(self) -> bool:
+        """It is."""
+        return True
+
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
         rotation = Rotation.of(features)

@@ -74,7 +74,11 @@ class LinearModel:
 
     def predict(self, features: Float) -> Float:
         """Predict (m, t) targets."""
-        return self.link(affine(self.rotation.apply(features), self.weights))
+        return self.link(self.scores(features))
+
+    def scores(self, features: Float) -> Float:
+        """Return the (m, t) scores before the link."""
+        return affine(self.rotation.apply(features), self.weights)
 
 
 def affine(samples: Float, weights: Float) -> Float:

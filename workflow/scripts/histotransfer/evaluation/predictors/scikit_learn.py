@@ -31,6 +31,10 @@ class _OneByOne:
         ]
         return np.column_stack(columns).astype(np.float64)
 
+    def scores(self, features: Float) -> Float:
+        """Return the predictions."""
+        return self.predict(features)
+
 
 @dataclass(frozen=True)
 class _OfClasses:
@@ -44,6 +48,10 @@ class _OfClasses:
         probabilities = np.zeros((len(features), len(self.chosen)))
         probabilities[:, self.pipeline.classes_] = self.pipeline.predict_proba(features)
         return probabilities
+
+    def scores(self, features: Float) -> Float:
+        """Return the probabilities."""
+        return self.predict(features)
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,11 @@ class ScikitLearn(Predictor):
         from sklearn.model_selection import ParameterGrid  # here: most jobs do without it
 
         return list(ParameterGrid({name: list(values) for name, values in self.grid.items()}))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the numbers that it predicts are linear in the features."""
+        return self.name in ("pls", "elastic_net")
 
     def fit(self, features: Float, truth: Float, draws: Draws) -> _OneByOne | _OfClasses:
         """Fit one target after the other, or all classes together; see `Predictor.fit`."""

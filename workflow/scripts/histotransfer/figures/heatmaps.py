@@ -1,0 +1,158 @@
+"""Heatmaps: which parts of a slide raise or lower a prediction, under each extractor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from ..qc.overview import scale_bar
+from ..results.tables import Tables
+from . import style
+
+COLOURS = "RdBu_r"
+"""Diverges from white; told apart with any colour vision."""
+WIDE_MM, BAR_MM, GAP_MM = 168.0, 8.0, 2.0
+TOP_MM, WORDS_MM, LEAST_MM, MOST_MM = 16.0, 12.0, 14.0, 52.0
+"""Space above the maps and above each row of them; a row's height."""
+FAINTEST = 0.55
+"""How far the grey picture under the squares is faded towards white."""
+
+KEYS = ["task", "target", "slide"]
+
+
+def maps(tables: Tables, alpha: float) -> Figure:
+    """Draw a row per slide: its picture, a map per extractor, and the difference of the first two.
+
+    Squares are patches. Red ones raise the prediction above that of the mean training patient, blue
+    ones lower it; a target has one scale for all of its slides and extractors.
+    """
+    table, images = tables["heatmaps"], tables["heatmap_images"]
+    if table.empty:
+        raise style.NothingToDraw(
+            "No target is predicted better than chance, so no slide is mapped."
+        )
+    extractors = list(images["extractors"].iloc[0])
+    titles = ["slide", *extractors]
+    if len(extractors) > 1:
+        titles.append(f"{extractors[1]} − {extractors[0]}")
+    width = (WIDE_MM - BAR_MM - GAP_MM * len(titles)) / len(titles)
+    heights = [_height(image, width) for _, image in images.iterrows()]
+    tall = TOP_MM + sum(heights) + WORDS_MM * len(heights) + 6
+    figure = style.page(tall)
+    figure.set_layout_engine("none")  # every map has its place
+    rows = dict(iter(table.groupby(KEYS, sort=False)))
+    limits = {
+        key: _limit(of_target["contributions"])
+        for key, of_target in images.groupby(KEYS[:2], sort=False)
+    }
+    top = TOP_MM
+    for height, (_, image) in zip(heights, images.iterrows(), strict=True):
+        of_map = rows[tuple(image[KEYS])]
+        first = of_map.iloc[0]
+        figure.text(2 / style.PAGE_MM, 1 - top / tall, _words(first), va="top")
+        limit = limits[tuple(image[KEYS[:2]])]
+        values = _columns(image["contributions"])
+        top += WORDS_MM - 2
+        for column, title in enumerate(titles):
+            left = 2 + column * (width + GAP_MM)
+            place = (left, tall - top - height, width, height)
+            axes = figure.add_axes(
+                (place[0] / style.PAGE_MM, place[1] / tall, width / style.PAGE_MM, height / tall)
+            )
+            _picture(axes, image, faded=column > 0)
+            below = title
+            if column > 0:
+                _squares(axes, image, values[:, column - 1], limit)
+            else:
+                rows_px, columns_px = image["thumbnail"].shape[:2]
+                mpp = float(image["mpp"]) * float(image["downsample"])
+                scale_bar(axes, columns_px, rows_px, mpp, font_size=6, line_width=2)
+            if 0 < column <= len(extractors):
+                below = f"{title}: {of_map['slide_score'].iloc[column - 1]:+.2f}"
+            look: style.Look = {"transform": axes.transAxes, "ha": "left", "va": "bottom"}
+            axes.text(0, 1.02, below, color=style.GREY, fontsize=6, **look)
+        _bar(figure, (1 - (top + height) / tall), height / tall, limit, first["unit"])
+        top += height + 2
+    style.headline(figure, "Where on a slide the prediction comes from")
+    figure.text(2 / style.PAGE_MM, 1 - 9 / tall, _reading(table), color=style.GREY, va="top")
+    return figure
+
+
+def _height(image: pd.Series, width: float) -> float:
+    rows, columns = image["thumbnail"].shape[:2]
+    return float(np.clip(width * rows / columns, LEAST_MM, MOST_MM))
+
+
+def _limit(contributions: pd.Series) -> float:
+    """Return the end of a target's scale: only one patch in fifty is beyond."""
+    everything = np.concatenate([np.abs(values).ravel() for values in contributions])
+    return float(np.quantile(everything, 0.98)) or 1.0
+
+
+def _columns(contributions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Put the difference of the first two extractors beside all of them."""
+    if contributions.shape[1] < 2:
+        return contributions
+    return np.column_stack([contributions, contributions[:, 1] - contributions[:, 0]])
+
+
+def _words(row: pd.Series) -> str:
+    label = "not measured" if pd.isna(row["label"]) else f"measured {row['label']:.3g}"
+    said = (
+        f"{row['target']}, {row['why']}: {row['slide']}"
+        if row["why"]
+        else (f"{row['target']}: {row['slide']}")
+    )
+    return f"{said} ({label}, {row['n_patches']} patches)"
+
+
+def _reading(table: pd.DataFrame) -> str:
+    readings = set(table["reading"])
+    if readings == {"exact"}:
+        return "Exact: the mean of the squares is the slide's score, which stands above each map."
+    causes = " and ".join(sorted(text.partition(": ")[2] for text in readings - {"exact"}))
+    return (
+        f"Approximate because of the {causes}: each patch is predicted as though it were the "
+        "patient's only one."
+    )
+
+
+def _picture(axes: Axes, image: pd.Series, *, faded: bool) -> None:
+    thumbnail = image["thumbnail"]
+    if faded:
+        grey = thumbnail.mean(axis=2)
+        thumbnail = np.repeat((255 - (255 - grey) * (1 - FAINTEST))[..., None], 3, axis=2)
+        thumbnail = thumbnail.astype(np.uint8)
+    axes.imshow(thumbnail, extent=(0, thumbnail.shape[1], thumbnail.shape[0], 0))
+    axes.set_anchor("NW")
+    axes.set_axis_off()
+
+
+def _squares(axes: Axes, image: pd.Series, values: npt.NDArray[Any], limit: float) -> None:
+    side = float(image["patch_size_level0"]) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    corners = (image["coords"][:, None] - image["origin_px"] + side) / float(image["downsample"])
+    squares = PolyCollection(
+        corners, array=values, cmap=COLOURS, norm=Normalize(-limit, limit), alpha=0.75, linewidth=0
+    )
+    squares.set_rasterized(True)  # thousands of squares make a slow PDF
+    axes.add_collection(squares)
+
+
+def _bar(figure: Figure, bottom: float, height: float, limit: float, unit: str) -> None:
+    """Draw the colour scale at the right of a row."""
+    axes = figure.add_axes(
+        ((style.PAGE_MM - 10) / style.PAGE_MM, bottom, 2 / style.PAGE_MM, height)
+    )
+    bar = figure.colorbar(ScalarMappable(Normalize(-limit, limit), COLOURS), cax=axes)
+    bar.set_ticks([-limit, 0, limit], labels=[f"{-limit:.2g}", "0", f"{limit:.2g}"])
+    bar.ax.tick_params(labelsize=5, length=1.5)
+    bar.outline.set_visible(False)
+    axes.set_title(unit, fontsize=5, weight="normal", loc="right", color=style.GREY)
