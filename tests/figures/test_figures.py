@@ -96,7 +96,7 @@ def test_nothing_runs_out_of_the_page_and_every_extractor_is_named(name, count, 
         if text.get_text() and text.get_visible() and text.axes is not None:
             assert page.x0 <= box.x0, text
             assert box.x1 <= page.x1, text
-    if name not in ("qc", "training", "cohort_flow", "costs", "gallery"):
+    if name not in ("qc", "training", "cohort_flow", "costs", "gallery", "heatmaps"):
         shown = FIVE[1:count] if name == "classifier" else FIVE[:count]
         assert all(any(extractor in text for text in words(figure)) for extractor in shown)
 
@@ -239,6 +239,24 @@ def test_an_image_is_found_by_its_patch_not_by_its_place_in_the_file(demo):
     first, pictures = tables["gallery"].iloc[0], tables["gallery_images"]
     (wanted,) = pictures.loc[(pictures["x"] == first["x"]) & (pictures["y"] == first["y"]), "image"]
     np.testing.assert_array_equal(axes[0].get_images()[0].get_array(), wanted)
+
+
+def test_a_target_has_one_scale_for_all_its_maps_and_the_difference_is_their_difference(demo):
+    tables = read_tables(tables_of("heatmaps", demo))
+    maps = [
+        axes.collections[0]
+        for axes in figure_of("heatmaps", demo).axes
+        if axes.collections and axes.get_images()
+    ]
+    images = tables["heatmap_images"]
+    per_slide = len(images["extractors"].iloc[0]) + 1
+    assert len(maps) == per_slide * len(images)
+    ends = [round(one.norm.vmax, 9) for one in maps]
+    assert [len(set(ends[: len(ends) // 2])), len(set(ends[len(ends) // 2 :]))] == [1, 1]
+    for number, contributions in enumerate(images["contributions"]):
+        drawn = [one.get_array() for one in maps[number * per_slide : (number + 1) * per_slide]]
+        np.testing.assert_allclose(np.column_stack(drawn[:-1]), contributions)
+        np.testing.assert_allclose(drawn[-1], contributions[:, 1] - contributions[:, 0])
 
 
 def test_an_unknown_figure_is_refused_by_name(demo, tmp_path):

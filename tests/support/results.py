@@ -24,7 +24,7 @@ from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.answers import answer_questions
 from histotransfer.results.cohort_flow import COMPARED, IN, OUT, POOLED, SHEET, TILES, USED
 from histotransfer.results.resource_usage import STAGES
-from histotransfer.results.schemas import IMAGES
+from histotransfer.results.schemas import HEATMAP, IMAGES
 from histotransfer.results.tables import SCHEMAS, Files
 from histotransfer.study.parameters import StatisticsParameters
 
@@ -60,6 +60,7 @@ def write_results(
     tables["truth"] = rows("truth", _truth(tables))
     tables["embedding"] = rows("embedding", _embedding(rng, extractors))
     tables["gallery"] = rows("gallery", _gallery(extractors))
+    tables["heatmaps"] = rows("heatmaps", _heatmaps(extractors))
     tuned = tables["confusion"].query("extractor != @extractors[0]").drop(columns="task")
     tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
     tables |= _cohort(rng, slides, patients)
@@ -87,6 +88,7 @@ def write_results(
     }
     paths["external"] = {}
     paths["gallery_images"] = _images(rng, tables["gallery"], folder / "gallery/patches.h5")
+    paths["heatmap_images"] = _maps(rng, tables["heatmaps"], folder / "heatmaps/best.h5")
     return paths
 
 
@@ -308,6 +310,43 @@ def _gallery(extractors: Sequence[str]) -> list[dict[str, object]]:
         for side in ("highest", "lowest")
         for rank in range(1, 7)
     ]
+
+
+def _heatmaps(extractors: Sequence[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "task": task, "target": target, "slide": f"S{number}", "patient": f"P{number}",
+            "why": why, "extractor": extractor, "reading": "exact", "unit": unit, "label": 1.0,
+            "prediction": 0.7, "score": 0.2, "slide_score": 0.2, "n_patches": 12,
+        }
+        for task, target, unit in (
+            ("expression", "GENE001", "unit of the label"), ("mutation", "STK11", "log-odds")
+        )
+        for number, why in enumerate(("highest prediction", "lowest prediction", "changes most"))
+        for extractor in extractors
+    ]  # fmt: skip
+
+
+def _maps(rng: np.random.Generator, table: pd.DataFrame, path: Path) -> Path:
+    """Write maps of 12 patches on pictures of several shapes."""
+    path.parent.mkdir(exist_ok=True)
+    extractors = table["extractor"].unique().tolist()
+    x, y = np.meshgrid(np.arange(4), np.arange(3))
+    shapes = [(30, 40), (80, 40), (20, 60)]
+    maps = table.drop_duplicates(["task", "target", "slide"])
+    with create_store(path, HEATMAP, {}) as store:
+        for number, row in enumerate(maps.itertuples()):
+            group = store.create_group(f"{number:03d}")
+            for name in ("task", "target", "slide"):
+                group.attrs[name] = getattr(row, name)
+            group.attrs["extractors"] = extractors
+            group.attrs["origin_px"] = [0, 0]
+            group.attrs.update({"mpp": 0.5, "patch_size_level0": 448, "downsample": 64.0})
+            group["coords"] = 448 * np.column_stack([x.ravel(), y.ravel()]).astype(np.int32)
+            group["contributions"] = rng.normal(size=(12, len(extractors)))
+            size = (*shapes[number % 3], 3)
+            group["thumbnail"] = rng.integers(150, 255, size, dtype=np.uint8)
+    return path
 
 
 def _images(rng: np.random.Generator, table: pd.DataFrame, path: Path) -> Path:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +61,9 @@ class Study:
 
     def plan(self, *arguments: str) -> Counter[str]:
         """Count the jobs that a dry run plans, by rule."""
-        printed = self.run(*arguments, "--dry-run", "--quiet", "rules")
+        command = self.command(*arguments, "--dry-run", "--quiet", "rules")
+        status, printed = forked_snakemake(command[3:], self.environment)
+        assert status == 0, printed[-8000:]
         if "Nothing to be done" in printed:
             return Counter()
         rows = re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)
@@ -89,3 +95,32 @@ class Study:
         config["tasks"]["tissue"]["dataset"] = "evaluation"
         config["stain"]["reference"] = config["finetune"]["dataset"] = "training"
         return config
+
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["snakemake.cli"])
+"""Starts Snakemake without importing it each time, which is a third of what a dry run takes."""
+
+
+def forked_snakemake(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run Snakemake in a process of its own; return its exit status and what it printed."""
+    with tempfile.TemporaryFile("w+") as printed:
+        process = FORKS.Process(
+            target=_snakemake, args=(arguments, environment, DupFd(printed.fileno()))
+        )
+        process.start()
+        process.join()
+        printed.seek(0)
+        assert process.exitcode is not None
+        return process.exitcode, printed.read()
+
+
+def _snakemake(arguments: Sequence[str], environment: Mapping[str, str], printed: Any) -> None:
+    from snakemake.cli import main
+
+    output = printed.detach()
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    main(list(arguments))

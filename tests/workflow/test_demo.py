@@ -123,6 +123,19 @@ def test_the_gallery_has_pictures_of_as_many_patients_on_either_side(demo: Study
         assert file["images"].shape == (len(gallery), 96, 96, 3)
 
 
+def test_heatmaps_are_exact_and_any_other_is_made_on_demand(demo: Study) -> None:
+    maps = table(demo, "heatmaps")
+    assert set(maps["task"]) == {"expression", "mutation"}
+    assert set(maps["reading"]) == {"exact"}
+    slide = maps["slide"].iloc[0]
+    wanted = f"results/demo/heatmaps/mutation/STK11/{slide}"
+    demo.run(f"{wanted}.png", f"{wanted}.geojson", "--cores", "2", *DEMO)
+    assert (demo.folder / f"{wanted}.png").stat().st_size > 20_000
+    of_slide = maps[maps["slide"] == slide]
+    tiles = json.loads((demo.folder / f"{wanted}.geojson").read_text())["features"]
+    assert len(tiles) == of_slide["n_patches"].iloc[0]
+
+
 def test_the_flow_ends_with_those_that_are_compared(demo: Study) -> None:
     flow = table(demo, "cohort_flow")
     of_patients = (flow["unit"] == "patient") & (flow["kind"] == "in")

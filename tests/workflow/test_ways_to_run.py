@@ -76,7 +76,7 @@ def test_gpu_jobs_run_one_after_another_and_name_their_device(local: SmallStudy)
 
 ANSWER = dict.fromkeys(
     [
-        *("compare_extractors", "answer_questions", "pick_patches"),
+        *("compare_extractors", "answer_questions", "pick_patches", "map_best_slides"),
         *("write_paper_tables", "tabulate_costs"),
     ],
     1,

@@ -55,35 +55,37 @@ def maps(tables: Tables, alpha: float) -> Figure:
     }
     top = TOP_MM
     for height, (_, image) in zip(heights, images.iterrows(), strict=True):
-        of_map = rows[tuple(image[KEYS])]
-        first = of_map.iloc[0]
-        figure.text(2 / style.PAGE_MM, 1 - top / tall, _words(first), va="top")
-        limit = limits[tuple(image[KEYS[:2]])]
-        values = _columns(image["contributions"])
+        of_map, limit = rows[tuple(image[KEYS])], limits[tuple(image[KEYS[:2]])]
+        place = 2 / style.PAGE_MM, 1 - (top + 4) / tall
+        figure.text(*place, _words(of_map.iloc[0]), va="top", weight="bold")
         top += WORDS_MM - 2
+        bottom, high = 1 - (top + height) / tall, height / tall
         for column, title in enumerate(titles):
-            left = 2 + column * (width + GAP_MM)
-            place = (left, tall - top - height, width, height)
-            axes = figure.add_axes(
-                (place[0] / style.PAGE_MM, place[1] / tall, width / style.PAGE_MM, height / tall)
-            )
-            _picture(axes, image, faded=column > 0)
-            below = title
-            if column > 0:
-                _squares(axes, image, values[:, column - 1], limit)
-            else:
-                rows_px, columns_px = image["thumbnail"].shape[:2]
-                mpp = float(image["mpp"]) * float(image["downsample"])
-                scale_bar(axes, columns_px, rows_px, mpp, font_size=6, line_width=2)
-            if 0 < column <= len(extractors):
-                below = f"{title}: {of_map['slide_score'].iloc[column - 1]:+.2f}"
-            look: style.Look = {"transform": axes.transAxes, "ha": "left", "va": "bottom"}
-            axes.text(0, 1.02, below, color=style.GREY, fontsize=6, **look)
-        _bar(figure, (1 - (top + height) / tall), height / tall, limit, first["unit"])
+            left = (2 + column * (width + GAP_MM)) / style.PAGE_MM
+            axes = figure.add_axes((left, bottom, width / style.PAGE_MM, high))
+            _draw(axes, column, title, image, of_map["slide_score"].tolist(), limit)
+        _bar(figure, bottom, high, limit, of_map["unit"].iloc[0])
         top += height + 2
     style.headline(figure, "Where on a slide the prediction comes from")
-    figure.text(2 / style.PAGE_MM, 1 - 9 / tall, _reading(table), color=style.GREY, va="top")
+    figure.text(2 / style.PAGE_MM, 1 - 11 / tall, _reading(table), color=style.GREY, va="top")
     return figure
+
+
+def _draw(
+    axes: Axes, column: int, title: str, image: pd.Series, scores: list[float], limit: float
+) -> None:
+    """Draw the slide (column 0), an extractor's map, or the difference, which is the last."""
+    _picture(axes, image, faded=column > 0)
+    if column == 0:
+        rows_px, columns_px = image["thumbnail"].shape[:2]
+        mpp = float(image["mpp"]) * float(image["downsample"])
+        scale_bar(axes, columns_px, rows_px, mpp, font_size=6, line_width=2)
+    else:
+        _squares(axes, image, _columns(image["contributions"])[:, column - 1], limit)
+    if 0 < column <= len(scores):
+        title += f": {scores[column - 1]:+.2f}".replace("-", "−")
+    look: style.Look = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 6}
+    axes.annotate(title, (0, 1), (0, 2), color=style.GREY, **look)
 
 
 def _height(image: pd.Series, width: float) -> float:
@@ -105,7 +107,14 @@ def _columns(contributions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _words(row: pd.Series) -> str:
-    label = "not measured" if pd.isna(row["label"]) else f"measured {row['label']:.3g}"
+    if pd.isna(row["label"]):
+        label = "not measured"
+    elif row["unit"] in ("log-odds", "probability"):
+        label = "positive" if row["label"] == 1 else "negative"
+    elif row["unit"] == "log hazard":
+        label = f"{'event' if row['label'] > 0 else 'no event'} by {abs(row['label']):.3g}"
+    else:
+        label = f"measured {row['label']:.3g}"
     said = (
         f"{row['target']}, {row['why']}: {row['slide']}"
         if row["why"]
@@ -152,7 +161,7 @@ def _bar(figure: Figure, bottom: float, height: float, limit: float, unit: str) 
         ((style.PAGE_MM - 10) / style.PAGE_MM, bottom, 2 / style.PAGE_MM, height)
     )
     bar = figure.colorbar(ScalarMappable(Normalize(-limit, limit), COLOURS), cax=axes)
-    bar.set_ticks([-limit, 0, limit], labels=[f"{-limit:.2g}", "0", f"{limit:.2g}"])
+    bar.set_ticks([-limit, 0, limit], labels=[f"−{limit:.2g}", "0", f"+{limit:.2g}"])
     bar.ax.tick_params(labelsize=5, length=1.5)
     bar.outline.set_visible(False)
     axes.set_title(unit, fontsize=5, weight="normal", loc="right", color=style.GREY)
