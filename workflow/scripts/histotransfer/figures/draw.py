@@ -18,6 +18,7 @@ from . import (
     gallery,
     mutation,
     qc,
+    ranks,
     resource_usage,
     style,
     survival,
@@ -27,6 +28,7 @@ from . import (
 )
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
+    "ranks": ranks.chart,
     "tissue_accuracy": tissue.accuracy,
     "confusion": tissue.confusion,
     "embedding": embedding.layout,
