@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from unittest import mock
 
 import baycomp
@@ -125,3 +126,28 @@ def test_benjamini_hochberg_is_statsmodels_without_the_missing(p_values):
     if given_p.any():
         expected = multipletests(p[given_p], method="fdr_bh")[1]
         np.testing.assert_allclose(q[given_p], expected, rtol=1e-12, atol=1e-300)
+
+
+@given(hyp.lists(hyp.one_of(hyp.just(np.nan), hyp.floats(0, 1)), max_size=7))
+def test_holm_is_the_closed_test_of_bonferroni(p_values):
+    """Adjusted is the largest Bonferroni p of all the families that a test belongs to."""
+    p = np.array(p_values, dtype=float)
+    found, given = st.holm(p), np.flatnonzero(np.isfinite(p))
+    families = [
+        np.array(members) for m in range(len(given)) for members in combinations(given, m + 1)
+    ]
+    for i in given:
+        of_families = [min(1, len(own) * p[own].min()) for own in families if i in own]
+        assert found[i] == pytest.approx(max(of_families))
+    assert np.isnan(found[np.isnan(p)]).all()
+
+
+@given(hyp.lists(hyp.floats(0, 1), min_size=1, max_size=40))
+def test_holm_is_statsmodels_monotone_and_no_less_than_benjamini_hochberg(p_values):
+    p = np.array(p_values)
+    found = st.holm(p)
+    np.testing.assert_allclose(found, multipletests(p, method="holm")[1], atol=1e-12)
+    assert (np.diff(found[np.argsort(p, kind="stable")]) >= 0).all()
+    assert (found >= st.benjamini_hochberg(p) - 1e-12).all()
+    assert (found >= p).all()
+    assert st.holm(p[:1]) == p[:1]

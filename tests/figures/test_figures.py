@@ -104,6 +104,7 @@ def test_nothing_runs_out_of_the_page_and_every_extractor_is_named(name, count, 
 @pytest.mark.parametrize(
     ("name", "table"),
     [
+        ("ranks", "ranks"),
         ("tissue_accuracy", "comparison"),
         ("confusion", "confusion"),
         ("expression", "related_genes"),
@@ -221,6 +222,40 @@ def test_a_difference_is_filled_where_its_direction_is_decided(name, demo, tmp_p
     )
     assert (filled, empty) == (2, 1)
     assert "right: filled if decided (q ≤ 0.05)" in " ".join(words(figure))
+
+
+def test_all_pairs_are_drawn_once_and_filled_where_holm_decides(demo, tmp_path):
+    inputs = dict(demo)
+    tables = read_tables(tables_of("ranks", write_results(tmp_path, extractors=FIVE, repeats=3)))
+    pairs = tables["pairs"].query("task == 'mutation'").copy()
+    assert len(pairs) == 10
+    pairs["p_holm"] = [0.01] * 4 + [0.2] * 6
+    inputs["pairs"] = written("pairs", pairs, tmp_path / "pairs.tsv")
+    ranks = tables["ranks"].query("task == 'mutation'")
+    inputs["ranks"] = written("ranks", ranks, tmp_path / "ranks.tsv")
+    left, right = figure_of("ranks", inputs).axes
+    marks = [line for line in right.lines if line.get_marker() == "o"]
+    filled, empty = (np.ravel(line.get_xdata()) for line in marks)
+    assert sorted([*filled, *empty]) == pytest.approx(sorted(pairs["delta"]))
+    assert (len(filled), len(empty)) == (4, 6)
+    drawn = sorted(float(np.ravel(line.get_xdata())[0]) for line in left.lines)
+    assert drawn == pytest.approx(sorted(ranks["mean_rank"]))
+    named = [label.get_text() for label in right.get_yticklabels()]
+    assert named[0] == f"{FIVE[1]} − {FIVE[0]}"
+    assert len(set(named)) == 10
+
+
+@pytest.mark.parametrize("name", ["tissue_accuracy", "volcano", "mutation"])
+def test_other_figures_of_differences_show_those_from_the_baseline(name, tmp_path):
+    """The last pairs change nothing."""
+    inputs = write_results(tmp_path, extractors=FIVE[:3], genes=12, mutations=4, repeats=3)
+    table = read_table(inputs["comparison"], SCHEMAS["comparison"])
+    own = table[table["baseline"] == FIVE[0]]
+    assert len(own) < len(table)
+    alone = {**inputs, "comparison": written("comparison", own, tmp_path / "alone.tsv")}
+    for number, paths in enumerate((inputs, alone)):
+        draw(name, tables_of(name, paths), [tmp_path / f"{number}.png"], study="x", alpha=0.05)
+    assert (tmp_path / "0.png").read_bytes() == (tmp_path / "1.png").read_bytes()
 
 
 def test_the_accuracy_marks_stand_at_the_tables_values(demo):

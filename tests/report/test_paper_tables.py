@@ -54,6 +54,19 @@ def test_the_workbook_has_every_number_of_the_comparison(paths, tmp_path):
     assert book["Claims"]["A4"].value == "better & more"
 
 
+def test_of_three_extractors_the_workbook_has_ranks_and_pairs_and_prints_the_baselines(tmp_path):
+    names = ("IMGNET-2048", "FTX-2048", "UNI-1024")
+    found = write_results(tmp_path / "results", extractors=names, genes=12, mutations=4)
+    used = ("comparison", "improved", "answers", "ranks", "pairs")
+    text, _, path = write({name: found[name] for name in used}, tmp_path / "out")
+    book = openpyxl.load_workbook(path)
+    tables = [f"Table {number}" for number in range(1, 7)]
+    assert book.sheetnames == [*tables, "Answers", "Ranks", "Pairs"]
+    assert book["Pairs"].max_row == 3 + 9
+    assert text.read_text().count("against IMGNET-2048.") == 6
+    assert "against FTX-2048" not in text.read_text()
+
+
 def test_printed_tables_are_rounded_short_and_say_what_they_leave_out(paths, tmp_path):
     table = read_table(paths["comparison"], SCHEMAS["comparison"])
     tested = {"status": OK, "delta": -0.0671, "ci_low": -0.1234, "ci_high": 0.0012}

@@ -50,6 +50,7 @@ def config_of(name: str):
 def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
     given = [name for name in (*TABLES, "near_duplicates") if name in paths]
+    given += ["ranks", "pairs"] if len(config["extractors"]) > 2 else []
     inputs = {name: paths[name] for name in given}
     if config["study"] == PUBLISHED:
         tables = read_tables({name: paths[name] for name in ("answers", "improved", "cohort")})
@@ -69,6 +70,27 @@ def test_slides_that_seem_to_be_copies_are_limits(tmp_path):
     assert "One slide seems to be listed for several patients." in page
     assert "S1 (patient P1), S2 (patient P2)" in page
     assert "Its patches count more than once." in page
+
+
+def test_a_study_of_five_extractors_answers_four_times_and_tabulates_the_other_pairs(tmp_path):
+    config = config_of("config")
+    names = (*config["extractors"], "UNI", "CONCH", "PHIKON")
+    config["extractors"] |= {name: {"source": {"features": name}} for name in names[2:]}
+    found = write_results(tmp_path / "five", extractors=names, genes=12, repeats=2)
+    page = page_of(config, tmp_path, **{name: found[name] for name in found if name in FIVE})
+    assert len(re.findall(r"<h3>expression: \S+ against ", page)) == 4
+    assert page.count("<h3>expression: ") == 4
+    assert page.count(f"against {names[0]}</h3>") == page.count(" against ")
+    assert page.count('<td class="name">PHIKON − CONCH</td>') == 3  # one of each task
+    assert "Every pair of extractors is compared in this way" in page
+    assert '<th class="number">PHIKON</th>' in page
+    for two in ("config", "demo"):
+        page = page_of(config_of(two), tmp_path / two)
+        assert "All extractors beside each other" not in page
+        assert "Holm" not in page
+
+
+FIVE = ("answers", "comparison", "improved", "ranks", "pairs")
 
 
 def test_external_features_that_could_not_be_used_are_limits(tmp_path):

@@ -210,11 +210,24 @@ def test_every_table_and_figure_has_a_place_that_no_study_changes() -> None:
     headings = {item.heading for item in (*TABLES.values(), *FIGURES.values())}
     assert headings < {f"{n} {name}" for n, name in enumerate(CATEGORIES, start=1)}
     plan = plan_of(config_of("demo.yaml"))
-    # The demo has every table but the claims of the published study, and no survival.
-    assert plan.tables == [name for name in TABLES if name not in ("claims", "risk_groups")]
-    assert plan.figures == [name for name in FIGURES if name != "survival"]
+    # The demo has every table but the claims of the published study, no survival, and one pair.
+    absent = {"claims", "risk_groups", "ranks", "pairs", "survival"}
+    assert plan.tables == [name for name in TABLES if name not in absent]
+    assert plan.figures == [name for name in FIGURES if name not in absent]
     for figure in plan.figures:
         assert list(plan.figure_tables(figure)) == list(FIGURES[figure].tables)
+
+
+def test_three_extractors_are_ranked_and_runs_of_one_fine_tuning_count_as_one() -> None:
+    config = config_of("demo.yaml")
+    config["finetune"]["seeds"] = [1, 2, 3]
+    plan = plan_of(config)
+    assert len(plan.extractors) == 4
+    assert not {"ranks", "pairs"} & {*plan.tables, *plan.figures, *plan.summary_tables()}
+    config["extractors"]["OTHER"] = {"source": "other.keras"}
+    plan = plan_of(config)
+    assert {"ranks", "pairs"} <= {*plan.tables} & {*plan.paper_tables} & {*plan.summary_tables()}
+    assert "ranks" in plan.figures
 
 
 def test_only_the_published_study_has_claims() -> None:

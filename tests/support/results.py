@@ -23,6 +23,7 @@ from histotransfer.evaluation.task_results import TaskResults
 from histotransfer.qc.verdicts import REASONS
 from histotransfer.results.answers import answer_questions
 from histotransfer.results.cohort_flow import COMPARED, IN, OUT, POOLED, SHEET, TILES, USED
+from histotransfer.results.ranks import compare_pairs, rank_extractors
 from histotransfer.results.resource_usage import STAGES
 from histotransfer.results.schemas import HEATMAP, IMAGES
 from histotransfer.results.tables import SCHEMAS, Files
@@ -57,6 +58,8 @@ def write_results(
     tables["answers"] = answer_questions(
         tables, patch_tasks=["tissue"], runs={}, alpha=0.05, rope=0.01
     )
+    tables["ranks"] = rank_extractors(tables["comparison"], tables["metrics"], runs={}, alpha=0.05)
+    tables["pairs"] = compare_pairs(tables["comparison"], runs={})
     tables["truth"] = rows("truth", _truth(tables))
     tables["embedding"] = rows("embedding", _embedding(rng, extractors))
     tables["gallery"] = rows("gallery", _gallery(extractors))

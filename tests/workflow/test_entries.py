@@ -71,7 +71,8 @@ tasks:
   survival: {kind: survival, labels: data/labels.csv, time: OS_months, event: OS_status}
 crossval: {repeats: 3}
 """)
-    study.run("results/summary.html", "results/figures/survival.png", "--configfile", str(mine))
+    figures = (f"results/figures/{name}.png" for name in ("survival", "ranks"))
+    study.run("results/summary.html", *figures, "--configfile", str(mine))
     return study
 
 
@@ -81,7 +82,10 @@ def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Stu
     comparison = read_table(path, SCHEMAS["comparison"])
     assert set(comparison["task"]) == {"MSI", "subtype", "purity", "survival"}
     assert comparison["n"].max() == PATIENTS
-    assert (comparison["baseline"] == "CLAM").all()
+    of_task = comparison[comparison["task"] == "MSI"]
+    assert of_task["baseline"].tolist() == ["CLAM", "CLAM", "TRIDENT"]
+    assert of_task["extractor"].tolist() == ["TRIDENT", "STAMP", "STAMP"]
+    comparison = comparison[comparison["baseline"] == "CLAM"]
     whole = comparison[comparison["target"].isin(["MSI", "all", "purity", "survival"])]
     delta = whole.set_index(["task", "extractor"])["delta"]
     assert (delta[:, "TRIDENT"] > 0).all()
@@ -91,8 +95,22 @@ def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Stu
 
 
 @pytest.mark.slow
+def test_the_planted_order_of_three_tools_is_found_in_every_task(study: Study) -> None:
+    tables = study.folder / "results/tables"
+    ranks = read_table(tables / "ranks.tsv", SCHEMAS["ranks"])
+    assert ranks["task"].unique().tolist() == ["MSI", "subtype", "purity", "survival", "all tasks"]
+    assert (ranks.query("extractor == 'TRIDENT'")["mean_rank"] == 1).all()
+    pairs = read_table(tables / "pairs.tsv", SCHEMAS["pairs"])
+    best = pairs.query("baseline == 'TRIDENT'")
+    assert len(best) == 4
+    assert (best["delta"] < 0).all()
+    assert (pairs["p_holm"] >= pairs["p_corrected"]).all()
+
+
+@pytest.mark.slow
 def test_the_summary_speaks_of_this_study_alone(study: Study) -> None:
     page = (study.folder / "results/summary.html").read_text(encoding="utf-8")
     assert "Are the features of TRIDENT or STAMP better than those of CLAM?" in page
     assert "This study has no slide sheet" in page
+    assert "All extractors beside each other" in page
     assert [word for word in OF_THE_PAPER if word in page] == []

@@ -26,6 +26,32 @@ rule answer_questions:
         "../scripts/answer_questions.py"
 
 
+if "ranks" in PLAN.tables:
+
+    rule rank_extractors:
+        input:
+            comparison=table("comparison"),
+            metrics=table("metrics"),
+        output:
+            ranks=reported_table("ranks"),
+            pairs=reported_table("pairs"),
+        log:
+            "<logs>/rank_extractors.log",
+        benchmark:
+            "<benchmarks>/rank_extractors.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=1000, minutes=10),
+        params:
+            runs=PLAN.runs,
+            alpha=PLAN.statistics.alpha,
+            code=code("rank_extractors.py"),
+        script:
+            "../scripts/rank_extractors.py"
+
+
 if PLAN.is_published:
 
     rule check_claims:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ COMPARISON = TableSchema.of(
     "text: task target metric",
     "integer: n n_folds",
     "text: baseline extractor",
-    "number: baseline_mean extractor_mean delta se df ci_low ci_high p_corrected q_bh p_wilcoxon",
+    "number: baseline_mean extractor_mean delta se df ci_low ci_high",
+    "number: p_corrected q_bh p_holm p_wilcoxon",
     "number: prob_better prob_equivalent prob_worse",
     "text: status",
 )
@@ -39,7 +41,7 @@ def write_comparison(
     parameters: StatisticsParameters,
     out: Mapping[str, str | Path],
 ) -> None:
-    """Compare every extractor with the first, the baseline, on every target of every task.
+    """Compare every pair of extractors on every target of every task.
 
     Parameters
     ----------
@@ -65,32 +67,39 @@ def write_comparison(
 
 
 def compare(results: TaskResults) -> pd.DataFrame:
-    """Return one row per target and compared extractor.
+    """Return one row per pair of extractors and target, the pairs with the first one first.
 
+    Of a pair, the one that comes first in the config is its `baseline`.
     `baseline_mean`, `extractor_mean` and `delta` are means over the `n_folds` folds of all repeats
     in which both have a score. These are fewer than repeats times folds where a score is undefined
     in some: an AUROC in a fold of one class, a correlation over fewer than three samples.
-    `q_bh` is of `p_corrected`, over the tested targets of a task and extractor.
+    `q_bh` and `p_holm` are of `p_corrected`: `q_bh` over the tested targets of a pair, and `p_holm`
+    over the tested pairs of a target.
     """
-    baseline, *compared = results.primary
-    base = results.primary[baseline]
     rope, alpha = results.parameters.rope, results.parameters.alpha
     tables = []
-    for name in compared:
-        own = results.primary[name]
+    for baseline, name in combinations(results.primary, 2):
+        base, own = results.primary[baseline], results.primary[name]
         difference = own - base
         table = st.compare(base, own, results.chance, rope=rope, alpha=alpha).assign(
             target=results.targets,
             n=results.n,
             n_folds=difference.n.astype(int),
+            baseline=baseline,
             extractor=name,
             baseline_mean=base.where_defined(difference).mean,
             extractor_mean=own.where_defined(difference).mean,
             p_wilcoxon=[st.wilcoxon(of_target) for of_target in difference.repeat_means.T],
         )
         tables.append(table.assign(q_bh=st.benjamini_hochberg(table["p_corrected"])))
-    whose = {"task": results.task, "metric": results.kind.metric, "baseline": baseline}
-    return pd.concat(tables).assign(**whose) if tables else COMPARISON.empty()
+    if not tables:
+        return COMPARISON.empty()
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(
+        task=results.task,
+        metric=results.kind.metric,
+        p_holm=table.groupby("target", sort=False)["p_corrected"].transform(st.holm),
+    )
 
 
 def metrics(results: TaskResults) -> pd.DataFrame:

@@ -53,6 +53,11 @@ class KaplanMeier:
     survival: Float
     at_risk: Ints
 
+    def at(self, when: Float) -> Float:
+        """Return the survival at each of some times."""
+        steps = np.append(1.0, self.survival)
+        return np.asarray(steps[np.searchsorted(self.times, when, side="right")])
+
 
 def kaplan_meier(time: Float, event: Bools) -> KaplanMeier:
     """Estimate the survival from (n,) times and whether they end in the event.
@@ -64,6 +69,21 @@ def kaplan_meier(time: Float, event: Bools) -> KaplanMeier:
     at_risk = left[::-1].cumsum()[::-1]
     events = np.bincount(number[event], minlength=len(times))
     return KaplanMeier(times, np.cumprod(1 - events / at_risk), at_risk)
+
+
+def censoring(time: Float, event: Bools) -> KaplanMeier:
+    """Estimate the probability of being followed for longer than each time.
+
+    It is the Kaplan–Meier estimate with censoring as the event; events at a time come before who
+    is censored at it.
+    """
+    times, number = np.unique(time, return_inverse=True)
+    ended = np.bincount(number[~event], minlength=len(times))
+    left = np.bincount(number, minlength=len(times))
+    at_risk = left[::-1].cumsum()[::-1] - np.bincount(number[event], minlength=len(times))
+    # Where nobody is left, nobody is censored either.
+    followed = np.asarray(np.cumprod(1 - ended / np.maximum(at_risk, 1)), dtype=np.float64)
+    return KaplanMeier(times, followed, at_risk)
 
 
 def _each(truth: Float, risk: Float, weigh: Callable[[Float, Bools], Float]) -> Float:
@@ -88,9 +108,5 @@ def _concordance(time: Float, event: Bools, risk: Float, weight: Float) -> float
 
 def _inverse_censoring(time: Float, event: Bools) -> Float:
     """Return 1 / G² at each (n,) time; 0 where G is 0."""
-    times, number = np.unique(time, return_inverse=True)
-    # Whole ranks for who is censored, half a rank less for events at the same time.
-    estimate = kaplan_meier(number - event / 2, ~event)
-    after = np.searchsorted(estimate.times, np.arange(len(times)), side="right") - 1
-    followed = estimate.survival[after][number]
+    followed = censoring(time, event).at(time)
     return np.divide(1.0, followed**2, where=followed > 0, out=np.zeros_like(followed))

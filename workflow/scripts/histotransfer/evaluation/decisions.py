@@ -35,8 +35,8 @@ WHY = {
 
 MOST_PATIENTS = 1e9
 """More are not told apart: no study decides so small a difference."""
-FAMILY = ["task", "extractor"]
-"""What is tested together: the targets of a task under one compared extractor."""
+FAMILY = ["task", "baseline", "extractor"]
+"""What is tested together: the targets of a task under one pair of extractors."""
 Float = npt.NDArray[np.float64]
 Words = npt.NDArray[np.str_]
 
@@ -47,8 +47,8 @@ def decide(comparison: pd.DataFrame, *, alpha: float, rope: float) -> pd.DataFra
     Parameters
     ----------
     comparison : pandas.DataFrame
-        task, extractor, n, delta, se, df, ci_low, ci_high, p_corrected, q_bh (Benjamini–Hochberg's,
-        over the targets of a task and extractor), status; any other columns.
+        task, baseline, extractor, n, delta, se, df, ci_low, ci_high, p_corrected, q_bh
+        (Benjamini–Hochberg's, over the targets of a task and pair), status; any other columns.
     alpha : float
         Level of significance, which q must not exceed.
     rope : float

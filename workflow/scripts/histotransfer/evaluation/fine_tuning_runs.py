@@ -16,7 +16,7 @@ Runs = Mapping[str, Sequence[str]]
 
 
 def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
-    """Replace the rows of several runs by one per target, about the mean over the runs.
+    """Replace the rows of several runs by one per pair and target, about the mean over the runs.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
         as it is. Half the interval is the root of the sum of the two parts' squared halves
         (Zou & Donner, Stat Med 2008;27:1693), which holds also with two runs, where Satterthwaite's
         does not; `df` is what gives this interval, and `p_corrected` and `q_bh` follow. A target is
-        tested if it is in every run. What is not defined of several runs is missing.
+        tested if it is in every run. What is not defined of several runs is missing, and two runs
+        of one recipe are not compared.
     """
     table, several = _split(comparison, runs)
     if several.empty:
@@ -44,11 +45,10 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     several = several.assign(
         square=several["se"] ** 2, ok=status.eq(OK), untested=status.eq(UNTESTED)
     )
-    groups = several.groupby(["task", "extractor", "target"], sort=False)
+    groups = several.groupby([*FAMILY, "target"], sort=False)
     found = groups.agg(
         place=("place", "min"),
         metric=("metric", "first"),
-        baseline=("baseline", "first"),
         n=("n", "min"),
         n_folds=("n_folds", "min"),
         baseline_mean=("baseline_mean", "mean"),
@@ -88,7 +88,7 @@ def combine_shares(improved: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     table, several = _split(improved, runs)
     if several.empty:
         return improved
-    groups = several.groupby(["task", "extractor"], sort=False)
+    groups = several.groupby(FAMILY, sort=False)
     of_runs = groups.size()
     t = stats.t.isf((1 - LEVEL) / 2, of_runs - 1)
     half = t * groups["share_truly"].std() / np.sqrt(of_runs)
@@ -104,15 +104,22 @@ def combine_shares(improved: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     return _joined(table, found.reset_index(), improved)
 
 
+def names_of_runs(runs: Runs) -> dict[str, str]:
+    """Return, of each run of several, the name that stands for all of them."""
+    return {run: name for name, members in runs.items() if len(members) > 1 for run in members}
+
+
 def _split(rows: pd.DataFrame, runs: Runs) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows that stand for themselves, and those of several runs under their name."""
-    name = {run: name for name, members in runs.items() if len(members) > 1 for run in members}
+    name = names_of_runs(runs)
     table = rows.reset_index(drop=True)
-    table = table.assign(place=table.index)
-    of_several = table["extractor"].isin(list(name))
-    return table[~of_several], table[of_several].assign(
-        extractor=lambda t: t["extractor"].map(name)
+    of_several = table[["baseline", "extractor"]].isin(list(name)).any(axis=1)
+    table = table.assign(
+        place=table.index,
+        baseline=table["baseline"].replace(name),
+        extractor=table["extractor"].replace(name),
     )
+    return table[~of_several], table[of_several & (table["baseline"] != table["extractor"])]
 
 
 def _joined(single: pd.DataFrame, combined: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from ..core.errors import HistotransferError, listed
 from ..labels.files import CLASS, TaskLabels
 from ..study.tasks import PredictorParameters
 from . import concordance, metrics
+from .integrated_brier import integrated_brier
 from .predictors.binary_logistic import BinaryLogistic
 from .predictors.by_pattern import ByPattern
 from .predictors.cox import Cox
@@ -61,6 +62,20 @@ class TaskKind(ABC):
         """Return every score of (n, t) predictions: target, metric, value."""
         tables = (part(truth, predicted, targets) for part in (self.primary, self.others))
         return pd.concat(tables, ignore_index=True)
+
+    def with_training(
+        self,
+        truth: Float,
+        predicted: Float,
+        training: Float,
+        training_predicted: Float,
+        targets: Sequence[str],
+    ) -> pd.DataFrame:
+        """Return the scores of (n, t) predictions that need (m, t) of the training samples, too.
+
+        Those are by models that have seen neither the training sample nor any of the n.
+        """
+        return pd.DataFrame({"target": [], "metric": [], "value": []})
 
     def chance(self, truth: Float, targets: Sequence[str]) -> dict[str, float]:
         """Return the primary score of a predictor that knows nothing of the sample, per target."""
@@ -264,6 +279,18 @@ class Survival(TaskKind):
     def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return Uno's C of each target."""
         return _by_target(targets, "c_uno", concordance.uno(truth, predicted))
+
+    def with_training(
+        self,
+        truth: Float,
+        predicted: Float,
+        training: Float,
+        training_predicted: Float,
+        targets: Sequence[str],
+    ) -> pd.DataFrame:
+        """Return the integrated Brier score of each target."""
+        scores = integrated_brier(truth, predicted, training, training_predicted)
+        return _by_target(targets, "integrated_brier", scores)
 
 
 def _events(truth: Float) -> Ints:

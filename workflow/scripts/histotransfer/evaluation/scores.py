@@ -81,7 +81,12 @@ def scores_of_repeat(
     for fold in np.unique(fold_of):
         rows = fold_of == fold
         values = predictions.values[number][rows].astype(np.float64)
-        table = kind.scores(truth[rows], values, predictions.targets)
+        tables = [kind.scores(truth[rows], values, predictions.targets)]
+        if number < len(predictions.without):
+            training = predictions.without[number, fold][~rows].astype(np.float64)
+            beside = truth[~rows], training, predictions.targets
+            tables.append(kind.with_training(truth[rows], values, *beside))
+        table = pd.concat([table for table in tables if len(table)], ignore_index=True)
         yield table.assign(fold=fold, without=NO_OTHER)
         if number < len(predictions.without):
             for other in np.unique(fold_of[~rows]):

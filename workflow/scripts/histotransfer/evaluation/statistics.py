@@ -141,6 +141,21 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Float:
     return q
 
 
+def holm(p_values: npt.ArrayLike) -> Float:
+    """Return Holm's adjusted p of each p; NaN are not part of the family and stay NaN.
+
+    With them at most alpha of all families without any difference have a rejection, however the
+    tests depend on each other. Holm S, Scand J Stat 1979;6:65.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p.shape, np.nan)
+    given = np.flatnonzero(np.isfinite(p))
+    order = given[np.argsort(p[given], kind="stable")]
+    left = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(left * p[order]), 1)
+    return adjusted
+
+
 def sign_test(improved: int, n: int) -> float:
     """Return the two-sided sign test as if the n targets were independent; NaN for none."""
     return float(stats.binomtest(improved, n).pvalue) if n else float("nan")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -90,20 +90,19 @@ NO_RELATED, FEW_RELATED = "no related target", "too few related targets"
 
 
 def improved(results: TaskResults) -> pd.DataFrame:
-    """Return how many of the related targets each compared extractor predicts better.
+    """Return how many of the related targets the second extractor of each pair predicts better.
 
     Related is a target that is related under at least one extractor. `fraction` is the share with a
     higher mean score; `share_truly` estimates in how many the true difference is positive, and the
     interval bounds that share though targets are correlated (`shares`). The sign test, as
     published, takes targets as if independent. Fewer than `shares.FEWEST` targets have neither.
     """
-    baseline, *compared = results.primary
     by_gene = related_genes(results).groupby("target", sort=False)[["related", "related_bh"]].any()
     chosen = by_gene["related"].to_numpy()
     n_related = int(chosen.sum())
     status = st.OK if n_related >= shares.FEWEST else FEW_RELATED if n_related else NO_RELATED
     rows: list[dict[str, object]] = []
-    for place, name in enumerate(compared):
+    for place, (baseline, name) in enumerate(combinations(results.primary, 2)):
         every = results.primary[name] - results.primary[baseline]
         difference = FoldScores(every.folds[..., chosen], every.pairs[..., chosen])
         delta = difference.mean
@@ -119,6 +118,7 @@ def improved(results: TaskResults) -> pd.DataFrame:
         better = int((delta > 0).sum())
         rows.append(
             {
+                "baseline": baseline,
                 "extractor": name,
                 "n_improved": better,
                 "fraction": better / n_related if n_related else np.nan,
@@ -130,7 +130,6 @@ def improved(results: TaskResults) -> pd.DataFrame:
         )
     return pd.DataFrame(rows).assign(
         task=results.task,
-        baseline=baseline,
         n_genes=len(by_gene),
         n_related=n_related,
         n_related_bh=int(by_gene["related_bh"].sum()),

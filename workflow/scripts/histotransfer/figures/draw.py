@@ -19,6 +19,7 @@ from . import (
     heatmaps,
     mutation,
     qc,
+    ranks,
     resource_usage,
     style,
     survival,
@@ -28,6 +29,7 @@ from . import (
 )
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
+    "ranks": ranks.chart,
     "tissue_accuracy": tissue.accuracy,
     "confusion": tissue.confusion,
     "embedding": embedding.layout,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..evaluation.statistics import OK
-from ..results.rows import extractors, flag, of_kind
+from ..results.rows import against_baseline, extractors, flag, of_kind
 from ..results.tables import Tables
 from ..results.words import count
 from . import style
@@ -46,13 +46,15 @@ def scatter(tables: Tables, alpha: float) -> Figure:
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         _name_genes(axes, x[related], y[related])
         axes.set(xlabel=f"Pearson r, {names[0]}", ylabel=f"Pearson r, {name}")
-    style.headline(figure, _gist(tables["improved"], _patients(tables["comparison"])))
+    improved = against_baseline(tables["improved"])
+    style.headline(figure, _gist(improved, _patients(tables["comparison"])))
     return figure
 
 
 def volcano(tables: Tables, alpha: float) -> Figure:
     """Draw the difference in r of each target against the p of the corrected t-test."""
-    rows = of_kind(tables["comparison"], "expression").dropna(subset=["delta", "p_corrected"])
+    rows = against_baseline(of_kind(tables["comparison"], "expression"))
+    rows = rows.dropna(subset=["delta", "p_corrected"])
     if rows.empty:
         raise style.NothingToDraw("No target's difference could be tested.")
     names = extractors(rows)

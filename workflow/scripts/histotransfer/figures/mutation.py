@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from ..evaluation.decisions import BETTER, EQUIVALENT, UNDECIDED, WORSE
 from ..evaluation.scores import NO_OTHER
 from ..results.answers import TARGET
-from ..results.rows import extractors, of_kind
+from ..results.rows import against_baseline, extractors, of_kind
 from ..results.tables import Tables
 from ..results.words import count
 from . import style
@@ -20,7 +20,8 @@ from . import style
 
 def auroc(tables: Tables, alpha: float) -> Figure:
     """Draw each repeat's AUROC per target, and beside it the interval of the difference."""
-    table, comparison = tables["mutation"], of_kind(tables["comparison"], "mutation")
+    table = tables["mutation"]
+    comparison = against_baseline(of_kind(tables["comparison"], "mutation"))
     if table.empty:
         raise style.NothingToDraw("No target of two values was predicted.")
     names = extractors(comparison) or table["extractor"].unique().tolist()

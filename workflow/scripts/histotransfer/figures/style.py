@@ -128,24 +128,31 @@ def key(axes: Axes, marks: Mapping[str, tuple[str, str]]) -> None:
 
 
 def changes(
-    axes: Axes, rows: pd.DataFrame, look: tuple[str, str], alpha: float, unit: float = 1
+    axes: Axes,
+    rows: pd.DataFrame,
+    look: tuple[str, str],
+    alpha: float,
+    unit: float = 1,
+    by: str = "q_bh",
 ) -> None:
     """Draw differences with their intervals: filled where the direction is decided, else open.
 
     Parameters
     ----------
     rows : pandas.DataFrame
-        delta, ci_low, ci_high, q_bh, and `at`, where on the vertical axis each is drawn.
+        delta, ci_low, ci_high, `by`, and `at`, where on the vertical axis each is drawn.
     look : tuple of str
         Colour and marker.
     alpha : float
         Level of significance.
     unit : float
         What the axis counts one as.
+    by : str
+        The column of adjusted p that decides.
     """
     colour, marker = look
     axes.hlines(rows["at"], unit * rows["ci_low"], unit * rows["ci_high"], color=colour)
-    decided = rows["q_bh"] <= alpha
+    decided = rows[by] <= alpha
     for chosen, fill in ((rows[decided], colour), (rows[~decided], "white")):
         shown: Look = {"markeredgecolor": colour, "markerfacecolor": fill}
         axes.plot(unit * chosen["delta"], chosen["at"], marker, **shown)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from ..evaluation.decisions import BETTER, EQUIVALENT, WORSE
 from ..evaluation.statistics import NOT_ESTIMABLE, wilson
 from ..results.answers import PATIENT, TASK
-from ..results.rows import extractors, of_kind
+from ..results.rows import against_baseline, extractors, of_kind
 from ..results.tables import Tables
 from . import style
 
@@ -34,7 +34,8 @@ NAMES = {
 
 def accuracy(tables: Tables, alpha: float) -> Figure:
     """Draw each extractor's accuracy by class, and beside it the difference to the baseline."""
-    rows = of_kind(tables["comparison"], "tissue").dropna(subset=["extractor_mean"])
+    rows = against_baseline(of_kind(tables["comparison"], "tissue"))
+    rows = rows.dropna(subset=["extractor_mean"])
     if rows.empty:
         raise style.NothingToDraw("No class could be evaluated.")
     names = extractors(rows)

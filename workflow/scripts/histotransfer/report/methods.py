@@ -23,6 +23,13 @@ PREDICTORS = {
     "linear_svm": "linear support vector machine with Platt’s probabilities",
     "knn": "nearest neighbours",
 }
+ALL_PAIRS = (
+    "Every pair of extractors is compared in this way, and p are also adjusted by Holm (1979) over "
+    "the pairs, of a target and of a task as a whole. In each task, extractors are ranked by their "
+    "mean score in each target on which a pair was tested, and over all tasks by the mean of these "
+    "scores (Demšar 2006). Friedman’s test and Nemenyi’s critical difference are given as a "
+    "reference, because they take targets as independent, which those of one cohort are not."
+)
 TRANSFORMS = {"log2p1": "log2(value + 1)", "none": "values as given"}
 PAPER, OURS = "from the paper", "our choice"
 OF_THE_PAPER = ("tissue", "expression", "mutation")
@@ -30,11 +37,11 @@ OF_THE_PAPER = ("tissue", "expression", "mutation")
 
 
 def methods(
-    config: Mapping[str, Any], random_weights: bool, *, slides: bool
+    config: Mapping[str, Any], random_weights: bool, *, slides: bool, ranks: bool = False
 ) -> Iterator[tuple[str, str]]:
     """Yield heading and text of the paragraphs of a Methods section that is true of this run.
 
-    `slides` says whether slides were read.
+    `slides` says whether slides were read, `ranks` whether three or more extractors were ranked.
     """
     if slides:
         yield "Slides", _slides(config["tiling"], config["qc"], config["stain"])
@@ -54,6 +61,8 @@ def methods(
         f"{statistics['alpha']:g}. The interval of an accuracy is Wilson’s, over patches. Every "
         f"random draw follows from the seed {config['seed']}.",
     )
+    if ranks:
+        yield "All pairs", ALL_PAIRS
     yield (
         "Decisions",
         _decisions(statistics, max([1, *map(len, fine_tuning_runs(config).values())])),

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from ..core.files import written_whole
 from ..evaluation.statistics import OK, UNTESTED
+from ..results.rows import against_baseline
 from ..results.tables import Paths, Tables, read_tables
 
 SHOWN = 25
@@ -29,6 +30,8 @@ HEADS = {
 """The columns of a table, in order; the scores are headed by the names of their extractors."""
 WHOLE = {
     "answers": "What this study says of each task and each target.",
+    "ranks": "The mean rank of each extractor over targets, and over tasks.",
+    "pairs": "The difference of every pair of extractors in each task.",
     "claims": "The claims of the published abstract, and what this study found.",
 }
 """Tables that the workbook holds as they are, with their titles."""
@@ -48,22 +51,23 @@ Table = tuple[str, str, pd.DataFrame]
 def write_paper_tables(
     paths: Paths, markdown: str | Path, latex: str | Path, workbook: str | Path, *, study: str
 ) -> None:
-    """Write the comparison for a paper, one table per task and compared extractor.
+    """Write the comparison with the baseline for a paper, one table per task and extractor.
 
     Parameters
     ----------
     paths : mapping
-        Where the tables `comparison`, `improved` and `answers` are, and of the published study
-        `claims`.
+        Where the tables `comparison`, `improved` and `answers` are; of three or more extractors
+        `ranks` and `pairs`, and of the published study `claims`.
     markdown, latex : str or Path
         Rounded, with at most 25 targets; the LaTeX needs the package booktabs.
     workbook : str or Path
-        All targets and all digits, one sheet per table, and the answers and claims.
+        All targets and all digits, one sheet per table, and the others of these tables.
     study : str
         The study's name; every title says so if the data are ``simulated``.
     """
     tables = read_tables(paths)
-    parts = list(_tables(tables["comparison"], tables["improved"], study))
+    comparison, improved = (against_baseline(tables[name]) for name in ("comparison", "improved"))
+    parts = list(_tables(comparison, improved, study))
     for path, kind in ((markdown, "pipe"), (latex, "latex_booktabs")):
         text = "\n".join(_printed(*part, kind) for part in parts) or "No target was compared.\n"
         with written_whole(path) as partial:

@@ -20,8 +20,9 @@ from ..evaluation.statistics import OK
 from ..qc.cohort import EXCLUDED_SLIDES
 from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION
+from ..results.rows import against_baseline
 from ..results.tables import Paths, Tables, read_tables
-from ..results.words import value
+from ..results.words import difference, value
 from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
 from ..study.origins import origins
@@ -50,7 +51,8 @@ def write_summary(
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
     that a config leaves out. `paths` has the tables `answers`, `comparison`, `tuning`,
     `excluded_labels` and `external` (see `read_tables`); where slides were read, `cohort`, `qc` and
-    `excluded_slides`; of the published study `claims`. `random_weights` says that the network did
+    `excluded_slides`; of three or more extractors `ranks` and `pairs`; of the published study
+    `claims`. `random_weights` says that the network did
     not start from ImageNet; `copies` warn of slides that seem to be copies of one
     (`study.same_slides.warnings`).
     """
@@ -75,14 +77,19 @@ def write_summary(
         "answers": list(_answers(tables["answers"])),
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "alpha": f"{alpha:g}",
-        "comparison": list(_comparison(tables["comparison"], alpha)),
+        "comparison": list(_comparison(against_baseline(tables["comparison"]), alpha)),
+        "ranks": list(_ranks(tables["ranks"])) if "ranks" in tables else [],
+        "ranked": _heads_of_ranks(tables["ranks"]) if "ranks" in tables else [],
+        "pairs": list(_pairs(tables["pairs"])) if "pairs" in tables else [],
         "counts": [*(_counts(tables) if "qc" in tables else ()), *_compared(tables["answers"])],
         "excluded": [
             (row["slide"], row["patient"], reason.sentence() if (reason := Reason.of(row)) else "")
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
-        "methods": list(methods(config, random_weights, slides="qc" in tables)),
+        "methods": list(
+            methods(config, random_weights, slides="qc" in tables, ranks="ranks" in tables)
+        ),
         "choices": list(choices(config)) if of_the_paper else [],
         "config": list(origins(config, defaults)),
         "software": _software(),
@@ -152,6 +159,29 @@ def _comparison(comparison: pd.DataFrame, alpha: float) -> Iterator[tuple[str, .
             value(change, "AUROC difference"),
             *(f"{int(sign.sum())} ({int((sign & significant).sum())})" for sign in (better, worse)),
         )
+
+
+def _heads_of_ranks(ranks: pd.DataFrame) -> list[tuple[str, str]]:
+    names = dict.fromkeys(ranks["extractor"])
+    return [("mean rank (1: best)", ""), ("n", "number"), *((name, "number") for name in names)]
+
+
+def _ranks(ranks: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    names = list(dict.fromkeys(ranks["extractor"]))
+    for task, rows in ranks.groupby("task", sort=False):
+        rank = rows.set_index("extractor")["mean_rank"].reindex(names)
+        shown = ("" if pd.isna(of_one) else f"{of_one:.2f}" for of_one in rank)
+        yield str(task), f"{rows['n'].iloc[0]:,}", *shown
+
+
+def _pairs(pairs: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for row in pairs.to_dict("records"):
+        said = row["status"], "", "", ""
+        if row["status"] == OK:
+            shown, _, interval = difference(row)
+            p, p_holm = (f"{row[name]:.2g}" for name in ("p_corrected", "p_holm"))
+            said = shown, interval, p, p_holm
+        yield row["task"], f"{row['extractor']} − {row['baseline']}", *said
 
 
 def _counts(tables: Tables) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,8 @@ import pandas as pd
 from ..core.tables import TableSchema
 from ..evaluation.decisions import FAMILY, average, decide, why_not_estimable
 from ..evaluation.fine_tuning_runs import Runs, combine_runs, combine_shares
-from ..evaluation.kinds import ALL, Multiclass
 from ..evaluation.statistics import OK
+from .rows import against_baseline, of_all_classes
 from .sentences import answer, by_target, share_of_targets
 
 ANSWERS = TableSchema.of(
@@ -39,7 +39,7 @@ def answer_questions(
     alpha: float,
     rope: float,
 ) -> pd.DataFrame:
-    """Answer, for each compared extractor, each task as a whole and then each of its targets.
+    """Answer, for each extractor but the baseline, each task as a whole and then each target.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def answer_questions(
         classes, whose target is ``all``; any other by the mean over its targets
         (`decisions.average`), whose target is empty.
     """
-    comparison = combine_runs(tables["comparison"], runs)
-    shares = combine_shares(tables["improved"], runs)
+    comparison = combine_runs(against_baseline(tables["comparison"]), runs)
+    shares = combine_shares(against_baseline(tables["improved"]), runs)
     of_patches = comparison["task"].isin(list(patch_tasks))
     comparison = comparison.assign(unit=np.where(of_patches, PATCH, PATIENT))
     decided = decide(comparison, alpha=alpha, rope=rope)
     parts = []
-    for (task, extractor), rows in decided.groupby(FAMILY, sort=False):
-        overall = (rows["target"] == ALL) & (rows["metric"] == Multiclass.metric)
+    for (task, _, extractor), rows in decided.groupby(FAMILY, sort=False):
+        overall = of_all_classes(rows)
         if overall.any():
             whole = _in_words(rows[overall], TASK, rope)
         else:

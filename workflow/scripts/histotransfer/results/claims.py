@@ -25,7 +25,7 @@ from ..evaluation.decisions import (
 from ..evaluation.fine_tuning_runs import Runs, combine_shares
 from ..evaluation.kinds import ALL
 from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED, wilson
-from .rows import extractors, of_kind
+from .rows import against_baseline, extractors, of_kind
 from .words import amount
 
 CITATION = (
@@ -86,7 +86,7 @@ def judge_claims(
     """
     # As floats, since a missing integer (NA) is not a number to numpy.
     answers = tables["answers"].astype({"n": float})
-    improved = combine_shares(tables["improved"], runs)
+    improved = combine_shares(against_baseline(tables["improved"]), runs)
     if not (names := extractors(answers)):
         return CLAIMS.empty()
     tissue, mutation = of_kind(answers, "tissue"), of_kind(answers, "mutation")

@@ -22,9 +22,9 @@ _RULES: Mapping[str, Sequence[str]] = {
     "labels": ("read_labels",),
     "evaluation": ("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
     "results": (
-        *("find_near_duplicates", "answer_questions", "check_claims", "check_truth"),
-        *("embed_patches", "classify", "tabulate_tuning", "pick_patches", "read_gallery"),
-        *("map_best_slides", "map_slide", "export_heatmap"),
+        *("find_near_duplicates", "answer_questions", "rank_extractors", "check_claims"),
+        *("check_truth", "embed_patches", "classify", "tabulate_tuning", "pick_patches"),
+        *("read_gallery", "map_best_slides", "map_slide", "export_heatmap"),
         *("tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
     ),
     "figures": (*(f"draw_{figure}" for figure in FIGURES), "draw_map"),

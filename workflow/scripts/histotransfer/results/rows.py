@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..evaluation.kinds import KINDS, Binary, Multiclass, Regression
+from ..evaluation.kinds import ALL, KINDS, Binary, Multiclass, Regression
 
 OF_ONE_STATISTIC = {
     "confusion": Multiclass.metric,
@@ -27,7 +27,7 @@ def with_tasks_told_apart(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
     tasks: dict[str, set[str]] = {}
     metrics: dict[str, pd.Series] = {}
     for name, table in tables.items():
-        if "metric" in table or name in OF_ONE_STATISTIC:
+        if {"metric", "target"} <= {*table} or name in OF_ONE_STATISTIC:
             metric = table["metric"] if "metric" in table else OF_ONE_STATISTIC[name]
             metrics[name] = pd.Series(metric, table.index, dtype=object)
             for of_metric, rows in table.groupby(metrics[name]):
@@ -46,6 +46,17 @@ def with_tasks_told_apart(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
             own = table["extractor"] + "\n" + table["task"]
             apart[name] = table.assign(extractor=own)
     return apart
+
+
+def against_baseline(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows about a task's baseline; they come first, before those of the other pairs."""
+    first = comparison.groupby("task", sort=False)["baseline"].transform("first")
+    return comparison[comparison["baseline"] == first]
+
+
+def of_all_classes(comparison: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether it is about all classes of a task, which it answers as a whole."""
+    return (comparison["target"] == ALL) & (comparison["metric"] == Multiclass.metric)
 
 
 def extractors(comparison: pd.DataFrame) -> list[str]:

@@ -22,6 +22,7 @@ from .cohort_flow import COHORT_FLOW
 from .embedding import EMBEDDING
 from .near_duplicates import NEAR_DUPLICATES
 from .planted_truth import TRUTH
+from .ranks import PAIRS, RANKS
 from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, HEATMAP, HEATMAPS, IMAGES, PATCH
 from .tuning import TUNING
@@ -30,7 +31,8 @@ SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
-        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, QC, SCORES),
+        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, PAIRS, QC, RANKS),
+        SCORES,
         *(SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
     )
 }

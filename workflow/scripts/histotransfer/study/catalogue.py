@@ -63,6 +63,8 @@ PAPER = Item("Comparison", "Tables for a paper")
 TABLES: Mapping[str, Item] = {
     "answers": Item("Comparison", "Table: the answers"),
     "comparison": Item("Comparison", "Table: every comparison"),
+    "ranks": Item("Comparison", "Table: ranks of the extractors", needs="three extractors"),
+    "pairs": Item("Comparison", "Table: every pair by task", needs="three extractors"),
     "claims": Item("Comparison", "Table: the published claims", needs="published"),
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
@@ -90,6 +92,7 @@ TABLES: Mapping[str, Item] = {
 }
 
 FIGURES: Mapping[str, Item] = {
+    "ranks": Item("Comparison", "Figure: ranks", ("ranks", "pairs"), needs="three extractors"),
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
     "tissue_accuracy": Item(
         "Tissue types",

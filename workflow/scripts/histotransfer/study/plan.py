@@ -138,7 +138,7 @@ class StudyPlan:
         }
         parts = self._parts()
         self.tables = [name for name, item in TABLES.items() if item.needs in parts]
-        of_paper = ("comparison", "improved", "answers", "claims")
+        of_paper = ("comparison", "improved", "answers", "claims", "ranks", "pairs")
         self.paper_tables = [name for name in of_paper if name in self.tables]
         self.figures = [name for name, item in FIGURES.items() if item.needs in parts]
         first = ("tissue_accuracy", "expression", "truth" if self.is_simulated else "mutation")
@@ -216,6 +216,7 @@ class StudyPlan:
         return {"", *values} | {
             name
             for name, is_there in {
+                "three extractors": self._n_compared() > 2,
                 "slides": self.has_slides,
                 "datasets": self.patch_tasks,
                 "gallery": pictured and values & {NUMBERS, TWO_VALUES},
@@ -226,6 +227,10 @@ class StudyPlan:
             }.items()
             if is_there
         }
+
+    def _n_compared(self) -> int:
+        """Count the extractors, of which several runs of one fine-tuning are one."""
+        return len(self.extractors) - sum(len(members) - 1 for members in self.runs.values())
 
     def dataset_folder(self, name: str) -> str:
         """Return the folder of a dataset's patches."""
@@ -458,7 +463,7 @@ class StudyPlan:
         """Return the tables that the summary is written from, by name."""
         names = ["answers", "comparison", "tuning"]
         names += ["cohort"] if self.has_slides else []
-        further = ("qc", "excluded_slides", "claims", "near_duplicates")
+        further = ("qc", "excluded_slides", "claims", "near_duplicates", "ranks", "pairs")
         names += [name for name in further if name in self.tables]
         return {
             **{name: self._table(name) for name in names},
