@@ -156,7 +156,7 @@ def _picked(
     """Return the patches of the targets that were chosen of a task and extractor."""
     kind, splits = KINDS[parameters.kind], files["splits"][task]
     pooled, labels = files["pooled"][extractor], files["labels"][task]
-    _, data = read_data(pooled, labels, kind, extractor)
+    _, data = read_data({extractor: pooled}, labels, kind)
     targets = chosen["target"].tolist()
     truth = data.truth[:, [data.targets.index(target) for target in targets]]
     drawn = read_table(splits, SPLITS, task=task)
