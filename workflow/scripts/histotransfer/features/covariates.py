@@ -21,8 +21,9 @@ from ..core.user_tables import Note
 from .external import read_patient_rows, write_used
 
 SCHEMA = "covariates/1"
-MOST_CODES = 10
-"""Different numbers that a column may hold beside words, such as the stages 1, 2, 3a and 3b."""
+FEW = 10
+"""Different numbers that a column may hold beside words, such as the stages 1, 2, 3a and 3b; and
+categories that may be more than half of the patients."""
 
 
 def read_covariates(
@@ -111,7 +112,7 @@ def _values_of(column: pd.Series, path: Path) -> tuple[pd.Series[float], list[st
     values, stray = numbers.values.iloc[:, 0], numbers.stray[:, 0]
     if not stray.any():
         return values, []
-    if values.nunique() > MOST_CODES:
+    if values.nunique() > FEW:
         raise HistotransferError(
             path,
             f"column {column.name!r} holds numbers, and {column[stray].iloc[0]!r} for "
@@ -129,7 +130,7 @@ def _values_of(column: pd.Series, path: Path) -> tuple[pd.Series[float], list[st
                 "capitals or blanks",
                 "Write both alike if they are one category, else rename one",
             )
-    if len(spelled) > max(2, len(words) / 2):
+    if 2 < len(spelled) == len(words) or len(spelled) > max(FEW, len(words) / 2):
         raise HistotransferError(
             path,
             f"column {column.name!r} holds {len(spelled)} different words for {len(words)} "
