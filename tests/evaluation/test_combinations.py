@@ -26,7 +26,7 @@ from histotransfer.evaluation.predictors.predictor import Draws, Predictor
 from histotransfer.evaluation.predictors.ridge import Ridge
 from histotransfer.evaluation.predictors.scikit_learn import ScikitLearn
 from histotransfer.evaluation.splits import write_splits
-from histotransfer.features.covariates import read_covariates
+from histotransfer.features.covariates import read_covariates, write_covariates
 from histotransfer.labels.survival_times import encode
 from support.tasks import PREDICTORS, splitting, write_pooled, write_values
 
@@ -219,10 +219,8 @@ def study(tmp_path):
     table = pd.DataFrame({"patient": names, "age": age, "sex": np.where(a[:, 1] > 0, "f", "m")})
     table.loc[5, "age"] = np.nan
     table.drop(index=7).to_csv(tmp_path / "clinical.csv", index=False)
-    read_covariates(
-        tmp_path / "clinical.csv", dict(zip(names, names, strict=True)),
-        tmp_path / "covariates.h5", tmp_path / "used.tsv", extractor="covariates",
-    )  # fmt: skip
+    found = read_covariates(tmp_path / "clinical.csv", names)
+    write_covariates(found, tmp_path / "covariates.h5", tmp_path / "u.tsv", extractor="covariates")
     y = a[:, 0] + b[:, 0] + (age - 60) / 9 + rng.normal(0, 0.1, 60)
     labels = write_values(tmp_path / "labels.tsv", names, pd.DataFrame({"Y": y}))
     write_splits(

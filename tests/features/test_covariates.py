@@ -10,11 +10,11 @@ import pytest
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
-from histotransfer.features.covariates import SCHEMA, read_covariates
+from histotransfer.features.covariates import SCHEMA, read_covariates, write_covariates
 from histotransfer.features.external import USED
 from support.errors import assert_clear
 
-PATIENTS = {f"s{number}": f"P{number}" for number in range(1, 7)}
+PATIENTS = [f"P{number}" for number in range(1, 7)]
 TABLE = """patient,age,stage,smoker,grade,site,note
 P1,61,II,yes,1,A,
 P2,48.5,I,no,2,A,
@@ -29,8 +29,8 @@ def read(folder, text=TABLE, name="clinical.csv", patients=PATIENTS, **options):
     """Return the covariates by column and what was said of rows and columns."""
     if text is not None:
         (folder / name).write_text(text, encoding="utf-8")
-    paths = folder / name, patients, folder / "c.h5", folder / "used.tsv"
-    read_covariates(*paths, extractor="covariates", **options)
+    found = read_covariates(folder / name, patients, **options)
+    write_covariates(found, folder / "c.h5", folder / "used.tsv", extractor="covariates")
     with open_store(folder / "c.h5", SCHEMA, extractor="covariates") as store:
         names = store["column"].asstr()[:].tolist()
         values = pd.DataFrame(store["features"][:], store["patient"].asstr()[:], names)
@@ -88,7 +88,7 @@ def test_the_columns_that_count_can_be_named(tmp_path):
 
 
 def test_without_a_sheet_every_row_is_a_patient(tmp_path):
-    values, _, _ = read(tmp_path, patients={})
+    values, _, _ = read(tmp_path, patients=[])
     assert values.index.tolist() == ["P1", "P2", "P3", "P4", "P5", "P9"]
 
 
@@ -118,7 +118,7 @@ def test_a_column_that_is_no_covariate_is_named(tmp_path, cells, said):
 
 
 def test_numbers_with_a_word_among_them_are_an_error_that_shows_it(tmp_path):
-    patients = {f"s{number}": f"P{number}" for number in range(40)}
+    patients = [f"P{number}" for number in range(40)]
     rows = [f"P{number},{20 + number}" for number in range(39)] + ["P39,>89"]
     with pytest.raises(HistotransferError, match=r"'age' holds numbers, and '>89' for P39"):
         read(tmp_path, "\n".join(["patient,age", *rows]), patients=patients)

@@ -8,7 +8,7 @@ import pytest
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table
-from histotransfer.features.covariates import read_covariates
+from histotransfer.features.covariates import read_covariates, write_covariates
 from histotransfer.labels.exclusions import EXCLUDED
 from histotransfer.labels.files import read_labels_file
 from histotransfer.labels.task_labels import write_labels
@@ -48,9 +48,8 @@ def labels_of(folder, task: str, **covariates: object):
     table.to_csv(folder / "labels.csv", index=False)
     clinical = table[["patient", "age", "sex"]].assign(**covariates)
     clinical.iloc[2:].to_csv(folder / "clinical.csv", index=False)
-    patients = dict(zip(NAMES, NAMES, strict=True))
-    paths = folder / "clinical.csv", patients, folder / "c.h5", folder / "used.tsv"
-    read_covariates(*paths, extractor="covariates")
+    found = read_covariates(folder / "clinical.csv", NAMES)
+    write_covariates(found, folder / "c.h5", folder / "used.tsv", extractor="covariates")
     write_pooled(folder / "pooled.h5", np.zeros((N, 2)), NAMES)
     predictor = {"predictor": "knn", "grid": {"n_neighbors": [5]}}
     source = {"table": str(folder / "labels.csv")}

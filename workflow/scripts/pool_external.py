@@ -1,7 +1,7 @@
 """Pool external features: a folder of slides, a table of patients, or clinical covariates."""
 
 from histotransfer.core.joblog import job_log
-from histotransfer.features.covariates import read_covariates
+from histotransfer.features.covariates import read_covariates, write_covariates
 from histotransfer.features.external import pool_folder, pool_table
 from histotransfer.study.parameters import PoolingParameters
 
@@ -16,14 +16,17 @@ with job_log(snakemake.log[0]):
             id_column=snakemake.params.id_column,
         )
     elif snakemake.params.kind == "covariates":
-        read_covariates(
+        covariates = read_covariates(
             snakemake.input.source,
-            snakemake.params.patients,
+            snakemake.params.patients.values(),
+            id_column=snakemake.params.id_column,
+            columns=snakemake.params.columns,
+        )
+        write_covariates(
+            covariates,
             snakemake.output.pooled,
             snakemake.output.used,
             extractor=snakemake.wildcards.extractor,
-            id_column=snakemake.params.id_column,
-            columns=snakemake.params.columns,
         )
     else:
         pool_folder(

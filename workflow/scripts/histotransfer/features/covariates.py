@@ -6,7 +6,8 @@ Nothing is imputed or encoded here, because that must follow from the training s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -26,17 +27,40 @@ FEW = 10
 categories that may be more than half of the patients."""
 
 
+@dataclass(frozen=True)
+class Covariates:
+    """The covariates of patients.
+
+    Attributes
+    ----------
+    source : Path
+        Their table.
+    values : pandas.DataFrame of float64
+        A row per patient who has any, a column per covariate: numbers, or the numbers of
+        categories; NaN where a value is missing.
+    is_category : list of bool
+        By column.
+    reasons : dict of str to Reason or None
+        Every patient, with the reason where there is no row.
+    notes : list of Note
+        What was decided in reading the table, of each column too.
+    """
+
+    source: Path
+    values: pd.DataFrame
+    is_category: list[bool]
+    reasons: dict[str, Reason | None]
+    notes: list[Note]
+
+
 def read_covariates(
     path: str | Path,
-    patients: Mapping[str, str],
-    out_path: str | Path,
-    used_path: str | Path,
+    patients: Collection[str],
     *,
-    extractor: str,
     id_column: str = "",
     columns: Sequence[str] = (),
-) -> None:
-    """Read the covariates of the patients from a table.
+) -> Covariates:
+    """Read the covariates of patients from a table.
 
     The patients are found as in `external.pool_table`. A column whose values are all numbers is one
     of numbers; any other is one of categories, which may not be nearly as many as the patients.
@@ -45,13 +69,10 @@ def read_covariates(
     ----------
     path : str or Path
         CSV, TSV or Parquet, patients in rows.
-    patients : mapping of str to str
-        By slide; without any, all of the table's count.
-    out_path : str or Path
-        The ``covariates/1`` file: `features` (patients, d) float64, of categories their numbers and
-        NaN where a value is missing; `patient`; `column` and `is_category` (d,).
-    used_path : str or Path
-        A row per patient, and what was decided of each column (`external.USED`).
+    patients : collection of str
+        Without any, all of the table's count.
+    id_column : str
+        The column of ids, if the config names one.
     columns : sequence of str
         Those that count; by default all but the ids.
 
@@ -78,15 +99,26 @@ def read_covariates(
     empty = table.isna().all(axis=1)
     no_value = Reason("no_feature_row", "its cells are empty", "Fill the patient's cells")
     reasons = found.reasons() | dict.fromkeys(table.index[empty], no_value)
-    table = table[~empty]
-    attrs = {"extractor": extractor, "source": str(path)}
+    of_words = [is_category for _, is_category in read.values()]
+    return Covariates(path, table[~empty], of_words, reasons, notes)
+
+
+def write_covariates(
+    found: Covariates, out_path: str | Path, used_path: str | Path, *, extractor: str
+) -> None:
+    """Write covariates, and what was decided in reading them (`external.USED`).
+
+    The ``covariates/1`` file has `features` (patients, d) float64, `patient`, and `column` and
+    `is_category` (d,).
+    """
+    attrs = {"extractor": extractor, "source": str(found.source)}
     with create_store(out_path, SCHEMA, attrs) as store:
         text = h5py.string_dtype()
-        store["features"] = table.to_numpy(dtype=np.float64)
-        store.create_dataset("patient", data=table.index.tolist(), dtype=text)
-        store.create_dataset("column", data=list(table), dtype=text)
-        store["is_category"] = np.array([of_words for _, of_words in read.values()])
-    write_used(used_path, reasons, notes)
+        store["features"] = found.values.to_numpy(dtype=np.float64)
+        store.create_dataset("patient", data=found.values.index.tolist(), dtype=text)
+        store.create_dataset("column", data=list(found.values), dtype=text)
+        store["is_category"] = np.array(found.is_category)
+    write_used(used_path, found.reasons, found.notes)
 
 
 def _wanted(cells: pd.DataFrame, columns: Sequence[str], path: Path) -> pd.DataFrame:

@@ -9,7 +9,7 @@ out which tiles the patches are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -268,7 +268,7 @@ def pool_table(
     """
     path = Path(path)
     key = f"extractors.{extractor}.source.id"
-    found = read_patient_rows(path, patients, id_column=id_column, key=key)
+    found = read_patient_rows(path, patients.values(), id_column=id_column, key=key)
     features, with_commas = _numbers(found.cells, path)
     finite = pd.Series(np.isfinite(features.to_numpy()).all(axis=1), features.index)
     holed = Reason("features_not_finite", remedy="Fill the patient's empty cells")
@@ -316,7 +316,7 @@ class PatientCells:
 
 
 def read_patient_rows(
-    path: Path, patients: Mapping[str, str], *, id_column: str, key: str
+    path: Path, patients: Collection[str], *, id_column: str, key: str
 ) -> PatientCells:
     """Find each patient's row in a table as `pool_table` reads it; `key` is the config's for ids.
 
@@ -330,7 +330,7 @@ def read_patient_rows(
     texts = table.select_dtypes(exclude="float")
     if not patients:
         id_column = id_column or _column_of_patients(texts, path, key)
-    known = PatientIds(patients.values() or map(patient_of, filter(None, texts.get(id_column, []))))
+    known = PatientIds(patients or map(patient_of, filter(None, texts.get(id_column, []))))
     found = find_ids(texts, known, path, named=id_column, key=key)
     if not found.columns:
         raise HistotransferError(

@@ -23,7 +23,10 @@ GLANCE = 30
 
 
 def refuse_labels_among_covariates(
-    path: str | Path, labels: TaskLabels, parameters: LabelParameters
+    source: str | Path,
+    covariates: pd.DataFrame,
+    labels: TaskLabels,
+    parameters: LabelParameters,
 ) -> None:
     """Raise an error if a covariate has the name of a task's label, or says the same.
 
@@ -32,18 +35,14 @@ def refuse_labels_among_covariates(
 
     Parameters
     ----------
-    path : str or Path
-        Of any extractor; only in a ``covariates/1`` file there is something to refuse.
+    source : str or Path
+        The table of the covariates, which the error names.
+    covariates : pandas.DataFrame of float64
+        As of `features.covariates.Covariates`.
     labels : TaskLabels
     parameters : LabelParameters
         What the labels are.
     """
-    with open_store(path, FILES_OF_PATIENTS) as store:
-        if store.attrs["schema"] != of_patients.SCHEMA:
-            return
-        source = str(store.attrs["source"])
-        patients = store["patient"].asstr()[:].tolist()
-        covariates = pd.DataFrame(store["features"][:], patients, store["column"].asstr()[:])
     covariates = covariates.reindex(labels.values.index)
     for target, label in _labels(labels, parameters).items():
         for name in map(str, covariates):
@@ -58,6 +57,16 @@ def refuse_labels_among_covariates(
                 f"{cause}, so it cannot be a covariate",
                 "Name the columns that count (`covariates: {table: …, columns: […]}`)",
             )
+
+
+def refuse_labels_in(path: str | Path, labels: TaskLabels, parameters: LabelParameters) -> None:
+    """Do so for what an extractor has of patients; only covariates can be labels."""
+    with open_store(path, FILES_OF_PATIENTS) as store:
+        if store.attrs["schema"] != of_patients.SCHEMA:
+            return
+        source, patients = str(store.attrs["source"]), store["patient"].asstr()[:].tolist()
+        covariates = pd.DataFrame(store["features"][:], patients, store["column"].asstr()[:])
+    refuse_labels_among_covariates(source, covariates, labels, parameters)
 
 
 def _labels(labels: TaskLabels, parameters: LabelParameters) -> dict[str, Float]:

@@ -17,7 +17,7 @@ from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters
-from .covariates import FILES_OF_PATIENTS, refuse_labels_among_covariates
+from .covariates import FILES_OF_PATIENTS, refuse_labels_in
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import CLASS, TaskLabels, write_labels_file
 from .matrix import read_matrix, rows_of_patients
@@ -66,7 +66,7 @@ def write_labels(
         patients = _shared(patients, pooled, excluded)
         labels, n_rows = patient_labels(parameters, patients, excluded)
         for path in pooled:
-            refuse_labels_among_covariates(path, labels, parameters)
+            refuse_labels_in(path, labels, parameters)
         came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
     write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
