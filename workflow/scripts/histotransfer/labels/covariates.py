@@ -76,7 +76,7 @@ def _labels(labels: TaskLabels, parameters: LabelParameters) -> dict[str, Float]
         signed = values.iloc[:, 0].to_numpy(dtype=np.float64)
         return {parameters.time: np.abs(signed), parameters.event: (signed > 0).astype(np.float64)}
     if parameters.values == CLASSES:
-        column, *_ = parameters.targets
+        (column,) = list(parameters.targets)
         codes = pd.factorize(values[CLASS])[0].astype(np.float64)
         return {column: np.where(codes < 0, np.nan, codes)}
     return {str(name): values[name].to_numpy(dtype=np.float64) for name in values}
