@@ -129,6 +129,14 @@ def test_patches_are_told_apart_by_networks_side_by_side_and_never_by_covariates
     assert plan_of(own | {"extractors": first}).compared_in("tissue")[0] == "BOTH"
 
 
+def test_a_table_that_is_called_covariates_is_features_like_any_other() -> None:
+    own = {k: v for k, v in EXAMPLES["radiomics"].items() if k != "covariates"}
+    own |= {"extractors": {**own["extractors"], "covariates": {"table": "data/c.csv"}}}
+    plan = plan_of(own)
+    assert plan.covariates is None
+    assert plan.external == ["CLINICAL", "RADIOMICS", "covariates"]
+
+
 def test_one_extractor_can_be_compared_with_covariates() -> None:
     own = EXAMPLES["added-value"] | {"extractors": {"UNI": {"features": "data/uni"}}}
     assert plan_of(own).compared_in("MSI") == ["UNI", "covariates", "UNI+covariates"]

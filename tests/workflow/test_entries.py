@@ -139,7 +139,7 @@ def test_tools_side_by_side_and_covariates_are_compared_like_any_extractor(combi
     assert "I, II, III; " in used
     page = (results / "summary.html").read_text(encoding="utf-8")
     assert "BOTH: the features of STAMP and TRIDENT side by side." in page
-    assert "alone and beside the features of each extractor" in page
+    assert "alone and beside each extractor’s features" in page
     assert "covariates: 1 of 60 patients is left out" in page
 
 

@@ -164,7 +164,7 @@ def _side_by_side(config: Mapping[str, Any], found: Mapping[str, Extractor]) -> 
     if COVARIATES in found:
         beside = joined([name for name in together if name not in config["extractors"]])
         yield (
-            f"{COVARIATES}: clinical covariates, alone and beside the features of each extractor "
+            f"{COVARIATES}: clinical covariates, alone and beside each extractor’s features "
             f"({beside}). A missing number was replaced by the median and a missing category by "
             "the most frequent one of the training fold, and each category became a column."
         )

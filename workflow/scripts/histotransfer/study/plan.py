@@ -23,7 +23,7 @@ from .config import (
     refuse_misplaced,
     sheet_files,
 )
-from .extractors import CONCAT, covers_patches, extractors, fine_tuning_runs
+from .extractors import CONCAT, COVARIATES, covers_patches, extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     ComputeParameters,
@@ -76,6 +76,8 @@ class StudyPlan:
         Of each compared extractor that is fine-tuned, its runs, one per seed.
     networks, external : list of str
         The extractors that run here, and those whose features, or covariates, the user brings.
+    covariates : Extractor or None
+        The clinical covariates.
     tasks : dict of str to Task
     kinds : dict of str to str
         By task.
@@ -122,6 +124,8 @@ class StudyPlan:
         self.networks = [name for name, e in self.extractors.items() if e.is_network]
         own = [*self.networks, *self.extractors_of(CONCAT)]
         self.external = [name for name in self.extractors if name not in own]
+        is_there = bool(self.extractors_of(COVARIATES))
+        self.covariates = self.extractors[COVARIATES] if is_there else None
         self.tasks = {
             name: Task.from_config(name, entry, label_source(config, entry))
             for name, entry in config["tasks"].items()
