@@ -83,6 +83,10 @@ def test_the_tests_that_reliability_names_exist() -> None:
 
 def test_the_tables_of_keys_are_those_of_the_schema() -> None:
     assert config_keys.written(CONFIG_README) == CONFIG_README, "make keys"
+    shown = [
+        key for sections, _ in config_keys.TABLE.findall(CONFIG_README) for key in sections.split()
+    ]
+    assert sorted(shown) == sorted(yaml.safe_load(SCHEMA_PATH.read_text())["properties"])
 
 
 def test_a_key_that_nobody_explains_is_noticed() -> None:

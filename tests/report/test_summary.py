@@ -376,6 +376,16 @@ def test_no_html_is_left_in_the_library():
         (("statistics", "rope"), 0.02, "±0.02"),
         (("tasks", "tissue", "dataset"), "OTHER-SET", "classes of OTHER-SET"),
         (("seed",), 42, "the seed 42"),
+        (
+            ("extractors", "BOTH"),
+            {"source": {"concat": ["IMGNET-2048", "FTX-2048"]}},
+            "BOTH: the features of IMGNET-2048 and FTX-2048 side by side.",
+        ),
+        (
+            ("covariates",),
+            "data/clinical.csv",
+            "beside each extractor’s features (IMGNET-2048+covariates and FTX-2048+covariates)",
+        ),
     ],
 )
 def test_the_methods_say_what_the_config_says(keys, value, said):
@@ -387,6 +397,13 @@ def test_the_methods_say_what_the_config_says(keys, value, said):
     assert said not in str(list(methods(config, False, slides=True)))
     entry[last] = value
     assert said in str(list(methods(config, False, slides=True)))
+
+
+def test_one_extractor_is_asked_about_beside_covariates(tmp_path):
+    config = deepcopy(config_of("config")) | {"study": "mine", "covariates": "data/clinical.csv"}
+    del config["extractors"]["FTX-2048"]
+    page = page_of(config, tmp_path)
+    assert "Do the features of IMGNET-2048 tell more than clinical covariates?" in page
 
 
 def test_every_result_has_a_caption_and_every_caption_a_result():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from histotransfer.core.errors import HistotransferError
 from histotransfer.study.config import complete
 from histotransfer.study.plan import StudyPlan
+from support.errors import assert_clear
 from support.root import ROOT
 
 DEFAULTS, SCHEMAS = ROOT / "workflow/defaults.yaml", ROOT / "workflow/schemas"
@@ -34,7 +36,7 @@ def plan_of(own: dict[str, Any]) -> StudyPlan:
 
 
 def test_each_example_is_short() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == len(SHOWN) >= 5
     assert all(len(shown.splitlines()) <= 15 for shown in SHOWN)
 
 
@@ -89,6 +91,152 @@ def test_slides_need_paths(folder: Path) -> None:
     plan = plan_of(EXAMPLES["my-slides"])
     assert list(plan.slides) == ["S1"]
     assert {*plan.tables, *plan.figures} >= OF_SLIDES
+
+
+def test_covariates_and_combinations_are_extractors_of_patients_tasks() -> None:
+    plan = plan_of(EXAMPLES["added-value"])
+    single = ["UNI", "CONCH"]
+    beside = [f"{name}+covariates" for name in (*single, "BOTH")]
+    assert plan.compared_in("MSI") == [*single, "BOTH", "covariates", *beside]
+    assert plan.external == [*single, "covariates"]
+    assert plan.label_inputs("MSI")["pooled"] == [f"results/pooled/{n}.h5" for n in plan.external]
+    parts = {name: plan.parts_of(name) for name in plan.extractors}
+    assert parts["UNI"] == ["UNI"]
+    assert parts["BOTH"] == single
+    assert parts["CONCH+covariates"] == ["CONCH", "covariates"]
+    assert parts["BOTH+covariates"] == [*single, "covariates"]
+    assert plan.scores_of("MSI")["UNI+covariates"] == "results/scores/MSI/UNI+covariates.tsv"
+    assert [*plan.summary_tables()["external"]] == plan.external
+    assert plan.networks == []
+
+
+def test_patches_are_told_apart_by_networks_side_by_side_and_never_by_covariates() -> None:
+    own = copy.deepcopy(EXAMPLES["patches-only"])
+    own["extractors"]["BOTH"] = {"concat": [*own["extractors"]]}
+    own["extractors"]["UNI"] = {"features": "data/uni"}
+    own["extractors"]["ALL"] = {"concat": ["IMGNET-2048", "UNI"]}
+    own |= {"slides": "data/slides.tsv", "covariates": "data/clinical.csv"}
+    own["tasks"]["MSI"] = {"kind": "binary", "labels": "data/labels.csv"}
+    Path("data/slides.tsv").write_text("slide\tpatient\tpath\nS1\tP1\ta.svs\n")
+    plan = plan_of(own)
+    networks = ["IMGNET-2048", "FTX-2048"]
+    assert plan.networks == networks
+    assert plan.compared_in("tissue") == [*networks, "BOTH"]
+    assert plan.features_of("tissue", "IMGNET-2048") == "results/features/IMGNET-2048/TEST.h5"
+    assert {"ALL", "covariates", "ALL+covariates"} <= {*plan.compared_in("MSI")}
+    assert list(plan.gallery_files()["pooled"]) == networks
+    first = {"BOTH": own["extractors"].pop("BOTH"), **own["extractors"]}
+    assert plan_of(own | {"extractors": first}).compared_in("tissue")[0] == "BOTH"
+
+
+def test_a_table_that_is_called_covariates_is_features_like_any_other() -> None:
+    own = {k: v for k, v in EXAMPLES["radiomics"].items() if k != "covariates"}
+    own |= {"extractors": {**own["extractors"], "covariates": {"table": "data/c.csv"}}}
+    plan = plan_of(own)
+    assert plan.covariates is None
+    assert plan.external == ["CLINICAL", "RADIOMICS", "covariates"]
+
+
+def test_one_extractor_can_be_compared_with_covariates() -> None:
+    own = EXAMPLES["added-value"] | {"extractors": {"UNI": {"features": "data/uni"}}}
+    assert plan_of(own).compared_in("MSI") == ["UNI", "covariates", "UNI+covariates"]
+    del own["covariates"]
+    with pytest.raises(HistotransferError, match="two or more extractors"):
+        plan_of(own)
+
+
+EXTRACTORS = {
+    "of one": ({"X": {"concat": ["UNI"]}}, "extractors.X", "at least two extractors"),
+    "of one twice": ({"X": {"concat": ["UNI", "UNI"]}}, "extractors.X", "lists 'UNI' twice"),
+    "of an unknown one": (
+        {"X": {"concat": ["UNI", "CONC"]}}, "extractors.X.concat",
+        "'CONC' is not one of the extractors (UNI, CONCH)",
+    ),
+    "of itself": ({"X": {"concat": ["UNI", "X"]}}, "extractors.X.concat", "is made of itself"),
+    "of another": (
+        {"X": {"concat": ["UNI", "BOTH"]}}, "extractors.X.concat",
+        "'BOTH' is made of others itself. Name its parts: UNI, CONCH",
+    ),
+    "of another that comes later": (
+        {"X": {"concat": ["Y", "UNI"]}, "Y": {"concat": ["UNI", "CONCH"]}}, "extractors.X.concat",
+        "'Y' is made of others itself",
+    ),
+    "of covariates": (
+        {"X": {"concat": ["UNI", "covariates"]}}, "extractors.X.concat",
+        "'covariates' is not one of the extractors",
+    ),
+    "text": ({"X": {"concat": "UNI, CONCH"}}, "extractors.X", "a list of at least two extractors"),
+    "and a table": (
+        {"X": {"concat": ["UNI", "CONCH"], "table": "a.csv"}}, "extractors.X", "or `{concat:"
+    ),
+    "the covariates' name": (
+        {"covariates": {"table": "a.csv"}}, "extractors.covariates", "gives an extractor this name"
+    ),
+    "a name with them": (
+        {"UNI+covariates": {"concat": ["UNI", "CONCH"]}}, "extractors.UNI+covariates",
+        "gives an extractor this name",
+    ),
+    "a name that differs in capitals": (
+        {"Covariates": {"table": "a.csv"}}, "extractors.covariates", "only in capitals"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("further", "key", "said"), EXTRACTORS.values(), ids=EXTRACTORS)
+def test_what_cannot_stand_side_by_side_is_refused(
+    further: dict[str, Any], key: str, said: str
+) -> None:
+    own = copy.deepcopy(EXAMPLES["added-value"])
+    own["extractors"] |= further
+    with pytest.raises(HistotransferError) as caught:
+        plan_of(own)
+    assert_clear(caught.value, f"config: {key}", said)
+
+
+COVARIATES = {
+    "nothing": (None, "is empty, but must be the path of a table"),
+    "a list": (["a.csv"], "must be the path of a table of patients"),
+    "no table": ({"columns": ["age"]}, "must be the path of a table of patients"),
+    "a typo": ({"table": "a.csv", "colums": ["age"]}, "perhaps `columns` is meant"),
+    "no column": ({"table": "a.csv", "columns": []}, "must be a list of columns"),
+    "one column twice": ({"table": "a.csv", "columns": ["age", "age"]}, "lists 'age' twice"),
+}
+
+
+@pytest.mark.parametrize(("value", "said"), COVARIATES.values(), ids=COVARIATES)
+def test_covariates_of_another_form_are_refused(value: object, said: str) -> None:
+    with pytest.raises(HistotransferError) as caught:
+        plan_of(EXAMPLES["added-value"] | {"covariates": value})
+    assert_clear(caught.value, "config: covariates", said)
+
+
+def test_covariates_of_patches_are_refused() -> None:
+    with pytest.raises(HistotransferError) as caught:
+        plan_of(EXAMPLES["patches-only"] | {"covariates": "data/clinical.csv"})
+    assert_clear(caught.value, "config: covariates", "all tasks are of patches")
+
+
+def test_covariates_that_are_missing_or_a_folder_are_named(folder: Path) -> None:
+    own = {"study": "mine", "covariates": "data/clinical.csv"}
+    own["extractors"] = {"UNI": {"table": "data/uni.csv"}}
+    own["tasks"] = {"MSI": {"kind": "binary", "labels": "data/labels.csv"}}
+    for name in ("uni", "labels"):
+        (folder / f"data/{name}.csv").touch()
+    whole = complete(own, DEFAULTS)
+    with pytest.raises(HistotransferError, match=r"data/clinical\.csv \(config key covariates\)"):
+        StudyPlan.from_config(whole, SCHEMAS)
+    (folder / "data/clinical.csv").mkdir()
+    with pytest.raises(HistotransferError, match=r"covariates: data/clinical\.csv is a folder"):
+        StudyPlan.from_config(whole, SCHEMAS)
+
+
+def test_covariates_that_are_replaced_are_noticed(folder: Path) -> None:
+    (folder / "data/clinical.csv").write_text("patient,age\n")
+    plan = plan_of(EXAMPLES["added-value"] | {"covariates": "data/clinical.csv"})
+    before = plan.extractor_state("covariates")
+    (folder / "data/clinical.csv").write_text("patient,age,sex\n")
+    assert before
+    assert plan.extractor_state("covariates") != before
 
 
 MISSING = {

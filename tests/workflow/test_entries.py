@@ -57,6 +57,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         }
     )
     labels.to_csv(study.folder / "data/labels.csv", index=False)
+    stage = np.array(["I", "II", "III", ""])[np.digitize(signal, (-0.7, 0.2, 1.5))]
+    clinical = labels[["patient", "MSI"]].assign(
+        age=rng.normal(60, 9, PATIENTS).round(), stage=stage, sex=rng.choice(["f", "m"], PATIENTS)
+    )
+    clinical.iloc[1:].to_csv(study.folder / "data/clinical.csv", index=False)
     mine = study.folder / "config/mine.yaml"
     mine.write_text("""
 study: three-tools
@@ -114,3 +119,54 @@ def test_the_summary_speaks_of_this_study_alone(study: Study) -> None:
     assert "This study has no slide sheet" in page
     assert "All extractors beside each other" in page
     assert [word for word in OF_THE_PAPER if word in page] == []
+
+
+@pytest.fixture(scope="module")
+def combined(study: Study) -> Study:
+    """Run one task of that study with two tools side by side, and with clinical covariates."""
+    mine = study.folder / "config/combined.yaml"
+    mine.write_text("""
+study: added-value
+results: results/combined
+extractors:
+  STAMP: {features: data/STAMP}
+  TRIDENT: {features: data/TRIDENT}
+  BOTH: {concat: [STAMP, TRIDENT]}
+covariates: {table: data/clinical.csv, columns: [age, stage, sex]}
+tasks:
+  MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
+crossval: {repeats: 2}
+""")
+    study.run("results/combined/summary.html", "--configfile", str(mine))
+    return study
+
+
+@pytest.mark.slow
+def test_tools_side_by_side_and_covariates_are_compared_like_any_extractor(combined: Study) -> None:
+    results = combined.folder / "results/combined"
+    comparison = read_table(results / "tables/comparison.tsv", SCHEMAS["comparison"])
+    rows = comparison[(comparison["baseline"] == "STAMP") & (comparison["metric"] == "auroc")]
+    rows = rows.set_index("extractor")
+    beside = [f"{name}+covariates" for name in ("STAMP", "TRIDENT", "BOTH")]
+    assert set(rows.index) == {"TRIDENT", "BOTH", "covariates", *beside}
+    assert (rows["n"] == PATIENTS - 1).all()
+    assert (rows["status"] == "ok").all()
+    assert (rows["delta"] > 0).all()
+    used = (results / "pooled/covariates.used.tsv").read_text()
+    assert "no_feature_row" in used
+    assert "I, II, III; " in used
+    page = (results / "summary.html").read_text(encoding="utf-8")
+    assert "BOTH: the features of STAMP and TRIDENT side by side." in page
+    assert "alone and beside each extractor’s features" in page
+    assert "covariates: 1 of 60 patients is left out" in page
+
+
+@pytest.mark.slow
+def test_a_label_among_the_covariates_stops_the_study(combined: Study) -> None:
+    changes = combined.folder / "config/changes.yaml"
+    changes.write_text("covariates: {columns: [age, MSI]}\nresults: results/again\n")
+    mine = str(combined.folder / "config/combined.yaml")
+    process = combined.snakemake("results/again/summary.html", "--configfile", mine, str(changes))
+    assert process.returncode != 0
+    assert "clinical.csv: column 'MSI' is a label, so it cannot be a covariate" in process.stdout
+    assert not (combined.folder / "results/again/logs").exists()  # before the first job

@@ -130,6 +130,10 @@ RERUNS: dict[str, dict[str, int]] = {
     "a new table of features": {
         "pool_external": 1, **TASKS, "cross_validate": 6, "score_predictions": 6, **ANSWER
     },
+    "extractors side by side (`concat`)": {**ONE_TASK, **ANSWER},
+    "covariates, where there were none": {
+        "pool_external": 1, **TASKS, "cross_validate": 10, "score_predictions": 10, **ANSWER
+    },
     "the seed": {
         "fetch_weights": 1, "build_imagenet": 1,  # random weights only
         "fit_stain": 1, **CUT, **COHORT, **TASKS, **ANSWER,
@@ -154,6 +158,10 @@ IN_CONFIG: dict[str, dict[str, Any]] = {
     "another predictor or its grid": {"tasks.mutation.C": [0.1]},
     "a new extractor that is a network": {"extractors.FTX-2048": {"source": "finetuned"}},
     "a new table of features": {"extractors.GENES": {"source": {"table": "data/expression.tsv"}}},
+    "extractors side by side (`concat`)": {
+        "extractors.BOTH": {"source": {"concat": ["IMGNET-2048", "CLINICAL"]}}
+    },
+    "covariates, where there were none": {"covariates": "data/clinical.tsv"},
     "the seed": {"seed": 1},
     "the level of significance": {"statistics.alpha": 0.01},
     "slides per job": {"features.slides_per_job": 3},

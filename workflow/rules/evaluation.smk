@@ -38,7 +38,9 @@ rule draw_splits:
 
 rule cross_validate:
     input:
-        features=lambda w: PLAN.features_of(w.task, w.extractor),
+        features=lambda w: [
+            PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+        ],
         labels="<results>/labels/{task}.tsv",
     output:
         predictions="<results>/cv/{task}/{extractor}/{block}.h5",
@@ -54,6 +56,7 @@ rule cross_validate:
     params:
         task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
         of_patches=lambda w: w.task in PLAN.patch_tasks,
+        parts=lambda w: PLAN.parts_of(w.extractor),
         repeats=lambda w: PLAN.blocks[w.block],
         folds=PLAN.splits.folds,
         group_by=PLAN.splits.group_by,

@@ -105,7 +105,7 @@ rule pool_external:
     benchmark:
         "<benchmarks>/pool_external/{extractor}.tsv"
     wildcard_constraints:
-        extractor=any_of(PLAN.extractors_of("features", "table")),
+        extractor=any_of(PLAN.external),
     conda:
         "../../envs/stats.yaml"
     threads: 1
@@ -115,6 +115,7 @@ rule pool_external:
         **PLAN.pooling.as_params(),
         kind=lambda w: PLAN.extractors[w.extractor].kind,
         id_column=lambda w: PLAN.extractors[w.extractor].id_column,
+        columns=lambda w: list(PLAN.extractors[w.extractor].columns),
         patients=PLAN.patients,
         verdicts=lambda w: f"{PLAN.results}/qc",
         state=lambda w: PLAN.extractor_state(w.extractor),

@@ -36,6 +36,7 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
         parameters=task,
         task=snakemake.wildcards.task,
         extractor=snakemake.wildcards.extractor,
+        parts=snakemake.params.parts,
         repeats=snakemake.params.repeats,
         seed=snakemake.params.seed,
         threads=snakemake.threads,

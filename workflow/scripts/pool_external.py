@@ -1,6 +1,7 @@
-"""Pool external features: a folder of slides, or a table of patients."""
+"""Pool external features: a folder of slides, a table of patients, or clinical covariates."""
 
 from histotransfer.core.joblog import job_log
+from histotransfer.features.covariates import read_covariates, write_covariates
 from histotransfer.features.external import pool_folder, pool_table
 from histotransfer.study.parameters import PoolingParameters
 
@@ -13,6 +14,19 @@ with job_log(snakemake.log[0]):
             snakemake.output.used,
             extractor=snakemake.wildcards.extractor,
             id_column=snakemake.params.id_column,
+        )
+    elif snakemake.params.kind == "covariates":
+        covariates = read_covariates(
+            snakemake.input.source,
+            snakemake.params.patients.values(),
+            id_column=snakemake.params.id_column,
+            columns=snakemake.params.columns,
+        )
+        write_covariates(
+            covariates,
+            snakemake.output.pooled,
+            snakemake.output.used,
+            extractor=snakemake.wildcards.extractor,
         )
     else:
         pool_folder(

@@ -90,6 +90,10 @@ CODES: Mapping[str, str] = {
     "features_empty": "has a file without patches",
     "features_not_finite": "has features that are not finite numbers",
     "coords_wrong": "has coordinates that do not fit its patches",
+    # a clinical covariate
+    "no_covariate": "has no value for any patient",
+    "covariate_of_numbers": "counts as numbers",
+    "covariate_of_categories": "counts as categories",
 }
 """What each code says of the item that it stands beside."""
 
@@ -97,6 +101,7 @@ KEPT = frozenset(
     {"earlier_symbol", "rows_summed", "values_clipped", "decimal_commas"}
     | {"id_column", "id_respelled", "class_absent", "other_separator", "other_encoding"}
     | {"empty_rows", "short_rows", "literal_quotes"}
+    | {"covariate_of_numbers", "covariate_of_categories"}
 )
 """Codes of items that are not left out: they say what was done to them."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,10 +21,11 @@ from ..study.tasks import PredictorParameters
 from .fold_scores import PAIRED_REPEATS
 from .kinds import KINDS, TaskKind
 from .predictions import SCHEMA
+from .predictors.encoded import Encoded
 from .predictors.predictor import Draws, Float, Ints, Predictor
 from .splits import SPLITS, fold_of_samples
 
-IDS = {"features/1": "names", "pooled/1": "patient"}
+IDS = {"features/1": "names", "pooled/1": "patient", "covariates/1": "patient"}
 """Where files of features of patches, and of patients, have the samples' ids."""
 
 
@@ -33,17 +34,27 @@ class Data:
     """What a task predicts, and from what.
 
     The n samples are those that have features, sorted; (n, d) features, (n, t) truth as of
-    `TaskKind.truth`, and t targets: genes or classes.
+    `TaskKind.truth`, and t targets: genes or classes. The features are blocks of `widths` side by
+    side, and after them the clinical covariates, if there are any: `is_category` tells of each
+    whether it is one of categories.
     """
 
     samples: tuple[str, ...]
     features: Float
     truth: Float
     targets: tuple[str, ...]
+    widths: tuple[int, ...]
+    is_category: tuple[bool, ...] = ()
+
+    def fitted_to(self, predictor: Predictor) -> Predictor:
+        """Return a predictor that knows the blocks and encodes the covariates."""
+        if self.is_category:
+            return Encoded(predictor, self.is_category, widths=self.widths)
+        return predictor.in_blocks(self.widths).prepared(self.features)
 
 
 def run_block(
-    features_path: str | Path,
+    features_paths: str | Path | Sequence[str | Path],
     labels_path: str | Path,
     splits_path: str | Path,
     out_path: str | Path,
@@ -51,6 +62,7 @@ def run_block(
     parameters: PredictorParameters,
     task: str,
     extractor: str,
+    parts: Sequence[str] = (),
     repeats: Sequence[int],
     seed: int,
     threads: int,
@@ -62,8 +74,9 @@ def run_block(
 
     Parameters
     ----------
-    features_path : str or Path
-        ``pooled/{extractor}.h5``, or the feature file of the dataset for a task of patches.
+    features_paths : str or Path, or sequence of these
+        ``pooled/{extractor}.h5``, or the feature file of the dataset for a task of patches; of an
+        extractor of several parts, that of each.
     out_path : str or Path
         ``cv/{task}/{extractor}/{block}.h5``: predictions (repeats, samples, targets) f4, NaN where
         a sample lacks the label or could not be predicted; hyper (repeats, folds, targets) f4, the
@@ -73,6 +86,8 @@ def run_block(
         one, NaN for its own.
     parameters, task, extractor
         By what which task is predicted from whose features.
+    parts : sequence of str
+        The extractors whose features these are, in the order of the files; by default `extractor`.
     repeats, seed, threads
         The block, what draws the inner folds, and how many repeats run beside each other.
 
@@ -82,11 +97,13 @@ def run_block(
         If the files do not fit each other, or a feature is not a number.
     """
     kind = KINDS[parameters.kind]
-    samples, data = read_data(features_path, labels_path, kind, extractor)
+    paths = [features_paths] if isinstance(features_paths, str | Path) else features_paths
+    files = dict(zip(parts or [extractor], paths, strict=True))
+    samples, data = read_data(files, labels_path, kind)
     splits = read_table(splits_path, SPLITS, task=task)
     folds = int(splits["fold"].max()) + 1
     folds_of = [fold_of_samples(splits, repeat, data.samples, splits_path) for repeat in repeats]
-    predictor = kind.predictor(parameters).prepared(data.features)
+    predictor = data.fitted_to(kind.predictor(parameters))
     # A target that cannot be estimated counts as unlabelled.
     truth = np.where(kind.estimable(data.truth, folds), data.truth, np.nan)
 
@@ -184,35 +201,49 @@ def without_pairs(predictor: Predictor, features: Float, truth: Float, drawn: Dr
 
 
 def read_data(
-    features_path: str | Path, labels_path: str | Path, kind: TaskKind, extractor: str
+    files: Mapping[str, str | Path], labels_path: str | Path, kind: TaskKind
 ) -> tuple[list[str], Data]:
-    """Return a task's samples, sorted, and the data of those that have features: at least one."""
+    """Return a task's samples, sorted, and the data of those that have features: at least one.
+
+    `files` are the features by extractor. Of several, samples that all of them have count, and
+    clinical covariates come last.
+    """
     labels = read_labels_file(labels_path)
-    names, features = read_features(features_path, extractor)
-    row = {name: number for number, name in enumerate(names)}
-    samples = sorted(labels.samples)
-    if not (known := [sample for sample in samples if sample in row]):
-        raise HistotransferError(
-            features_path, f"shares no sample with {labels_path}", "Check the ids of both"
-        )
+    samples = known = sorted(labels.samples)
+    parts = []
+    for extractor, path in files.items():
+        names, features, is_category = read_features(path, extractor)
+        row = {name: number for number, name in enumerate(names)}
+        if not (known := [sample for sample in known if sample in row]):
+            raise HistotransferError(
+                path, f"shares no sample with {labels_path}", "Check the ids of both"
+            )
+        parts.append((row, features, is_category))
     targets = kind.targets(labels, known)
     return samples, Data(
         tuple(known),
-        features[[row[sample] for sample in known]],
+        np.hstack([features[[row[sample] for sample in known]] for row, features, _ in parts]),
         kind.truth(labels, known, targets),
         tuple(targets),
+        tuple(features.shape[1] for _, features, is_category in parts if not is_category),
+        parts[-1][2],
     )
 
 
-def read_features(path: str | Path, extractor: str) -> tuple[list[str], Float]:
-    """Return the ids and (n, d) float64 features of the samples of a file: patches or patients."""
+def read_features(path: str | Path, extractor: str) -> tuple[list[str], Float, tuple[bool, ...]]:
+    """Return the ids and (n, d) float64 features of the samples of a file: patches or patients.
+
+    Of clinical covariates also tell of each whether it is one of categories.
+    """
     with open_store(path, tuple(IDS), extractor=extractor) as store:
         names = [str(name) for name in store[IDS[store.attrs["schema"]]].asstr()[:]]
         features = store["features"][:].astype(np.float64)
+        if "is_category" in store:  # whose missing values are NaN
+            return names, features, tuple(store["is_category"][:].tolist())
     if (bad := ~np.isfinite(features).all(axis=1)).any():
         raise HistotransferError(
             path,
             f"holds features of {names[int(bad.argmax())]} that are not finite numbers",
             "Delete the file and extract the features again; float32 holds what float16 cannot",
         )
-    return names, features
+    return names, features, ()

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import HistotransferError, listed
+from ..features.covariates import read_covariates
+from ..labels.covariates import refuse_labels_among_covariates
 from ..labels.exclusions import Excluded
 from ..labels.files import TaskLabels
 from ..labels.matrix import read_matrix, rows_of_patients
 from ..labels.task_labels import patient_labels
+from ..study.extractors import Extractor
 from ..study.parameters import SplitParameters
 from ..study.tasks import TIMES, TWO_VALUES, LabelParameters
 from .kinds import KINDS, PER_FOLD, refuse_rare
@@ -23,7 +26,10 @@ from .splits import sites_of
 
 
 def check_labels(
-    parameters: LabelParameters, patients: Sequence[str], splits: SplitParameters
+    parameters: LabelParameters,
+    patients: Sequence[str],
+    splits: SplitParameters,
+    covariates: Extractor | None = None,
 ) -> Iterator[str]:
     """Check the labels of a task of patients; yield what limits the study without stopping it.
 
@@ -35,6 +41,8 @@ def check_labels(
     patients : sequence of str
         Those of the slide sheet.
     splits : SplitParameters
+    covariates : Extractor or None
+        The clinical covariates, if the study has any.
 
     Yields
     ------
@@ -45,8 +53,12 @@ def check_labels(
     ------
     HistotransferError
         If the labels cannot be read, name no patient, or leave too few patients for the folds, too
-        few of a class, or no target to compare.
+        few of a class, or no target to compare; or if a label is among the covariates.
     """
+    if covariates is not None:
+        beside = read_covariates(
+            covariates.path, patients, id_column=covariates.id_column, columns=covariates.columns
+        )
     source, excluded = parameters.labels, Excluded()
     if "table" not in source:
         path = Path(source["samples"])
@@ -56,6 +68,8 @@ def check_labels(
         return
     path = Path(source["table"])
     labels, _ = patient_labels(parameters, patients, excluded)
+    if covariates is not None:
+        refuse_labels_among_covariates(beside.source, beside.values, labels, parameters)
     _refuse_too_few(labels.samples, patients, splits, path)
     refuse_rare(KINDS[parameters.kind], labels, splits.folds, path)
     if parameters.values == TIMES:

@@ -9,7 +9,8 @@ out which tiles the patches are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -266,11 +267,70 @@ def pool_table(
         of any patient of the sheet.
     """
     path = Path(path)
+    key = f"extractors.{extractor}.source.id"
+    found = read_patient_rows(path, patients.values(), id_column=id_column, key=key)
+    features, with_commas = _numbers(found.cells, path)
+    finite = pd.Series(np.isfinite(features.to_numpy()).all(axis=1), features.index)
+    holed = Reason("features_not_finite", remedy="Fill the patient's empty cells")
+    reasons = found.reasons() | dict.fromkeys(features.index[(~finite).to_numpy()], holed)
+    usable = features[finite]
+    if usable.empty:
+        raise HistotransferError(
+            path, "has no patient whose features are all finite numbers", "Fill the empty cells"
+        )
+    write_patients(
+        out_path,
+        usable.index.tolist(),
+        usable.to_numpy(dtype=np.float32),
+        n_slides=[0] * len(usable),
+        n_patches=[0] * len(usable),
+        attrs={"extractor": extractor, **PoolingParameters("", "", apply_qc=False).as_params()},
+    )
+    commas = [Note(name, "column", Reason("decimal_commas")) for name in with_commas]
+    write_used(used_path, reasons, [*found.notes, *commas])
+
+
+@dataclass(frozen=True)
+class PatientCells:
+    """The rows of a table that belong to patients.
+
+    Attributes
+    ----------
+    known : PatientIds
+        The patients that count.
+    cells : pandas.DataFrame
+        Numbers of Parquet, text of any other table: a row per patient, sorted, without the columns
+        of ids.
+    notes : list of Note
+        What was decided in reading it.
+    """
+
+    known: PatientIds
+    cells: pd.DataFrame
+    notes: list[Note]
+
+    def reasons(self) -> dict[str, Reason | None]:
+        """Return every patient, with the reason where the table has no row."""
+        absent = Reason("no_feature_row", remedy="Add the patient to the table")
+        return dict.fromkeys(sorted(self.known.patients), absent) | dict.fromkeys(self.cells.index)
+
+
+def read_patient_rows(
+    path: Path, patients: Collection[str], *, id_column: str, key: str
+) -> PatientCells:
+    """Find each patient's row in a table as `pool_table` reads it; `key` is the config's for ids.
+
+    Raises
+    ------
+    HistotransferError
+        If the table cannot be read, lists a patient twice, has no other column than those of ids,
+        or no row of any patient of the sheet.
+    """
     table, notes = _read_table(path)
-    texts, key = table.select_dtypes(exclude="float"), f"extractors.{extractor}.source.id"
+    texts = table.select_dtypes(exclude="float")
     if not patients:
         id_column = id_column or _column_of_patients(texts, path, key)
-    known = PatientIds(patients.values() or map(patient_of, filter(None, texts.get(id_column, []))))
+    known = PatientIds(patients or map(patient_of, filter(None, texts.get(id_column, []))))
     found = find_ids(texts, known, path, named=id_column, key=key)
     if not found.columns:
         raise HistotransferError(
@@ -288,38 +348,22 @@ def pool_table(
         raise HistotransferError(
             path, "has no column of features", "Write patients in rows, features in columns"
         )
-    features, with_commas = _numbers(cells, path)
-    finite = pd.Series(np.isfinite(features.to_numpy()).all(axis=1), features.index)
-    absent = Reason("no_feature_row", remedy="Add the patient to the table")
-    holed = Reason("features_not_finite", remedy="Fill the patient's empty cells")
-    reasons = (
-        dict.fromkeys(sorted(known.patients), absent)
-        | dict.fromkeys(features.index)
-        | dict.fromkeys(features.index[(~finite).to_numpy()], holed)
-    )
-    usable = features[finite]
-    if usable.empty:
-        raise HistotransferError(
-            path, "has no patient whose features are all finite numbers", "Fill the empty cells"
-        )
-    write_patients(
-        out_path,
-        usable.index.tolist(),
-        usable.to_numpy(dtype=np.float32),
-        n_slides=[0] * len(usable),
-        n_patches=[0] * len(usable),
-        attrs={"extractor": extractor, **PoolingParameters("", "", apply_qc=False).as_params()},
-    )
     notes += [Note(name, "column", Reason("id_column")) for name in found.columns]
-    notes += [Note(name, "column", Reason("decimal_commas")) for name in with_commas]
     notes += [
         Note(text, "row", Reason("id_respelled", f"read as {patient}"))
         for text, patient in zip(found.ids[row_of.index], row_of, strict=True)
         if known.is_respelled(text)
     ]
+    return PatientCells(known, cells, notes)
+
+
+def write_used(
+    path: str | Path, reasons: Mapping[str, Reason | None], notes: Iterable[Note]
+) -> None:
+    """Write which patients of a table count, and what was decided in reading it (`USED`)."""
     rows = [_row(patient, "patient", reason) for patient, reason in reasons.items()]
     rows += [_row(note.item, note.what, note.reason) for note in notes]
-    write_table(pd.DataFrame(rows), used_path, USED)
+    write_table(pd.DataFrame(rows), path, USED)
 
 
 def _column_of_patients(texts: pd.DataFrame, path: Path, key: str) -> str:

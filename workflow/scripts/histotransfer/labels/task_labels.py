@@ -17,6 +17,7 @@ from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters
+from .covariates import FILES_OF_PATIENTS, refuse_labels_in
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import CLASS, TaskLabels, write_labels_file
 from .matrix import read_matrix, rows_of_patients
@@ -41,9 +42,10 @@ def write_labels(
     """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
     A task of patches needs `patches`: the patch store or feature file of its dataset. A task of
-    patients needs the ``pooled/1`` files of extractors that may lack patients: only those whom all
-    of these files have are compared. Where slides were read, it needs ``tables/cohort.tsv``, too;
-    otherwise the cohort is whoever any of these files has.
+    patients needs the ``pooled/1`` files of extractors that may lack patients, and the
+    ``covariates/1`` file: only those whom all of these files have are compared. Where slides were
+    read, it needs ``tables/cohort.tsv``, too; otherwise the cohort is whoever any of these files
+    has.
 
     Raises
     ------
@@ -63,6 +65,8 @@ def write_labels(
             everyone = patients = sorted({name for path in pooled for name in _pooled(path)[1]})
         patients = _shared(patients, pooled, excluded)
         labels, n_rows = patient_labels(parameters, patients, excluded)
+        for path in pooled:
+            refuse_labels_in(path, labels, parameters)
         came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
     write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
@@ -73,7 +77,7 @@ def write_labels(
 
 def _pooled(path: str | Path) -> tuple[str, set[str]]:
     """Return the extractor of pooled features, and the patients who have them."""
-    with open_store(path, "pooled/1") as store:
+    with open_store(path, FILES_OF_PATIENTS) as store:
         patients = {str(name) for name in store["patient"].asstr()[:]}
         return str(store.attrs["extractor"]), patients
 

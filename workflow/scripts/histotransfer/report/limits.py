@@ -153,10 +153,12 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
     for (extractor, what), rows in used.groupby(["extractor", "what"], sort=False):
         if len(out := rows[rows["code"].notna() & ~rows["code"].isin(KEPT)]):
             items = share(len(out), len(rows), str(what), "is", "are")
-            yield (
-                f"{extractor}: {items} left out ({_reasons(out)}). Tasks of patients are compared "
-                "on the patients that all extractors share."
+            shared = (
+                ""
+                if what == "column"
+                else (" Tasks of patients are compared on the patients that all extractors share.")
             )
+            yield f"{extractor}: {items} left out ({_reasons(out)}).{shared}"
         if other := int((rows["qc"] == "other patches").sum()):
             yield (
                 f"{extractor}: on {count(other, 'slide')}, its patches are not the tiles that "

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..results.words import joined
-from ..study.extractors import extractors, fine_tuning_runs
+from ..study.extractors import CONCAT, COVARIATES, Extractor, extractors, fine_tuning_runs
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, VALUES
 
 POOLED = {"mean+std": "mean and standard deviation"}
@@ -162,7 +162,26 @@ def _extractors(config: Mapping[str, Any], random_weights: bool) -> str:
         if names := [name for name, extractor in found.items() if extractor.kind == kind]:
             what = what or _fine_tuning(config["finetune"])
             said.append(f"{joined(names)}: {what}")
-    return " ".join(said)
+    return " ".join([*said, *_side_by_side(config, found)])
+
+
+def _side_by_side(config: Mapping[str, Any], found: Mapping[str, Extractor]) -> Iterator[str]:
+    together = [name for name, extractor in found.items() if extractor.kind == CONCAT]
+    for name in together:
+        if name in config["extractors"]:
+            yield f"{name}: the features of {joined(found[name].parts)} side by side."
+    if COVARIATES in found:
+        beside = joined([name for name in together if name not in config["extractors"]])
+        yield (
+            f"{COVARIATES}: clinical covariates, alone and beside each extractor’s features "
+            f"({beside}). A missing number was replaced by the median and a missing category by "
+            "the most frequent one of the training fold, and each category became a column."
+        )
+    if together:
+        yield (
+            "What stands side by side was standardised, and each part divided so that all parts "
+            "have the same total variance."
+        )
 
 
 def _fine_tuning(tuning: Mapping[str, Any]) -> str:
@@ -192,7 +211,7 @@ def _adam(step: Mapping[str, Any]) -> str:
 
 def _cross_validation(config: Mapping[str, Any]) -> str:
     pooling, crossval = config["pooling"], config["crossval"]
-    of_patches = any(e.kind != "table" for e in extractors(config).values())
+    of_patches = any(e.is_network or e.kind == "features" for e in extractors(config).values())
     of_patients = any("dataset" not in task for task in config["tasks"].values())
     said = []
     if of_patches and of_patients:

@@ -104,6 +104,8 @@ def _question(config: Mapping[str, Any]) -> str:
     if {extractor.kind for extractor in found.values()} == {"imagenet", "finetuned"}:
         return "Does fine-tuning Xception on histology give better features than ImageNet’s?"
     baseline, *compared = config["extractors"]
+    if not compared:
+        return f"Do the features of {baseline} tell more than clinical covariates?"
     return f"Are the features of {' or '.join(compared)} better than those of {baseline}?"
 
 

@@ -48,7 +48,7 @@ def write_embedding(
         chosen = draw_patches(classes.to_numpy(dtype=str), MOST, seed)
         samples, tissue = (part.to_numpy(dtype=str)[chosen] for part in (classes.index, classes))
         for extractor, path in paths["features"].items():
-            names, values = read_features(path, extractor)
+            names, values, _ = read_features(path, extractor)
             row = pd.Series(np.arange(len(names)), index=names)
             place, pure = embed(values[row[samples].to_numpy()], tissue, seed)
             table = pd.DataFrame({"sample": samples, "tissue": tissue, "neighbours_of_class": pure})

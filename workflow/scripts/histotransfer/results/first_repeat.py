@@ -67,7 +67,7 @@ class FirstRepeat:
             If the task has no such target.
         """
         kind, splits, labels = KINDS[parameters.kind], files["splits"][task], files["labels"][task]
-        _, data = read_data(files["pooled"][extractor], labels, kind, extractor)
+        _, data = read_data({extractor: files["pooled"][extractor]}, labels, kind)
         if unknown := [target for target in targets if target not in data.targets]:
             raise HistotransferError(
                 labels, f"has no target {unknown[0]}", f"Choose a target of the task {task}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
-from .extractors import extractors
+from .extractors import CONCAT, COVARIATES, covers_patches, extractors
 from .schema import check, load_schema, read_yaml
 from .tasks import completed_task
 
@@ -114,7 +114,9 @@ def _written_out(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_source(entry: object) -> object:
     is_source = isinstance(entry, str) or (
-        isinstance(entry, Mapping) and "source" not in entry and {"features", "table"} & {*entry}
+        isinstance(entry, Mapping)
+        and "source" not in entry
+        and {"features", "table", CONCAT} & {*entry}
     )
     return {"source": entry} if is_source else entry
 
@@ -147,6 +149,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         raise HistotransferError("config", odd, remedy)
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
+    _refuse_combinations(config)
     _refuse_names(config)
     _refuse_missing_parts(config)
     datasets = set(config["datasets"])
@@ -170,7 +173,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     _refuse_evaluation_on_training(config)
     baseline = next(iter(config["extractors"]))
     of_patches = any("dataset" in task for task in config["tasks"].values())
-    if of_patches and not extractors(config)[baseline].is_network:
+    if of_patches and not covers_patches(extractors(config), baseline):
         raise HistotransferError(
             f"config: extractors.{baseline}",
             "external features do not cover the patches of a dataset, so they cannot be the "
@@ -251,6 +254,38 @@ def _refuse_missing_parts(config: Mapping[str, Any]) -> None:
             f"lacks {'a line' if len(lines) == 1 else f'{len(lines)} lines'} that its extractors "
             f"and tasks need: {'; '.join(reasons)}",
             f"Add {' and '.join(lines)} to the config (config/README.md)",
+        )
+
+
+def _refuse_combinations(config: Mapping[str, Any]) -> None:
+    """Raise an error if extractors side by side are not others, or covariates have no use."""
+    own, found = config["extractors"], extractors(config)
+    given = {COVARIATES, *(f"{name}+{COVARIATES}" for name in own)} & own.keys()
+    if COVARIATES in config and given:
+        raise HistotransferError(
+            f"config: extractors.{min(given)}",
+            f"`{COVARIATES}` gives an extractor this name",
+            "Rename it",
+        )
+    single = [name for name in own if found[name].kind != CONCAT]
+    for name in own:
+        for part in found[name].parts:
+            if part in single:
+                continue
+            cause = f"'{part}' is not one of the extractors ({', '.join(single)})"
+            remedy = "Add it to `extractors` or name one of these"
+            if part == name:
+                cause, remedy = "is made of itself", f"Name others ({', '.join(single)})"
+            elif part in own:
+                cause = f"'{part}' is made of others itself"
+                remedy = f"Name its parts: {', '.join(found[part].parts)}"
+            raise HistotransferError(f"config: extractors.{name}.{CONCAT}", cause, remedy)
+    of_patches = all("dataset" in task for task in config["tasks"].values())
+    if COVARIATES in config and of_patches:
+        raise HistotransferError(
+            f"config: {COVARIATES}",
+            "covariates are of patients, and all tasks are of patches",
+            "Take them out, or add a task with labels of patients",
         )
 
 
@@ -401,7 +436,9 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         "table": "a table of patients × features",
     }
     for name, extractor in extractors(config).items():
-        if extractor.path:
+        if extractor.kind == COVARIATES:
+            wanted.append((COVARIATES, extractor.path, "a table of patients × covariates"))
+        elif extractor.path:
             wanted.append((f"extractors.{name}.source", extractor.path, sources[extractor.kind]))
     return wanted
 

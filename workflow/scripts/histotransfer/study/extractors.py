@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+COVARIATES, CONCAT = "covariates", "concat"
+"""Kinds of extractors that are not features of slides: clinical values, and others side by side."""
+
 
 @dataclass(frozen=True)
 class Extractor:
@@ -18,31 +21,39 @@ class Extractor:
     ----------
     kind : str
         ``imagenet``, ``finetuned``, ``model`` (a ``.keras`` file), ``features`` (a folder of
-        another tool's HDF5 files) or ``table`` (patients × features).
+        another tool's HDF5 files), ``table`` (patients × features), ``covariates`` (patients ×
+        clinical values) or ``concat`` (the features of others side by side).
     path : str
         Of the external file or folder; empty for the study's own.
     seed : int or None
         Of a fine-tuned network.
     id_column : str
         Of a table, the column of patient ids; empty if the config does not name it.
+    columns : tuple of str
+        Of covariates, those that count; empty for all.
+    parts : tuple of str
+        Of ``concat``, the extractors whose features these are; covariates come last.
     """
 
     kind: str
     path: str = ""
     seed: int | None = None
     id_column: str = ""
+    columns: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def is_network(self) -> bool:
         """Whether it is a network, which can run on any patch."""
-        return self.kind not in ("features", "table")
+        return self.kind not in ("features", "table", COVARIATES, CONCAT)
 
 
 def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     """Return a config's extractors by name, the baseline first.
 
     A fine-tuned one stands for as many as there are `finetune.seeds`: the first seed keeps the
-    name, the others append theirs, such as ``FTX-2048-seed7``.
+    name, the others append theirs, such as ``FTX-2048-seed7``. Clinical covariates are an extractor
+    of their own, and one more beside each of the others, such as ``UNI+covariates``.
 
     Parameters
     ----------
@@ -57,7 +68,9 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     runs = fine_tuning_runs(config)
     for name, entry in config["extractors"].items():
         source = entry["source"]
-        if isinstance(source, Mapping):
+        if isinstance(source, Mapping) and CONCAT in source:
+            found[name] = Extractor(CONCAT, parts=tuple(source[CONCAT]))
+        elif isinstance(source, Mapping):
             kind = "table" if "table" in source else "features"
             found[name] = Extractor(kind, source[kind], id_column=source.get("id", ""))
         elif source == "imagenet":
@@ -67,7 +80,26 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
                 found[run] = Extractor(source, seed=seed)
         else:
             found[name] = Extractor("model", source)
-    return found
+    if COVARIATES not in config:
+        return found
+    entry = config[COVARIATES]
+    section = {"table": entry} if isinstance(entry, str) else entry
+    of_table = Extractor(
+        COVARIATES,
+        section["table"],
+        id_column=section.get("id", ""),
+        columns=tuple(section.get("columns", ())),
+    )
+    beside = {
+        f"{name}+{COVARIATES}": Extractor(CONCAT, parts=(*(one.parts or (name,)), COVARIATES))
+        for name, one in found.items()
+    }
+    return {**found, COVARIATES: of_table, **beside}
+
+
+def covers_patches(found: Mapping[str, Extractor], name: str) -> bool:
+    """Tell whether an extractor has features of the patches of a dataset: of networks alone."""
+    return all(found[part].is_network for part in found[name].parts or (name,))
 
 
 def fine_tuning_runs(config: Mapping[str, Any]) -> dict[str, list[str]]:

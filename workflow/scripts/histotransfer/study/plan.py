@@ -23,7 +23,7 @@ from .config import (
     refuse_misplaced,
     sheet_files,
 )
-from .extractors import extractors, fine_tuning_runs
+from .extractors import CONCAT, COVARIATES, covers_patches, extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     ComputeParameters,
@@ -75,7 +75,9 @@ class StudyPlan:
     runs : dict of str to list of str
         Of each compared extractor that is fine-tuned, its runs, one per seed.
     networks, external : list of str
-        The extractors that run here, and those whose features another tool made.
+        The extractors that run here, and those whose features, or covariates, the user brings.
+    covariates : Extractor or None
+        The clinical covariates.
     tasks : dict of str to Task
     kinds : dict of str to str
         By task.
@@ -120,7 +122,10 @@ class StudyPlan:
         runs = fine_tuning_runs(config)
         self.runs = {name: members for name, members in runs.items() if name != baseline}
         self.networks = [name for name, e in self.extractors.items() if e.is_network]
-        self.external = [name for name in self.extractors if name not in self.networks]
+        own = [*self.networks, *self.extractors_of(CONCAT)]
+        self.external = [name for name in self.extractors if name not in own]
+        is_there = bool(self.extractors_of(COVARIATES))
+        self.covariates = self.extractors[COVARIATES] if is_there else None
         self.tasks = {
             name: Task.from_config(name, entry, label_source(config, entry))
             for name, entry in config["tasks"].items()
@@ -349,7 +354,12 @@ class StudyPlan:
 
         External features know the slides' patients, but not the patches of a dataset.
         """
-        return self.networks if task in self.patch_tasks else list(self.extractors)
+        found = self.extractors
+        return [n for n in found if task not in self.patch_tasks or covers_patches(found, n)]
+
+    def parts_of(self, extractor: str) -> list[str]:
+        """Return the extractors whose features stand side by side: several, or itself."""
+        return list(self.extractors[extractor].parts or (extractor,))
 
     def label_inputs(self, task: str) -> dict[str, str | list[str]]:
         """Return the files that a task's labels are read from, by the name of the input."""

@@ -33,7 +33,7 @@ class BinaryLogistic(Predictor):
 
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
-        rotation = Rotation.of(features)
+        rotation = Rotation.of(features, self.widths)
         weights, chosen = [], []
         for start in range(0, truth.shape[1], AT_ONCE):
             some = self._fit(rotation, truth[:, start : start + AT_ONCE], draws)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class ByPattern(Predictor):
     def is_linear(self) -> bool:
         """Whether the predictor is."""
         return self.predictor.is_linear
+
+    def in_blocks(self, widths: tuple[int, ...]) -> Self:
+        """Return the predictor of features that are so many blocks."""
+        return replace(self, predictor=self.predictor.in_blocks(widths))
 
     def fit(self, features: Float, truth: Float, draws: Draws) -> Model:
         """Fit the targets; see `Predictor.fit`."""

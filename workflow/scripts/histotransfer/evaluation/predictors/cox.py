@@ -37,7 +37,7 @@ class Cox(Predictor):
 
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`. Each needs two events."""
-        rotation = Rotation.of(features)
+        rotation = Rotation.of(features, self.widths)
         weights = np.zeros((1 + len(rotation.power), truth.shape[1]))
         chosen = np.empty(truth.shape[1])
         for target, signed in enumerate(truth.T):

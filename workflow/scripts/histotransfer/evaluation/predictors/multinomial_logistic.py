@@ -37,7 +37,7 @@ class MultinomialLogistic(Predictor):
 
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all classes; see `Predictor.fit`. One without training samples is predicted as 0."""
-        rotation = Rotation.of(features)
+        rotation = Rotation.of(features, self.widths)
         c = self._best(rotation, truth, draws)
         used = np.ones((len(truth), 1), dtype=bool)
         problem = Softmax(rotation.train, used, truth, c, Axes(None, rotation.power))
@@ -71,7 +71,7 @@ class MultinomialLogistic(Predictor):
     def prepared(self, features: Float) -> MultinomialLogistic:
         """Return the predictor with the principal axes of the features, where these are used."""
         unused = self._tuned or _wide(features)
-        return replace(self, axes=None if unused else principal_axes(features))
+        return replace(self, axes=None if unused else principal_axes(features, self.widths))
 
     def held_out(
         self, features: Float, truth: Float, masks: Bools, draws: Sequence[Draws]
@@ -87,13 +87,13 @@ class MultinomialLogistic(Predictor):
         chosen = np.full((len(masks), truth.shape[1]), c)
         if _wide(features):
             return [self._rotated(features, truth, test) for test in masks], chosen
-        axes = self.axes or principal_axes(features)
-        probabilities, _ = Softmax(features, ~masks.T, truth, c, axes).solve()
+        axes = self.axes or principal_axes(features, self.widths)
+        probabilities, _ = Softmax(features, ~masks.T, truth, c, axes, self.widths).solve()
         return [probabilities[test, fit] for fit, test in enumerate(masks)], chosen
 
     def _rotated(self, features: Float, truth: Float, test: Bools) -> Float:
         """Fit one training fold in its own coordinates and return its test fold's probabilities."""
-        rotation = Rotation.of(features[~test])
+        rotation = Rotation.of(features[~test], self.widths)
         samples = np.vstack([rotation.train, rotation.apply(features[test])])
         used = np.arange(len(samples))[:, None] < len(rotation.train)
         ordered = np.vstack([truth[~test], truth[test]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -64,8 +64,17 @@ class Model(Protocol):
         """
 
 
+@dataclass(frozen=True)
 class Predictor(ABC):
-    """An estimator with its settings."""
+    """An estimator with its settings.
+
+    Attributes
+    ----------
+    widths : tuple of int
+        How many of the features each block has, in order; empty for a single block (`blocks`).
+    """
+
+    widths: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def settings(self) -> list[dict[str, Any]]:
@@ -84,6 +93,10 @@ class Predictor(ABC):
         Features (n, d) are not standardised; truth (n, t) has one column per target: values, 0 and
         1, or the classes one-hot.
         """
+
+    def in_blocks(self, widths: tuple[int, ...]) -> Self:
+        """Return the predictor of features that are so many blocks."""
+        return replace(self, widths=widths)
 
     def prepared(self, features: Float) -> Self:
         """Return the predictor with what all fits on some of these (n, d) samples can share."""

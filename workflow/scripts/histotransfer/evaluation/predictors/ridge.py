@@ -31,7 +31,7 @@ class Ridge(Predictor):
 
     def fit(self, features: Float, truth: Float, draws: Draws) -> LinearModel:
         """Fit all targets; see `Predictor.fit`."""
-        rotation = Rotation.of(features)
+        rotation = Rotation.of(features, self.widths)
         mean = truth.mean(axis=0)
         centred = truth - mean
         moments = rotation.train.T @ centred

@@ -7,21 +7,26 @@ folds share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .blocks import spread
 from .predictor import Float
 
 
-def centre_and_scale(features: Float) -> tuple[Float, Float]:
-    """Return each feature's mean and deviation, infinite where scikit-learn calls it constant."""
+def centre_and_scale(features: Float, widths: Sequence[int] = ()) -> tuple[Float, Float]:
+    """Return each feature's mean, and the divisor that standardises it within its block.
+
+    The divisor is the deviation, of several blocks times their `spread`; it is infinite where
+    scikit-learn calls the feature constant.
+    """
     n = len(features)
     mean, variance = features.mean(axis=0), features.var(axis=0)
     eps = np.finfo(np.float64).eps
     varies = variance > n * eps * variance + (n * mean * eps) ** 2
-    return mean, np.where(varies, np.sqrt(variance), np.inf)
+    return mean, np.where(varies, np.sqrt(variance) * spread(varies, widths), np.inf)
 
 
 @dataclass(frozen=True)
@@ -40,9 +45,9 @@ class Rotation:
     _axes: Float
 
     @classmethod
-    def of(cls, features: Float) -> Rotation:
+    def of(cls, features: Float, widths: Sequence[int] = ()) -> Rotation:
         """Standardise and rotate (n, d) training samples; constant features are left out."""
-        mean, scale = centre_and_scale(features)
+        mean, scale = centre_and_scale(features, widths)
         standard = _standardised(features, mean, scale)
         wide = standard.shape[1] > len(standard)
         power, axes = np.linalg.eigh(standard @ standard.T if wide else standard.T @ standard)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .blocks import spread
 from .predictor import Draws, Float, Predictor
+
+if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import StandardScaler
 
 TUNED_BY = {"value": "neg_mean_squared_error", "binary": "neg_brier_score", "classes": "accuracy"}
 """What inner cross-validation maximises: proper scores, since these are what is predicted."""
@@ -100,10 +105,9 @@ class ScikitLearn(Predictor):
         from sklearn.base import clone
         from sklearn.model_selection import GridSearchCV, PredefinedSplit
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         model, prefix = _estimator(self.name, self.target == "value", draws.predictor_seed)
-        pipeline = make_pipeline(StandardScaler(), model)
+        pipeline = make_pipeline(_scaler(features, self.widths), model)
         choices = [
             {f"{pipeline.steps[-1][0]}__{prefix}{key}": value for key, value in choice.items()}
             for choice in self.settings
@@ -121,6 +125,22 @@ class ScikitLearn(Predictor):
             ).fit(features, labels)
             chosen = int(np.argmax(search.cv_results_["mean_test_score"]))
         return clone(pipeline).set_params(**choices[chosen]).fit(features, labels), chosen
+
+
+def _scaler(features: Float, widths: Sequence[int]) -> StandardScaler | ColumnTransformer:
+    """Return what standardises features, within their blocks if these are several."""
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import StandardScaler
+
+    if len(widths) < 2:
+        return StandardScaler()
+    starts = np.cumsum([0, *widths])
+    blocks = {str(number): slice(*starts[number : number + 2]) for number in range(len(widths))}
+    divisor = spread(np.ptp(features, axis=0) > 0, widths)
+    return ColumnTransformer(
+        [(name, StandardScaler(), block) for name, block in blocks.items()],
+        transformer_weights={name: 1 / divisor[block][0] for name, block in blocks.items()},
+    )
 
 
 def _estimator(name: str, regression: bool, seed: int) -> tuple[Any, str]:

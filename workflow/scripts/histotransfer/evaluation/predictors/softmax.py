@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -27,9 +28,9 @@ class Axes:
     rest: float = 0.0
 
 
-def principal_axes(features: npt.ArrayLike) -> Axes:
+def principal_axes(features: npt.ArrayLike, widths: Sequence[int] = ()) -> Axes:
     """Return the longer quarter of the principal axes of standardised (n, d) features."""
-    standardised = standardise_whole(np.asarray(features, dtype=np.float64))
+    standardised = standardise_whole(np.asarray(features, dtype=np.float64), widths)
     power, directions = np.linalg.eigh(standardised.T @ standardised)
     shorter = len(power) * 3 // 4
     rest = float(power[:shorter].sum() / max(shorter, 1))
@@ -37,9 +38,9 @@ def principal_axes(features: npt.ArrayLike) -> Axes:
     return Axes(directions[:, shorter:].astype(np.float32), kept, max(rest, 0.0))
 
 
-def standardise_whole(features: Float) -> Float:
+def standardise_whole(features: Float, widths: Sequence[int] = ()) -> Float:
     """Centre and scale each feature over all samples; a constant one is zero."""
-    mean, scale = centre_and_scale(features)
+    mean, scale = centre_and_scale(features, widths)
     return (features - mean) / scale
 
 
@@ -62,6 +63,8 @@ class Softmax:
         The sum of losses is multiplied by it.
     axes : Axes
         Of the samples, to precondition.
+    widths : sequence of int
+        Of the blocks of features, if these are several.
     """
 
     TOLERANCE = 1e-11
@@ -69,7 +72,15 @@ class Softmax:
     KEPT = 0.99
     MAX_NEWTON, MAX_CONJUGATE = 100, 500
 
-    def __init__(self, samples: Float, used: Bools, truth: Float, c: float, axes: Axes) -> None:
+    def __init__(
+        self,
+        samples: Float,
+        used: Bools,
+        truth: Float,
+        c: float,
+        axes: Axes,
+        widths: Sequence[int] = (),
+    ) -> None:
         rotated = axes.directions is None
         self.samples = samples if rotated else standardise_whole(samples)
         self.single = self.samples.astype(np.float32)
@@ -80,7 +91,7 @@ class Softmax:
         self.centre, self.scale = np.zeros(shape), np.ones(shape)
         if not rotated:
             for number, rows in enumerate(used.T):
-                mean, scale = centre_and_scale(self.samples[rows])
+                mean, scale = centre_and_scale(self.samples[rows], widths)
                 self.centre[number, :, 0], self.scale[number, :, 0] = mean, scale
         present = np.einsum("ns,nk->sk", used, truth) > 0
         self.absent = np.where(present, 0.0, -np.inf)
