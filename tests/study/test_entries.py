@@ -34,7 +34,7 @@ def plan_of(own: dict[str, Any]) -> StudyPlan:
 
 
 def test_each_example_is_short() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) >= 5
     assert all(len(shown.splitlines()) <= 15 for shown in SHOWN)
 
 
@@ -80,6 +80,24 @@ def test_patches_alone_need_no_slide_sheet() -> None:
     assert {"confusion", "classifier", "near_duplicates"} <= set(plan.tables)
     assert not OF_SLIDES & {*plan.tables, *plan.figures}
     assert plan.config["stain"]["reference"] == "TRAIN"
+
+
+def test_patches_with_features_of_two_tools_need_neither_images_nor_a_network() -> None:
+    plan = plan_of(EXAMPLES["patches-of-two-tools"])
+    assert (plan.networks, plan.patients) == ([], {})
+    assert plan.dataset_folder("TEST") == ""
+    assert not plan.needs_images("TEST")
+    assert plan.dataset_tables("TEST") == {"labels": "data/test.csv"}
+    assert plan.label_inputs("tissue") == {
+        "patches": "results/patches/TEST.h5",
+        "features": ["results/features/UNI/TEST.h5", "results/features/CONCH/TEST.h5"],
+    }
+    assert {"confusion", "embedding"} <= {*plan.tables}
+    assert not OF_SLIDES & {*plan.tables, *plan.figures}
+    assert not {"classifier", "near_duplicates", "training"} & {*plan.tables, *plan.figures}
+    tables = plan.summary_tables()
+    assert tables["external"] == {}
+    assert tables["external_patches"]["UNI"] == {"TEST": "results/features/UNI/TEST.used.tsv"}
 
 
 def test_slides_need_paths(folder: Path) -> None:

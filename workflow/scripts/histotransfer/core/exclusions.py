@@ -64,6 +64,7 @@ CODES: Mapping[str, str] = {
     # a row, column or table that is kept, and what was decided
     "id_column": "holds the ids",
     "id_respelled": "is spelled in another way in the slide sheet",
+    "patients_named": "names the patient of each patch",
     "class_absent": "is a class that no variant has",
     "other_separator": "has another separator than expected",
     "other_encoding": "is not in UTF-8",
@@ -90,6 +91,10 @@ CODES: Mapping[str, str] = {
     "features_empty": "has a file without patches",
     "features_not_finite": "has features that are not finite numbers",
     "coords_wrong": "has coordinates that do not fit its patches",
+    "no_names": "has no names of its patches",
+    "names_wrong": "has names that do not fit its patches",
+    "not_in_dataset": "holds patches that the dataset does not have, which do not count",
+    "patches_repeated": "holds patches twice with the same features, which count once",
 }
 """What each code says of the item that it stands beside."""
 
@@ -97,6 +102,7 @@ KEPT = frozenset(
     {"earlier_symbol", "rows_summed", "values_clipped", "decimal_commas"}
     | {"id_column", "id_respelled", "class_absent", "other_separator", "other_encoding"}
     | {"empty_rows", "short_rows", "literal_quotes"}
+    | {"patients_named", "not_in_dataset", "patches_repeated"}
 )
 """Codes of items that are not left out: they say what was done to them."""
 
