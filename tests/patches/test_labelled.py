@@ -161,7 +161,7 @@ WRONG = {
     "no column at all": ("a,b\n1,2\n", "has no column patch and no column class"),
     "two columns of classes": (
         "patch,class,label\n1.png,A,1\n",
-        "has 2 columns that may hold the class: class, label. Keep one of them",
+        "has 2 columns that may hold the class: class, label. Rename or remove",
     ),
     "two columns of patients": (
         "patch,class,patient,group\n1.png,A,1,2\n",

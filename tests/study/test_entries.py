@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.report.methods import methods
 from histotransfer.study.config import complete
 from histotransfer.study.plan import StudyPlan
 from support.root import ROOT
@@ -51,6 +52,18 @@ def test_features_of_two_tools_need_no_slide() -> None:
     ]  # fmt: skip
     assert not plan.pooling.apply_qc
     assert {"mutation", "roc", "confusion", "related_genes"} <= set(plan.tables)
+
+
+def test_slides_of_other_tools_features_are_judged_without_a_reference_of_the_stain(
+    folder: Path,
+) -> None:
+    (folder / "data/slides.tsv").write_text("slide\tpatient\tpath\nS1\tP1\ta.svs\n")
+    plan = plan_of(EXAMPLES["uni-or-conch"])
+    assert list(plan.slides) == ["S1"]
+    assert plan.pooling.apply_qc
+    assert plan.patches.stain_method == "none"
+    said = dict(methods(plan.config, False, slides=True))["Slides"]
+    assert "Stains were not normalised." in said
 
 
 def test_features_without_a_sheet_are_of_the_patients_of_their_barcodes(folder: Path) -> None:

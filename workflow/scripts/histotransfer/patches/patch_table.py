@@ -79,7 +79,7 @@ def read_patch_table(path: str | Path, needed: Collection[str], remedy: str) -> 
             raise HistotransferError(
                 path,
                 f"has {len(found)} columns that may hold the {role}: {', '.join(several)}",
-                f"Keep one of them, or rename the others so that one is called {role}",
+                "Rename or remove all but one",
             )
         if found:
             places[role] = found[0]

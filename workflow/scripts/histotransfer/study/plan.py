@@ -153,6 +153,8 @@ class StudyPlan:
         self.first_figures = [name for name in first if name in self.figures]
 
         seed, stain = config["seed"], config["stain"]
+        if not self.reference:  # no network sees the slides' patches (`check_config`)
+            stain = {**stain, "method": "none"}
         self.tiling = TilingParameters.of(config["tiling"])
         self.encoding = EncodingParameters.of(config["patches"])
         self.patches = PatchParameters.of(
