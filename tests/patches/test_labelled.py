@@ -131,7 +131,7 @@ WRONG = {
     "no name of a file": ("patch,class\nx,A\ny,B\n", "names 2 of its 2 patches that are not in"),
     "two files of one name": (
         TABLE.replace("deep/2", "2"),
-        "names 2.png, which may be deep/2.png or other/2.png in .*images",
+        "names 2.png, which may be deep/2.png or other/2.png of .*images",
     ),
     "a row twice": (TABLE + "1.png,TUM\n", "has two rows of 1.png. Keep one"),
     "a patch twice": (TABLE + "1,ADI\n", r"has two rows of 1.png \(once as 1\)"),

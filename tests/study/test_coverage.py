@@ -134,6 +134,16 @@ def test_two_files_of_a_dataset_are_an_error_that_names_both() -> None:
         plan_of("AB", {"tissue": TISSUE})
 
 
+def test_the_files_of_a_dataset_are_watched(folder: Path) -> None:
+    put("A/TEST.h5", "B/TEST.h5", "test.csv")
+    plan = plan_of("AB", {"tissue": TISSUE})
+    before = plan.dataset_features_state("A", "TEST"), plan.dataset_table_state("TEST")
+    (folder / "data/A/TEST.h5").write_text("x")
+    (folder / "data/test.csv").write_text("x")
+    after = plan.dataset_features_state("A", "TEST"), plan.dataset_table_state("TEST")
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
 def test_images_are_needed_only_by_networks_and_the_stain() -> None:
     put("A/TEST.h5", "B/TEST.h5")
     own = {"path": "data/test", "labels": "data/test.csv"}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from unicodedata import normalize
+
+from .errors import HistotransferError
 
 _ENDING = re.compile(r"\.(tiff?|png|jpe?g)$", re.IGNORECASE)
 
@@ -60,6 +63,23 @@ class PatchNames:
             if found := self._of(self._whole, parts[start:], endings):
                 return found
         return []
+
+    def the_one(self, name: str, path: str | Path, place: str | Path) -> str | None:
+        """Return the patch that a name in the file `path` means, or None.
+
+        Raises
+        ------
+        HistotransferError
+            If it may mean several of the patches in `place`.
+        """
+        found = self.find(name)
+        if len(found) > 1:
+            raise HistotransferError(
+                path,
+                f"names {name}, which may be {found[0]} or {found[1]} of {place}",
+                "Write the whole path below the dataset's folder, with the file's ending",
+            )
+        return found[0] if found else None
 
     @staticmethod
     def _of(

@@ -6,7 +6,7 @@ can be used is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -131,7 +131,7 @@ def _read(path: str | Path) -> tuple[Features, list[str]]:
 
 
 def _matched(
-    names: Iterable[str],
+    names: Sequence[str],
     features: npt.NDArray[np.floating],
     wanted: Sequence[str],
     path: str | Path,
@@ -142,27 +142,19 @@ def _matched(
     row_of: dict[str, int] = {}
     strangers: list[str] = []
     repeated: list[str] = []
-    spelled: list[str] = []
     for row, name in enumerate(names):
-        spelled.append(name)
-        found = known.find(name)
-        if len(found) > 1:
-            raise HistotransferError(
-                path,
-                f"names {name}, which may be {found[0]} or {found[1]} of {dataset}",
-                "Write the names as the dataset has them, with folder and ending",
-            )
-        if not found:
+        patch = known.the_one(name, path, dataset)
+        if patch is None:
             strangers.append(name)
-        elif (first := row_of.setdefault(found[0], row)) != row:
+        elif (first := row_of.setdefault(patch, row)) != row:
             if not np.array_equal(features[first], features[row], equal_nan=True):
-                also = "" if spelled[first] == name else f" (once as {name})"
+                also = "" if names[first] == name else f" (once as {name})"
                 raise HistotransferError(
                     path,
-                    f"has two rows of {spelled[first]}{also}, with different features",
+                    f"has two rows of {names[first]}{also}, with different features",
                     "Keep one of them",
                 )
-            repeated.append(found[0])
+            repeated.append(patch)
     if not row_of:
         raise HistotransferError(
             path,

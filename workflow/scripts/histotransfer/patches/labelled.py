@@ -148,19 +148,11 @@ def patients_of(names: Sequence[str], path: str | Path) -> tuple[list[str], list
     known = PatchNames(names)
     found: dict[str, str] = {}
     for file, patient in read.cells[[PATCH, PATIENT]].itertuples(index=False, name=None):
-        meant = known.find(file)
-        if len(meant) > 1:
+        name = known.the_one(file, path, "the dataset")
+        if name and patient and found.setdefault(name, patient) != patient:
             raise HistotransferError(
-                path, f"names {file}, which may be {meant[0]} or {meant[1]}",
-                "Write the path below the folder, with the file's ending",
-            )  # fmt: skip
-        for name in meant:
-            if patient and found.setdefault(name, patient) != patient:
-                raise HistotransferError(
-                    path,
-                    f"says that {name} is of {found[name]}, and of {patient}",
-                    "Keep one of them",
-                )
+                path, f"says that {name} is of {found[name]}, and of {patient}", "Keep one of them"
+            )
     if unknown := [name for name in names if name not in found]:
         raise HistotransferError(
             path,

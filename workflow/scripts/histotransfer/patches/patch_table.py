@@ -111,18 +111,12 @@ def rows_of_patches(
     """
     spelled: dict[str, str] = {}
     for row, name in enumerate(cells[PATCH]):
-        found = known.find(name)
-        if len(found) > 1:
-            raise HistotransferError(
-                path,
-                f"names {name}, which may be {found[0]} or {found[1]} in {place}",
-                "Write the path below the folder, with the file's ending",
-            )
-        if found:
-            if found[0] in spelled:
-                _refuse_twice(spelled[found[0]], name, path)
-            spelled[found[0]] = name
-            yield row, found[0]
+        patch = known.the_one(name, path, place)
+        if patch is not None:
+            if patch in spelled:
+                _refuse_twice(spelled[patch], name, path)
+            spelled[patch] = name
+            yield row, patch
 
 
 def names_alone(cells: pd.DataFrame, path: str | Path) -> list[str]:
