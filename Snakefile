@@ -31,6 +31,7 @@ onstart:
     check_labels_that_are_new()
     write_ledger(PLAN.batches, PLAN.ledger)
     say_which_slides_are_alike()
+    say_who_is_left_out()
 
 
 onsuccess:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import read_table
 from histotransfer.labels.exclusions import EXCLUDED, FLOW, Excluded
 from histotransfer.labels.files import read_labels_file
@@ -109,7 +110,7 @@ def test_patients_whom_an_extractor_lacks_are_left_out(tmp_path):
     assert remedies[0] == "See pooled/UNI.used.tsv"
     assert flow_of(tmp_path)["left_out", "patient", "no_features"] == 2
     write_pooled(pooled[1], np.zeros((1, 2)), ["d"], "CLINICAL")
-    with pytest.raises(HistotransferError, match="no patient whom all extractors share"):
+    with pytest.raises(HistotransferError, match="no patient that all extractors share"):
         labels_of(tmp_path, expression_task(table), cohort, pooled=pooled)
 
 
@@ -229,6 +230,32 @@ def test_unusable_tables_are_errors_that_name_the_cell(tmp_path, text, task, mes
     task = {**task, "labels": {"table": str(table_at(tmp_path, text))}}
     with pytest.raises(HistotransferError, match=message):
         labels_of(tmp_path, task, cohort)
+
+
+def test_patches_are_compared_that_every_tool_has(tmp_path):
+    codes = np.array([1, 0, 2, 1, 0])
+    store = write_patch_features(tmp_path / "d.h5", np.zeros((5, 4)), codes)
+    names = [f"CLASS{code}/{i:04d}.tif" for i, code in enumerate(codes)]
+
+    def write_tool(name, known):
+        attrs = {"extractor": name, "dataset": "D"}
+        with create_store(tmp_path / f"{name}.h5", "features/1", attrs) as file:
+            file["names"] = known
+        return tmp_path / f"{name}.h5"
+
+    uni, conch = write_tool("UNI", names[1:]), write_tool("CONCH", [*names[:3], names[4]])
+    labels, left_out = labels_of(tmp_path, TISSUE_TASK, patches=store, features=[uni, conch])
+    assert labels["sample"].tolist() == sorted([names[1], names[2], names[4]])
+    assert left_out == [(names[0], "patch", "no_features"), (names[3], "patch", "no_features")]
+    assert details_of(tmp_path) == {names[0]: "UNI", names[3]: "CONCH"}
+    table = read_table(tmp_path / "labels.excluded.tsv", EXCLUDED)
+    assert table["remedy"].tolist()[0] == "See features/UNI/D.used.tsv"
+    assert flow_of(tmp_path)["left_out", "patch", "no_features"] == 2
+    with pytest.raises(HistotransferError, match=r"no patch that all.*features/UNI/D\.used\.tsv"):
+        labels_of(tmp_path, TISSUE_TASK, patches=store, features=[uni, write_tool("X", names[:1])])
+    one_class = write_tool("X", [names[1], names[4]])
+    with pytest.raises(HistotransferError, match="patches of one class only"):
+        labels_of(tmp_path, TISSUE_TASK, patches=store, features=[uni, one_class])
 
 
 def test_tissue_labels_are_those_of_the_store(tmp_path):

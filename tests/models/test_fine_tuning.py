@@ -219,6 +219,29 @@ def test_split_takes_its_part_of_every_class(counts, fraction, seed, random):
     assert np.array_equal(again[1], validation)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=2, max_size=80),
+    st.floats(0.05, 0.5),
+    st.integers(0, 2**32),
+)
+def test_no_patient_is_trained_and_validated_on(patches, fraction, seed):
+    labels = np.array([label for label, _ in patches], np.int16)
+    patients = np.array([f"P{patient}" for _, patient in patches], object)
+    training, validation = fine_tuning.split(labels, fraction, seed, patients)
+    assert sorted([*training, *validation]) == list(range(len(labels)))
+    assert not set(patients[training]) & set(patients[validation])
+    assert set(labels[training]) == set(labels)  # each class is trained on
+    again = fine_tuning.split(labels, fraction, seed, patients)
+    assert np.array_equal(again[1], validation)
+
+
+def test_patients_of_few_patches_leave_about_the_fraction_of_each_class():
+    labels = np.tile([0, 0, 0, 1], 200).astype(np.int16)
+    patients = np.repeat([f"P{number}" for number in range(200)], 4)
+    _, validation = fine_tuning.split(labels, 0.1, 5, patients)
+    assert np.bincount(labels[validation]).tolist() == [60, 20]
+
+
 def test_stores_that_cannot_be_trained_on_are_named(weights_path, tmp_path):
     flat = np.zeros((PX, PX, 3))
     write_patch_store(tmp_path / "single.h5", [flat] * 3, [0, 0, 1], ["A", "B"])

@@ -17,8 +17,9 @@ from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging import stain
 from histotransfer.imaging.optical_density import channels
 from histotransfer.labels.task_labels import patch_labels
-from histotransfer.patches.from_folders import pack_dataset, patients_of
+from histotransfer.patches.from_folders import pack_dataset
 from histotransfer.patches.from_tiles import extract_patches
+from histotransfer.patches.labelled import patients_of
 from histotransfer.patches.metrics import NAMES, measure
 from histotransfer.patches.store import read_images
 from histotransfer.slides.tiles import tile_slide
@@ -140,7 +141,7 @@ def test_the_patients_of_patches_are_kept(tmp_path: Path):
         ("file\tpatient\nA/1.png\tP1\n", "no patient of 1 of the 2 patches, such as A/2.png"),
         ("file\tpatient\nA/1.png\tP1\nA/2.png\t\n", "no patient of 1 of the 2 patches"),
         ("file\tpatient\nA/1.png\tP1\nA/1.png\tP2\n", "A/1.png is of P1, and of P2"),
-        ("image\tgroup\nA/1.png\tP1\n", "has no column file, patient"),
+        ("image\tsite\nA/1.png\tP1\n", r"has no column patient \(it has image, site\)"),
     ],
 )
 def test_a_table_of_patients_that_does_not_fit_is_an_error(

@@ -47,9 +47,9 @@ def config_of(name: str):
     return complete(config, ROOT / "workflow/defaults.yaml")
 
 
-def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
+def page_of(config, folder, random_weights=False, copies=(), left_out=(), **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
-    given = [name for name in (*TABLES, "near_duplicates") if name in paths]
+    given = [name for name in (*TABLES, "near_duplicates", "external_patches") if name in paths]
     given += ["ranks", "pairs"] if len(config["extractors"]) > 2 else []
     inputs = {name: paths[name] for name in given}
     if config["study"] == PUBLISHED:
@@ -59,8 +59,9 @@ def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
         inputs["claims"] = folder / "claims.tsv"
     out = folder / "summary.html"
     write_summary(
-        config, inputs, out, defaults=DEFAULTS, random_weights=random_weights, copies=copies
-    )
+        config, inputs, out, defaults=DEFAULTS, random_weights=random_weights, copies=copies,
+        left_out=left_out,
+    )  # fmt: skip
     return (folder / "summary.html").read_text(encoding="utf-8")
 
 
@@ -236,8 +237,31 @@ def test_patches_without_patients_are_a_limit(tmp_path):
     said = "the patches of CRC-VAL-HE-7K do not name their patient"
     config = config_of("config")
     assert said in page_of(config, tmp_path)
-    config["datasets"]["CRC-VAL-HE-7K"]["patients"] = "patients.tsv"
-    assert said not in page_of(config, tmp_path)
+    named = {"item": "case", "what": "column", **Reason("patients_named").as_row()}
+    left_out = {"item": "A/1.png", "what": "patch", **Reason("no_features", "UNI").as_row()}
+    path = written(
+        "excluded_labels", rows("excluded_labels", [named, left_out]), tmp_path / "l.tsv"
+    )
+    page = page_of(config, tmp_path, excluded_labels={"tissue": path})
+    assert said not in page
+    assert "tissue: the patients of patches are in “case”." in page
+    assert "tissue: 1 patch is left out of the labels (1 × “has no features”)." in page
+
+
+def test_patches_that_another_tool_lacks_are_a_limit(tmp_path):
+    lacking = {"item": "A/2.png", "what": "patch", **Reason("no_feature_row").as_row()}
+    more = {"item": "T.h5", "what": "file", **Reason("not_in_dataset", "x, y").as_row()}
+    table = rows("external_patches", [{"item": "A/1.png", "what": "patch"}, lacking, more])
+    path = written("external_patches", table, tmp_path / "any.tsv")
+    config = config_of("config")
+    page = page_of(config, tmp_path, external_patches={"UNI": {"CRC-VAL-HE-7K": path}})
+    assert "UNI, CRC-VAL-HE-7K: 1 of 2 patches is left out (1 × “has no row" in page
+    assert "T.h5 holds patches that the dataset does not have, which do not count (x, y)." in page
+
+
+def test_extractors_that_are_not_compared_in_a_task_are_a_limit(tmp_path):
+    page = page_of(config_of("config"), tmp_path, left_out=["tissue: T is not compared."])
+    assert "tissue: T is not compared." in page
 
 
 def test_what_was_taken_on_trust_of_the_slides_is_a_limit():

@@ -180,9 +180,19 @@ WRONG += [
         "variant_classes",
     ),
     (
-        "a table as the baseline of a tissue task",
-        lambda c: c.update(extractors={"A": {"source": {"table": "t.csv"}}} | c["extractors"]),
-        "extractors.A",
+        "patients named twice",
+        lambda c: c["datasets"].update(A={"path": "a", "labels": "a.csv", "patients": "p.csv"}),
+        "datasets.A.patients: stands beside `labels`",
+    ),
+    (
+        "images that a network needs",
+        lambda c: c["datasets"].update({"CRC-VAL-HE-7K": {"labels": "a.csv"}}),
+        "`path: FOLDER` below `datasets: CRC-VAL-HE-7K`",
+    ),
+    (
+        "images that fine-tuning needs",
+        lambda c: c["datasets"].update({"NCT-CRC-HE-100K": {"labels": "a.csv"}}),
+        "FTX-2048 is fine-tuned on the images of NCT-CRC-HE-100K",
     ),
     (
         "a table of another kind",
@@ -302,6 +312,7 @@ def test_an_error_of_the_config_is_a_sentence_that_says_what_to_write(
         ("datasets", "slides"),
         ("datasets", "Star_Counts"),
         ("datasets", "x.zip"),
+        ("datasets", "x.used"),
         ("tasks", "Mutation"),
         ("extractors", "ftx-2048"),
         ("extractors", "ftx-2048-SEED7"),
@@ -320,7 +331,7 @@ def test_a_name_that_would_give_another_files_name_is_refused(section: str, name
 
 def test_every_ending_that_a_rule_appends_to_a_name_is_refused() -> None:
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    sections = {"task": "tasks", "name": "tasks", "extractor": "extractors"}
+    sections = {"task": "tasks", "name": "tasks", "extractor": "extractors", "dataset": "datasets"}
     found = set(re.findall(r"/\{(\w+)\}\.(\w+)\.\w+\b", rules))
     assert ("task", "flow") in found
     for wildcard, ending in found:

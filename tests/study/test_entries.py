@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.report.methods import methods
 from histotransfer.study.config import complete
 from histotransfer.study.plan import StudyPlan
 from support.errors import assert_clear
@@ -55,6 +56,18 @@ def test_features_of_two_tools_need_no_slide() -> None:
     assert {"mutation", "roc", "confusion", "related_genes"} <= set(plan.tables)
 
 
+def test_slides_of_other_tools_features_are_judged_without_a_reference_of_the_stain(
+    folder: Path,
+) -> None:
+    (folder / "data/slides.tsv").write_text("slide\tpatient\tpath\nS1\tP1\ta.svs\n")
+    plan = plan_of(EXAMPLES["uni-or-conch"])
+    assert list(plan.slides) == ["S1"]
+    assert plan.pooling.apply_qc
+    assert plan.patches.stain_method == "none"
+    said = dict(methods(plan.config, False, slides=True))["Slides"]
+    assert "Stains were not normalised." in said
+
+
 def test_features_without_a_sheet_are_of_the_patients_of_their_barcodes(folder: Path) -> None:
     for name in ("TCGA-05-4244-01Z-00-DX1.abc", "TCGA-05-4244-01Z-00-DX2.abc", "mine"):
         (folder / "data/uni").mkdir(exist_ok=True)
@@ -82,6 +95,24 @@ def test_patches_alone_need_no_slide_sheet() -> None:
     assert {"confusion", "classifier", "near_duplicates"} <= set(plan.tables)
     assert not OF_SLIDES & {*plan.tables, *plan.figures}
     assert plan.config["stain"]["reference"] == "TRAIN"
+
+
+def test_patches_with_features_of_two_tools_need_neither_images_nor_a_network() -> None:
+    plan = plan_of(EXAMPLES["patches-of-two-tools"])
+    assert (plan.networks, plan.patients) == ([], {})
+    assert plan.dataset_folder("TEST") == ""
+    assert not plan.needs_images("TEST")
+    assert plan.dataset_tables("TEST") == {"labels": "data/test.csv"}
+    assert plan.label_inputs("tissue") == {
+        "patches": "results/patches/TEST.h5",
+        "features": ["results/features/UNI/TEST.h5", "results/features/CONCH/TEST.h5"],
+    }
+    assert {"confusion", "embedding"} <= {*plan.tables}
+    assert not OF_SLIDES & {*plan.tables, *plan.figures}
+    assert not {"classifier", "near_duplicates", "training"} & {*plan.tables, *plan.figures}
+    tables = plan.summary_tables()
+    assert tables["external"] == {}
+    assert tables["external_patches"]["UNI"] == {"TEST": "results/features/UNI/TEST.used.tsv"}
 
 
 def test_slides_need_paths(folder: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from histotransfer.core.user_files import MAFS, PATCHES
-from histotransfer.patches.from_folders import IMAGE_SUFFIXES
+from histotransfer.patches.labelled import IMAGE_SUFFIXES
 from histotransfer.study.file_states import file_state, files_state, state_of
 
 

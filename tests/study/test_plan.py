@@ -64,11 +64,17 @@ def test_the_published_study() -> None:
     assert plan.label_inputs("expression")["targets"] == "config/panels/immune.tsv"
 
 
-def test_external_features_take_part_where_they_can() -> None:
+def test_external_features_take_part_where_they_can(folder: Path) -> None:
     config = config_of()
     config["extractors"]["UNI"] = {"source": {"features": "data/uni"}}
-    plan = plan_of(config)
+    (folder / "data/uni").mkdir(parents=True)
+    (folder / "data/uni/S1.h5").touch()
+    plan = plan_of(config, f"S1\tP1\tdata/slides/S1.svs\tf\t{MD5}\t9\n")
     assert plan.external == ["UNI"]
+    assert plan.warnings_of_coverage() == [
+        "tissue: UNI is not compared, because the folder data/uni has no CRC-VAL-HE-7K.h5. Put the "
+        "features of CRC-VAL-HE-7K's patches there (docs/your-study.md)."
+    ]
     assert plan.compared_in("tissue") == plan.networks
     assert plan.compared_in("mutation") == [*plan.networks, "UNI"]
     assert plan.label_inputs("mutation")["pooled"] == ["results/pooled/UNI.h5"]
@@ -118,7 +124,7 @@ def test_the_users_files_have_states_and_those_of_rules_have_none(folder: Path) 
     assert list(plan.label_states("mutation")) == ["samples"]
     assert plan.label_states("tissue") == {}
     assert plan.dataset_state("CRC-VAL-HE-7K") == plan.weights_state() == ""
-    assert plan.dataset_patients_state("CRC-VAL-HE-7K") == ""  # not the state of the folder "."
+    assert plan.dataset_table_state("CRC-VAL-HE-7K") == ""  # not the state of the folder "."
     demo = plan_of(config_of("demo.yaml"))
     assert demo.label_states("expression") == {}
     assert demo.dataset_state(demo.evaluated_datasets[0]) == ""

@@ -28,6 +28,7 @@ class Study:
         self.folder = folder
         self.snakefile = ROOT / "Snakefile"
         self.environment = dict(os.environ)
+        self.printed = ""
         shutil.copytree(ROOT / "config", folder / "config")
         # The weights are fetched once for all studies and runs.
         resources.mkdir(exist_ok=True)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from histotransfer.core.tables import read_table
+from histotransfer.labels.files import read_labels_file
 from histotransfer.results.tables import SCHEMAS
 from support.study import Study
 
@@ -32,9 +33,30 @@ def write_features(path: Path, tool: str, features: np.ndarray, rng: np.random.G
             )
 
 
+def write_patches(data: Path, rng: np.random.Generator) -> None:
+    """Write labels of 90 patches of 30 patients, and features of two tools, of which one lacks 2.
+
+    There are no images; the second tool names the patches by their files alone, in another order.
+    """
+    names = [f"{'TUM' if number % 2 else 'ADI'}/{number:03d}.png" for number in range(90)]
+    is_tumour = np.arange(90) % 2
+    table = pd.DataFrame({"file": names, "label": np.where(is_tumour, "TUM", "ADI")})
+    table["patient"] = [f"P{number // 3}" for number in range(90)]
+    table.to_csv(data / "test.csv", index=False)
+    order = rng.permutation(90)[:88]
+    for tool, d, noise, rows in (("CLAM", 16, 4.0, np.arange(90)), ("TRIDENT", 24, 0.5, order)):
+        features = noise * rng.normal(size=(90, d)) + is_tumour[:, None]
+        own = [names[row].rpartition("/")[2] if tool == "TRIDENT" else names[row] for row in rows]
+        with h5py.File(data / tool / "TEST.h5", "w") as file:
+            file["features"], file["names"] = features[rows].astype(np.float32), own
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Run a study of three tools' features, of which one sees the signal best, to its summary."""
+    """Run a study of three tools' features, of which one sees the signal best, to its summary.
+
+    Two of them have features of a dataset of patches, too.
+    """
     study = Study(tmp_path_factory.mktemp("features"))
     (study.folder / "resources").unlink()  # no weights are needed
     rng = np.random.default_rng(5)
@@ -62,6 +84,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         age=rng.normal(60, 9, PATIENTS).round(), stage=stage, sex=rng.choice(["f", "m"], PATIENTS)
     )
     clinical.iloc[1:].to_csv(study.folder / "data/clinical.csv", index=False)
+    write_patches(study.folder / "data", rng)
     mine = study.folder / "config/mine.yaml"
     mine.write_text("""
 study: three-tools
@@ -69,15 +92,21 @@ extractors:
   CLAM: {features: data/CLAM}
   TRIDENT: {features: data/TRIDENT}
   STAMP: {features: data/STAMP}
+datasets: {TEST: {labels: data/test.csv}}
 tasks:
+  tissue: {kind: multiclass, dataset: TEST}
   MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
   subtype: {kind: multiclass, labels: data/labels.csv}
   purity: {kind: regression, labels: data/labels.csv}
   survival: {kind: survival, labels: data/labels.csv, time: OS_months, event: OS_status}
 crossval: {repeats: 3}
 """)
-    figures = (f"results/figures/{name}.png" for name in ("survival", "ranks"))
-    study.run("results/summary.html", *figures, "--configfile", str(mine))
+    figures = ("survival", "ranks", "confusion", "embedding")
+    study.printed = study.run(
+        "results/summary.html",
+        *(f"results/figures/{name}.png" for name in figures),
+        *("--configfile", str(mine)),
+    )
     return study
 
 
@@ -85,13 +114,14 @@ crossval: {repeats: 3}
 def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Study) -> None:
     path = study.folder / "results/tables/comparison.tsv"
     comparison = read_table(path, SCHEMAS["comparison"])
-    assert set(comparison["task"]) == {"MSI", "subtype", "purity", "survival"}
-    assert comparison["n"].max() == PATIENTS
+    assert set(comparison["task"]) == {"tissue", "MSI", "subtype", "purity", "survival"}
+    of_patients = comparison[comparison["task"] != "tissue"]
+    assert of_patients["n"].max() == PATIENTS
     of_task = comparison[comparison["task"] == "MSI"]
     assert of_task["baseline"].tolist() == ["CLAM", "CLAM", "TRIDENT"]
     assert of_task["extractor"].tolist() == ["TRIDENT", "STAMP", "STAMP"]
-    comparison = comparison[comparison["baseline"] == "CLAM"]
-    whole = comparison[comparison["target"].isin(["MSI", "all", "purity", "survival"])]
+    of_patients = of_patients[of_patients["baseline"] == "CLAM"]
+    whole = of_patients[of_patients["target"].isin(["MSI", "all", "purity", "survival"])]
     delta = whole.set_index(["task", "extractor"])["delta"]
     assert (delta[:, "TRIDENT"] > 0).all()
     assert (delta[:, "STAMP"] < 0).all()
@@ -110,6 +140,29 @@ def test_the_planted_order_of_three_tools_is_found_in_every_task(study: Study) -
     assert len(best) == 4
     assert (best["delta"] < 0).all()
     assert (pairs["p_holm"] >= pairs["p_corrected"]).all()
+
+
+@pytest.mark.slow
+def test_two_tools_are_compared_on_the_patches_that_both_have(study: Study) -> None:
+    results = study.folder / "results"
+    comparison = read_table(results / "tables/comparison.tsv", SCHEMAS["comparison"])
+    tissue = comparison[(comparison["task"] == "tissue") & (comparison["target"] == "all")]
+    assert tissue["extractor"].tolist() == ["TRIDENT"]
+    assert tissue["n"].tolist() == [88]
+    assert (tissue["delta"] > 0).all()
+    labels = read_labels_file(results / "labels/tissue.tsv")
+    assert labels.group.nunique() == 30  # no patient on both sides of a split
+    assert "tissue: STAMP is not compared, because the folder data/STAMP has no" in study.printed
+    page = (results / "summary.html").read_text(encoding="utf-8")
+    for said in (
+        "tissue: STAMP is not compared",
+        "tissue: 2 patches are left out of the labels (2 × “has no features”)",
+        "tissue: the patients of patches are in “patient”",
+        "TRIDENT, TEST: 2 of 90 patches are left out (2 × “has no row in the feature table”)",
+        "patches compared in the task tissue",
+    ):
+        assert said in page
+    assert "do not name their patient" not in page
 
 
 @pytest.mark.slow

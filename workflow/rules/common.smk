@@ -134,6 +134,12 @@ def say_which_slides_are_alike():
         print(f"WARNING: {text}", file=sys.stderr)
 
 
+def say_who_is_left_out():
+    """Warn of extractors that have no features of a task's samples."""
+    for text in PLAN.warnings_of_coverage():
+        print(f"WARNING: {text}", file=sys.stderr)
+
+
 def say_where_to_look():
     """Name the slides that were left out and the figures to look at first."""
     results = Path(PLAN.results)

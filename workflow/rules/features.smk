@@ -12,6 +12,7 @@ rule extract_features:
     benchmark:
         "<benchmarks>/extract_features/{extractor}/{store}.tsv"
     wildcard_constraints:
+        extractor=any_of(PLAN.networks),
         store=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     conda:
         NETWORK_ENV
@@ -122,3 +123,29 @@ rule pool_external:
         code=code("pool_external.py"),
     script:
         "../scripts/pool_external.py"
+
+
+# Of a dataset, they are put into the order of its patches.
+rule admit_features:
+    input:
+        source=lambda w: PLAN.dataset_features(w.extractor, w.dataset),
+        patches="<results>/patches/{dataset}.h5",
+    output:
+        features="<results>/features/{extractor}/{dataset}.h5",
+        used="<results>/features/{extractor}/{dataset}.used.tsv",
+    log:
+        "<logs>/admit_features/{extractor}/{dataset}.log",
+    benchmark:
+        "<benchmarks>/admit_features/{extractor}/{dataset}.tsv"
+    wildcard_constraints:
+        extractor=any_of(PLAN.extractors_of("features")),
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=60),
+    params:
+        state=lambda w: PLAN.dataset_features_state(w.extractor, w.dataset),
+        code=code("admit_features.py"),
+    script:
+        "../scripts/admit_features.py"

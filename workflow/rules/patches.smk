@@ -1,14 +1,14 @@
-# Tiles and patch folders become patch stores.
+# Tiles and labelled patches become patch stores.
 
 
 rule pack_dataset:
     input:
+        unpack(lambda w: PLAN.dataset_tables(w.dataset)),
         folder=lambda w: (
             watched(PLAN.dataset_folder(w.dataset))
             if PLAN.has_own_patches(w.dataset)
-            else PLAN.dataset_folder(w.dataset)
+            else PLAN.dataset_folder(w.dataset) or []
         ),
-        patients=lambda w: PLAN.dataset_patients(w.dataset) or [],
     output:
         patches="<results>/patches/{dataset}.h5",
     log:
@@ -24,7 +24,8 @@ rule pack_dataset:
         **PLAN.encoding.as_params(),
         patch_px=PLAN.tiling.patch_px,
         state=lambda w: PLAN.dataset_state(w.dataset),
-        patients_state=lambda w: PLAN.dataset_patients_state(w.dataset),
+        table_state=lambda w: PLAN.dataset_table_state(w.dataset),
+        images=lambda w: PLAN.needs_images(w.dataset),
         code=code("pack_dataset.py"),
     script:
         "../scripts/pack_dataset.py"

@@ -44,6 +44,7 @@ rule write_summary:
         tables=PLAN.summary_tables(),
         random_weights=PLAN.has_random_weights,
         copies=lambda w: PLAN.warnings_of_copies(),
+        left_out=PLAN.warnings_of_coverage(),
         code=code("write_summary.py"),
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:

@@ -1,4 +1,4 @@
-"""Pack a folder of labelled patches into a patch store."""
+"""Pack the labelled patches of a dataset into a patch store."""
 
 from histotransfer.core.joblog import job_log
 from histotransfer.patches.from_folders import pack_dataset
@@ -6,10 +6,12 @@ from histotransfer.study.parameters import EncodingParameters
 
 with job_log(snakemake.log[0]):
     pack_dataset(
-        snakemake.input.folder,
+        snakemake.input.get("folder") or None,
         snakemake.output.patches,
         dataset=snakemake.wildcards.dataset,
         patch_px=snakemake.params.patch_px,
         encoding=EncodingParameters.of(snakemake.params),
         patients=snakemake.input.get("patients") or None,
+        labels=snakemake.input.get("labels") or None,
+        images=snakemake.params.images,
     )

@@ -13,4 +13,5 @@ with job_log(snakemake.log[0]):
         cohort_table=snakemake.input.get("cohort") or None,
         pooled=snakemake.input.get("pooled", []),
         patches=snakemake.input.get("patches"),
+        features=snakemake.input.get("features", []),
     )

@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         defaults=snakemake.params.defaults,
         random_weights=snakemake.params.random_weights,
         copies=snakemake.params.copies,
+        left_out=snakemake.params.left_out,
     )

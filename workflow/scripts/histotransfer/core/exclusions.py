@@ -64,6 +64,7 @@ CODES: Mapping[str, str] = {
     # a row, column or table that is kept, and what was decided
     "id_column": "holds the ids",
     "id_respelled": "is spelled in another way in the slide sheet",
+    "patients_named": "names the patient of each patch",
     "class_absent": "is a class that no variant has",
     "other_separator": "has another separator than expected",
     "other_encoding": "is not in UTF-8",
@@ -94,6 +95,10 @@ CODES: Mapping[str, str] = {
     "no_covariate": "has no value for any patient",
     "covariate_of_numbers": "counts as numbers",
     "covariate_of_categories": "counts as categories",
+    "no_names": "has no names of its patches",
+    "names_wrong": "has names that do not fit its patches",
+    "not_in_dataset": "holds patches that the dataset does not have, which do not count",
+    "patches_repeated": "holds patches twice with the same features, which count once",
 }
 """What each code says of the item that it stands beside."""
 
@@ -102,6 +107,7 @@ KEPT = frozenset(
     | {"id_column", "id_respelled", "class_absent", "other_separator", "other_encoding"}
     | {"empty_rows", "short_rows", "literal_quotes"}
     | {"covariate_of_numbers", "covariate_of_categories"}
+    | {"patients_named", "not_in_dataset", "patches_repeated"}
 )
 """Codes of items that are not left out: they say what was done to them."""
 

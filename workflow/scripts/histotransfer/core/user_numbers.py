@@ -115,3 +115,12 @@ def first_cell(table: pd.DataFrame, mask: npt.NDArray[np.bool_], column: int) ->
     """Return the row and the text of a column's first cell where the mask is true."""
     row = int(np.argmax(mask[:, column]))
     return str(table.index[row]), str(table.iat[row, column])
+
+
+def plain_word(word: str) -> str:
+    """Return a word without what does not matter: capitals, blanks, the way a number is written."""
+    words = re.sub(r"\s+", " ", word.casefold()).strip()
+    try:
+        return f"{float(words):.12g}" if words not in MISSING else words
+    except ValueError:
+        return words

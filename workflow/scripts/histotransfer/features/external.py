@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,14 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from fastparquet import ParquetFile
-from fastparquet.util import ParquetException
 
 from ..core import hdf5
 from ..core.errors import HistotransferError, one_line
 from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.id_columns import find_ids, is_of_patients
+from ..core.parquet import read_parquet
 from ..core.patient_ids import PatientIds, patient_of
-from ..core.tables import UNREADABLE, TableSchema, write_table
+from ..core.tables import TableSchema, write_table
 from ..core.user_files import FEATURES, files_by_stem
 from ..core.user_numbers import read_numbers
 from ..core.user_tables import Note, read_user_table
@@ -173,32 +173,9 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
     Unusable
         If there is no such file, or its contents are something else.
     """
-    if not Path(path).exists():
-        raise Unusable("no_feature_file", remedy="Extract its features, or correct the file's name")
-    try:
-        with h5py.File(path, "r") as file:
-            name = next((name for name in DATASETS if name in file), None)
-            if name is None:
-                raise Unusable(
-                    "no_feature_dataset",
-                    f"it holds {', '.join(sorted(file)[:9]) or 'nothing'}",
-                    f"Call the dataset {' or '.join(DATASETS)}",
-                )
-            features = _own_values(file, name, "features_wrong_type")
-            coords = _own_values(file, "coords", "coords_wrong") if "coords" in file else None
-    # Of a damaged file, HDF5 raises all of these.
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-        raise Unusable(
-            "features_unreadable", str(error), "Copy the file again, or extract it again"
-        ) from error
-    if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
-        raise Unusable(
-            "features_wrong_type",
-            f"{name} is {features.dtype} of shape {features.shape}",
-            "Store floating-point numbers, patches in rows",
-        )
-    if not features.size:
-        raise Unusable("features_empty", remedy="Extract the slide again")
+    with open_features(path) as file:
+        features = feature_rows(file)
+        coords = _own_values(file, "coords", "coords_wrong") if "coords" in file else None
     if bad := int(np.sum(~np.isfinite(features).all(axis=1))):
         raise Unusable(
             "features_not_finite", f"{bad} of {len(features)} patches", "Extract the slide again"
@@ -218,17 +195,48 @@ def read_features(path: str | Path) -> tuple[Features, Coords | None]:
     return features, coords
 
 
-def _attrs(path: Path) -> dict[str, Any]:
-    """Return the attributes of a feature file and, over them, those of its `coords`."""
+@contextmanager
+def open_features(path: str | Path) -> Iterator[h5py.File]:
+    """Open another tool's file of features; raises Unusable where it is missing or damaged."""
+    if not Path(path).exists():
+        raise Unusable("no_feature_file", remedy="Extract its features, or correct the file's name")
     try:
         with h5py.File(path, "r") as file:
-            name = next(name for name in DATASETS if name in file)
-            of_coords = dict(file["coords"].attrs) if "coords" in file else {}
-            return dict(file.attrs) | of_coords | {"dataset": name}
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            yield file
+    # Of a damaged file, HDF5 raises all of these.
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
         raise Unusable(
             "features_unreadable", str(error), "Copy the file again, or extract it again"
         ) from error
+
+
+def feature_rows(file: h5py.File) -> Features:
+    """Return the features (n, d) of an open file, n and d at least 1; raises Unusable."""
+    name = next((name for name in DATASETS if name in file), None)
+    if name is None:
+        raise Unusable(
+            "no_feature_dataset",
+            f"it holds {', '.join(sorted(file)[:9]) or 'nothing'}",
+            f"Call the dataset {' or '.join(DATASETS)}",
+        )
+    features = _own_values(file, name, "features_wrong_type")
+    if features.ndim != 2 or not np.issubdtype(features.dtype, np.floating):
+        raise Unusable(
+            "features_wrong_type",
+            f"{name} is {features.dtype} of shape {features.shape}",
+            "Store floating-point numbers, patches in rows",
+        )
+    if not features.size:
+        raise Unusable("features_empty", remedy="Extract the features again")
+    return features
+
+
+def _attrs(path: Path) -> dict[str, Any]:
+    """Return the attributes of a feature file and, over them, those of its `coords`."""
+    with open_features(path) as file:
+        name = next(name for name in DATASETS if name in file)
+        of_coords = dict(file["coords"].attrs) if "coords" in file else {}
+        return dict(file.attrs) | of_coords | {"dataset": name}
 
 
 def _own_values(file: h5py.File, name: str, code: str) -> npt.NDArray[Any]:
@@ -386,17 +394,11 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, list[Note]]:
     if path.suffix != ".parquet":
         table = read_user_table(path, remedy)
         return table.cells, table.notes
-    try:
-        frame: pd.DataFrame = ParquetFile(str(path)).to_pandas()
-    except (*UNREADABLE, IndexError, ParquetException) as error:
-        raise HistotransferError(path, f"cannot be read as a table ({error})", remedy) from error
-    if frame.index.name is not None or not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.rename_axis(str(frame.index.name or "")).reset_index()
     columns = {
         str(name): column
         if pd.api.types.is_float_dtype(column) and not is_of_patients(str(name))
         else column.astype(str).str.strip()
-        for name, column in frame.items()
+        for name, column in read_parquet(path, remedy).items()
     }
     return pd.DataFrame(columns), []
 

@@ -15,6 +15,7 @@ from ..core.errors import HistotransferError, listed
 from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
+from ..patches.store import PATCH_NAMES, read_notes
 from ..qc.cohort import COHORT
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters
 from .covariates import FILES_OF_PATIENTS, refuse_labels_in
@@ -38,14 +39,15 @@ def write_labels(
     cohort_table: str | Path | None = None,
     pooled: Sequence[str | Path] = (),
     patches: str | Path | None = None,
+    features: Sequence[str | Path] = (),
 ) -> None:
     """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
-    A task of patches needs `patches`: the patch store or feature file of its dataset. A task of
-    patients needs the ``pooled/1`` files of extractors that may lack patients, and the
-    ``covariates/1`` file: only those whom all of these files have are compared. Where slides were
-    read, it needs ``tables/cohort.tsv``, too; otherwise the cohort is whoever any of these files
-    has.
+    A task of patches needs `patches`: the patch store or feature file of its dataset; and the
+    ``features/1`` files of extractors that may lack patches. A task of patients needs the
+    ``pooled/1`` files of extractors that may lack patients, and the ``covariates/1`` file. Only
+    samples that all of these files have are compared. Where slides were read, it needs
+    ``tables/cohort.tsv``, too; otherwise the cohort is whoever any of these files has.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def write_labels(
     """
     excluded = Excluded()
     if patches is not None:
-        labels, came_in, unit = patch_labels(patches), {}, "patch"
+        labels, came_in, unit = patch_labels(patches, features, excluded), {}, "patch"
     else:
         if cohort_table is not None:
             cohort = read_table(cohort_table, COHORT)
@@ -62,8 +64,8 @@ def write_labels(
             excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
             patients = sorted(cohort["patient"][usable])
         else:
-            everyone = patients = sorted({name for path in pooled for name in _pooled(path)[1]})
-        patients = _shared(patients, pooled, excluded)
+            everyone = patients = sorted({name for path in pooled for name in _known(path)[1]})
+        patients = _shared(patients, pooled, "patient", excluded)
         labels, n_rows = patient_labels(parameters, patients, excluded)
         for path in pooled:
             refuse_labels_in(path, labels, parameters)
@@ -75,44 +77,57 @@ def write_labels(
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
 
 
-def _pooled(path: str | Path) -> tuple[str, set[str]]:
-    """Return the extractor of pooled features, and the patients who have them."""
-    with open_store(path, FILES_OF_PATIENTS) as store:
-        patients = {str(name) for name in store["patient"].asstr()[:]}
-        return str(store.attrs["extractor"]), patients
+def _known(path: str | Path) -> tuple[str, set[str], str]:
+    """Return the extractor of features, the samples that have them, and the table of those used."""
+    with open_store(path, (*FILES_OF_PATIENTS, "features/1")) as store:
+        extractor, of_patches = str(store.attrs["extractor"]), "dataset" in store.attrs
+        names = {str(name) for name in store["names" if of_patches else "patient"].asstr()[:]}
+        folder = f"features/{extractor}" if of_patches else "pooled"
+        used = f"{folder}/{store.attrs['dataset'] if of_patches else extractor}.used.tsv"
+        return extractor, names, used
 
 
-def _shared(patients: Sequence[str], pooled: Sequence[str | Path], excluded: Excluded) -> list[str]:
-    """Return the patients of whom every extractor has features."""
-    shared = list(patients)
-    for path in pooled:
-        extractor, known = _pooled(path)
-        without = [patient for patient in shared if patient not in known]
-        remedy = f"See pooled/{extractor}.used.tsv"
-        excluded.add(without, "patient", Reason("no_features", extractor, remedy))
-        shared = [patient for patient in shared if patient in known]
-    if patients and not shared:
+def _shared(
+    samples: Sequence[str], files: Sequence[str | Path], what: str, excluded: Excluded
+) -> list[str]:
+    """Return the samples (patients or patches: `what`) of which every extractor has features."""
+    shared, tables = list(samples), []
+    for path in files:
+        extractor, known, used = _known(path)
+        without = [sample for sample in shared if sample not in known]
+        excluded.add(without, what, Reason("no_features", extractor, f"See {used}"))
+        shared = [sample for sample in shared if sample in known]
+        tables.append(used)
+    if samples and not shared:
         raise HistotransferError(
-            pooled[0],
-            "leaves no patient whom all extractors share",
-            "See the tables pooled/*.used.tsv, and leave an extractor out",
+            files[0],
+            f"leaves no {what} that all extractors share",
+            f"See {listed(tables)}, and leave an extractor out",
         )
     return shared
 
 
-def patch_labels(store_path: str | Path) -> TaskLabels:
-    """Return the class of every patch of a dataset.
+def patch_labels(
+    store_path: str | Path,
+    features: Sequence[str | Path] = (),
+    excluded: Excluded | None = None,
+) -> TaskLabels:
+    """Return the class of every patch of a dataset that all files of `features` have.
 
     The patches of a patient are a group. The public patch sets do not name patients; there, each
     patch is its own group.
     """
-    with open_store(store_path, ("features/1", "patches/1")) as store:
+    excluded = Excluded() if excluded is None else excluded
+    with open_store(store_path, ("features/1", "patches/1", PATCH_NAMES)) as store:
         classes, groups = _classes_and_groups(store)
+        excluded.note(read_notes(store))
+    shared = _shared(classes.index.tolist(), features, "patch", excluded)
+    classes, groups = classes[shared], groups[shared]
     if classes.nunique() < 2:
         raise HistotransferError(
             store_path,
             "has patches of one class only, so there is nothing to tell apart",
-            "Give the task's dataset a sub-folder of patches for each of at least two classes",
+            "Give the task's dataset patches of at least two classes that all extractors know",
         )
     return TaskLabels(groups, classes.to_frame(CLASS))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pandas as pd
 
 from ..core.errors import HistotransferError, listed
 from ..core.exclusions import Reason
-from ..core.user_numbers import MISSING
+from ..core.user_numbers import MISSING, plain_word
 from .exclusions import Excluded
 from .values import said_to_be_mutated, status_of
 
@@ -54,7 +53,7 @@ def two_values_of(
         words = _spelled(cells)
         if words:
             of_words = _meanings(str(name), words, positive, path)
-            columns[name] = cells.map(_plain).map(of_words).astype("float64")
+            columns[name] = cells.map(plain_word).map(of_words).astype("float64")
         else:
             excluded.add([name], "target", Reason("no_number", "no cell has a value"))
     return pd.DataFrame(columns, index=table.index)
@@ -94,7 +93,7 @@ def classes_in(
     words = words.mask(words.str.casefold().isin(MISSING))
     names = _spelled(words.dropna())
     for word in words.dropna().unique():
-        if word != (alike := names[_plain(word)]):
+        if word != (alike := names[plain_word(word)]):
             raise HistotransferError(
                 path,
                 f"column {column!r} holds {alike!r} and {word!r}, which differ only in capitals, "
@@ -108,14 +107,14 @@ def classes_in(
             "Rename it",
         )
     if wanted is not None:
-        absent = [name for name in wanted if _plain(name) not in names]
+        absent = [name for name in wanted if plain_word(name) not in names]
         if absent:
             raise HistotransferError(
                 path,
                 f"column {column!r} has no class {absent[0]!r} (it has {_listed(names)})",
                 "Correct `classes` of the task",
             )
-        counted = words.dropna().map(_plain).isin([_plain(name) for name in wanted])
+        counted = words.dropna().map(plain_word).isin([plain_word(name) for name in wanted])
         for patient in counted.index[~counted]:
             remedy = "Add the class to `classes` of the task if it should count"
             excluded.add(
@@ -151,7 +150,7 @@ def _meanings(
             path, cause, f"{remedy}; leave the column out if it is not a target"
         )
     if positive is not None:
-        if (chosen := _plain(str(positive))) not in words:
+        if (chosen := plain_word(str(positive))) not in words:
             raise HistotransferError(
                 path,
                 f"column {column!r} holds no {str(positive)!r}, which is `positive`, but "
@@ -177,18 +176,9 @@ def _spelled(cells: pd.Series) -> dict[str, str]:
     """Return the first spelling of each plain value that is not missing, sorted by plain value."""
     words: dict[str, str] = {}
     for word in cells.unique():
-        if (plain := _plain(word)) not in MISSING:
-            words.setdefault(plain, word.strip())
+        if plain_word(word) not in MISSING:
+            words.setdefault(plain_word(word), word.strip())
     return dict(sorted(words.items()))
-
-
-def _plain(word: str) -> str:
-    """Return a word without what does not matter: capitals, blanks, the way a number is written."""
-    plain = re.sub(r"\s+", " ", word.casefold()).strip()
-    try:
-        return f"{float(plain):.12g}" if plain not in MISSING else plain
-    except ValueError:
-        return plain
 
 
 def _listed(words: Mapping[str, str]) -> str:

@@ -125,7 +125,14 @@ def fine_tune(
     ):
         labels = _labels(store, input_px)
         classes = [str(name) for name in store.attrs["classes"]]
-        training, validation = split(labels, parameters.validation_fraction, seed)
+        groups = store["groups"].asstr()[:] if "groups" in store else None
+        training, validation = split(labels, parameters.validation_fraction, seed, groups)
+        if not len(validation):
+            raise HistotransferError(
+                store_path,
+                "has no patients that could be held out of the training without half of a class",
+                "Give patches of more patients, or do not name the patients",
+            )
         log.info("training on %d patches, validating on %d", len(training), len(validation))
         data = Data(
             labels,
@@ -170,6 +177,7 @@ def fine_tune(
             dataset=dataset,
             dataset_digest=store_digest,
             classes=classes,
+            patients_known=groups is not None,
             training=np.bincount(labels[training], minlength=len(classes)),
             validation=np.bincount(labels[validation], minlength=len(classes)),
             parameters=parameters,
@@ -240,11 +248,20 @@ def _two_steps(
     )
 
 
-def split(labels: npt.NDArray[np.int16], fraction: float, seed: int) -> tuple[Indices, Indices]:
+def split(
+    labels: npt.NDArray[np.int16],
+    fraction: float,
+    seed: int,
+    groups: npt.NDArray[np.object_] | None = None,
+) -> tuple[Indices, Indices]:
     """Return sorted row numbers to train and to validate on.
 
-    The validation part gets a fraction of each class, rounded, but at least one patch.
+    The validation part gets a fraction of each class, rounded, but at least one patch. Where the
+    (n,) patients of the patches are known, whole patients are drawn until each class has its
+    fraction; one who would bring more than half of a class there is passed over.
     """
+    if groups is not None:
+        return _split_patients(labels, fraction, seed, groups)
     validation = []
     for label in np.unique(labels).tolist():
         rows = np.flatnonzero(labels == label)
@@ -253,6 +270,24 @@ def split(labels: npt.NDArray[np.int16], fraction: float, seed: int) -> tuple[In
         validation.append(random.choice(rows, size=count, replace=False))
     chosen = np.sort(np.concatenate(validation))
     return np.setdiff1d(np.arange(len(labels)), chosen), chosen
+
+
+def _split_patients(
+    labels: npt.NDArray[np.int16], fraction: float, seed: int, groups: npt.NDArray[np.object_]
+) -> tuple[Indices, Indices]:
+    names, codes = np.unique(groups.astype(str), return_inverse=True)
+    counts = np.zeros((len(names), int(labels.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (codes, labels), 1)
+    whole = counts.sum(axis=0)
+    wanted = np.where(whole > 0, np.maximum(1, np.round(fraction * whole)), 0)
+    held, chosen = np.zeros_like(whole), np.zeros(len(names), dtype=bool)
+    for patient in stream(seed, "validation part", "patients").permutation(len(names)).tolist():
+        brings = counts[patient] > 0
+        fits = (2 * (held + counts[patient]) <= whole)[brings].all()
+        if fits and (held < wanted)[brings].any():
+            chosen[patient] = True
+            held += counts[patient]
+    return np.flatnonzero(~chosen[codes]), np.flatnonzero(chosen[codes])
 
 
 def build_head(

@@ -46,8 +46,7 @@ Each step keeps its epoch of lowest validation loss (with smoothed labels, if an
 
 {steps}
 
-The accuracy is optimistic, because the validation part chose the epochs, and because patches of \
-one patient may be in both parts: public patch datasets name no patients.
+The accuracy is optimistic, because the validation part chose the epochs{patients}.
 
 ## Files and versions
 
@@ -57,12 +56,19 @@ Computed in {precision} by {software}.
 """
 
 
+_NO_PATIENTS = (
+    ", and because patches of one patient may be in both parts: public patch datasets name no "
+    "patients"
+)
+
+
 def write_card(
     path: str | Path,
     *,
     simulated: bool,
     files: Mapping[str, str | Path],
     classes: Sequence[str],
+    patients_known: bool,
     training: npt.NDArray[np.int64],
     validation: npt.NDArray[np.int64],
     parameters: FineTuningParameters,
@@ -73,7 +79,8 @@ def write_card(
     """Write the card as Markdown.
 
     `files` are those that the training wrote, by what they are; the card lists their digests.
-    `training` and `validation` count the patches of each class. `said` is what the card says as it
+    `training` and `validation` count the patches of each class; where the patients are known, no
+    patient is in both. `said` is what the card says as it
     is: `name`, `input_px`, `precision`, `dataset`, `dataset_digest`, and `weights` with the `kind`,
     `source` and `digest` of those that the training started from.
     """
@@ -86,6 +93,7 @@ def write_card(
             *zip(classes, training, validation, strict=True),
             ["all", training.sum(), validation.sum()],
         ),
+        patients="; no patient is in both parts" if patients_known else _NO_PATIENTS,
         parameters=_table(["parameter", "value"], *_named(parameters.as_params()), ("seed", seed)),
         steps=_table(
             ["step", "epochs", "kept epoch", "validation loss", "validation accuracy"],

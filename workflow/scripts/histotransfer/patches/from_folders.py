@@ -1,20 +1,23 @@
-"""From a folder of labelled patches to a patch store."""
+"""From labelled patches to a patch store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ..core.errors import HistotransferError
-from ..core.user_tables import read_user_table
+from ..core.hdf5 import create_store
 from ..imaging.codecs import decode, encode
 from ..study.parameters import EncodingParameters
 from .fingerprints import fingerprint, pixel_digest
-from .store import append_images, create_patch_store
+from .labelled import LabelledPatches, patches_by_folder, patches_by_table
+from .store import PATCH_NAMES, append_images, create_patch_store, write_notes
 
 IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
 """The formats that are read, whatever a file's suffix: Pillow would hand PostScript to
@@ -23,73 +26,67 @@ Ghostscript."""
 MAX_IMAGE_PX = 2**24
 """An image with more pixels is not a patch; it is refused before it is decoded."""
 
-IMAGE_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg"}
 PLAIN_MODES = {"1", "L", "P", "RGB", "CMYK", "YCbCr"}
 
 
 def pack_dataset(
-    folder: str | Path,
+    folder: str | Path | None,
     store_path: str | Path,
     *,
     dataset: str,
     patch_px: int,
     encoding: EncodingParameters,
     patients: str | Path | None = None,
+    labels: str | Path | None = None,
+    images: bool = True,
 ) -> None:
-    """Pack a folder of patches with one sub-folder per class into a patch store.
+    """Pack the labelled patches of a dataset into a patch store.
 
     Images of another size are area-resampled to `patch_px`, of another colour mode converted; both
     are counted in the attributes `n_resized` and `n_converted`. A JPEG that needs neither is stored
     as it is when the codec is JPEG: it is not compressed a second time. Each image has a digest and
-    a fingerprint (`fingerprints`) of its pixels before they are compressed; where `patients` is
-    given, a table with the columns file (``CLASS/name.tif``) and patient, it has its patient in
-    `groups`.
+    a fingerprint (`fingerprints`) of its pixels before they are compressed; where their patients
+    are known, these are its `groups`.
+
+    Parameters
+    ----------
+    folder : str or Path, optional
+        Of the images; without it, `labels` is all that is known.
+    store_path, dataset, patch_px, encoding
+        The file to write, whose it is, and how.
+    patients : str or Path, optional
+        A table of the patient of each patch of a folder with one sub-folder per class.
+    labels : str or Path, optional
+        A table of patches, classes and, optionally, patients; then sub-folders are no classes.
+    images : bool
+        False where no network runs on the dataset: then names, labels and groups alone are stored
+        (`PATCH_NAMES`), and no image is read.
 
     Raises
     ------
     HistotransferError
-        If the folder has no classes, a class has no images, an image is broken, or the table does
-        not name each patch's patient.
+        As `patches_by_folder` and `patches_by_table`, or if an image is broken.
     """
-    folder = Path(folder)
-    remedy = "Give `datasets: path` a folder with one sub-folder of images per tissue class"
-    if not folder.is_dir():
-        raise HistotransferError(folder, "is not a folder", remedy)
-    classes = sorted(
-        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
-    )
-    if not classes:
-        raise HistotransferError(folder, "has no sub-folders", remedy)
-    if "all" in classes:
+    if labels is not None:
+        patches = patches_by_table(labels, folder)
+    elif folder is not None:
+        patches = patches_by_folder(folder, patients)
+    else:
         raise HistotransferError(
-            folder / "all", "has a name that stands for all classes", "Rename it"
+            f"config: datasets.{dataset}", "has neither images nor labels", "Give one of the two"
         )
-    files = []
-    for label, name in enumerate(classes):
-        images = sorted(
-            file
-            for file in (folder / name).iterdir()
-            if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-        )
-        if not images:
-            raise HistotransferError(folder / name, "has no images", remedy)
-        for image in images:
-            if not f"{name}/{image.name}".isprintable():
-                raise HistotransferError(
-                    folder / name,
-                    f"has a file whose name is not printable: {image.name!r}",
-                    "Rename it",
-                )
-        files += [(label, image) for image in images]
-    names = [f"{file.parent.name}/{file.name}" for _, file in files]
-    groups = [] if patients is None else patients_of(names, patients)
-    attrs = {"dataset": dataset, "classes": classes, "patch_px": patch_px, **encoding.as_params()}
+    attrs: dict[str, Any] = {"dataset": dataset, "classes": patches.classes}
+    if not images:
+        with create_store(store_path, PATCH_NAMES, attrs) as store:
+            _describe(store, patches)
+        return
     counts = {"n_resized": 0, "n_converted": 0}
     digests, fingerprints = [], []
+    attrs |= {"patch_px": patch_px, **encoding.as_params()}
     with create_patch_store(store_path, attrs) as store:
 
         def stored() -> Iterator[npt.NDArray[np.uint8]]:
-            for _, file in files:
+            for file in patches.files:
                 encoded, pixels, resized, converted = _load(file, patch_px, encoding)
                 counts["n_resized"] += resized
                 counts["n_converted"] += converted
@@ -98,40 +95,17 @@ def pack_dataset(
                 yield encoded
 
         append_images(store, stored())
-        store["labels"] = np.array([label for label, _ in files], np.int16)
-        store["names"] = names
+        _describe(store, patches)
         store["digests"], store["fingerprints"] = np.array(digests), np.array(fingerprints)
-        if groups:
-            store["groups"] = groups
         store.attrs.update(counts)
 
 
-def patients_of(names: Sequence[str], path: str | Path) -> list[str]:
-    """Return the patient of each patch, ``CLASS/name.tif``, as a table of the user's says.
-
-    Raises
-    ------
-    HistotransferError
-        If the table lacks a column or a patch, or names two patients of one.
-    """
-    columns = ["file", "patient"]
-    remedy = "Give a table with the columns file (`CLASS/name.tif`) and patient, a row per patch"
-    cells = read_user_table(path, remedy, columns).cells
-    if lacking := [name for name in columns if name not in cells]:
-        raise HistotransferError(path, f"has no column {', '.join(lacking)}", remedy)
-    found: dict[str, str] = {}
-    for file, patient in cells[columns].itertuples(index=False, name=None):
-        if patient and found.setdefault(file, patient) != patient:
-            raise HistotransferError(
-                path, f"says that {file} is of {found[file]}, and of {patient}", "Keep one of them"
-            )
-    if unknown := [name for name in names if name not in found]:
-        raise HistotransferError(
-            path,
-            f"names no patient of {len(unknown)} of the {len(names)} patches, such as {unknown[0]}",
-            remedy,
-        )
-    return [found[name] for name in names]
+def _describe(store: h5py.File, patches: LabelledPatches) -> None:
+    store["labels"] = np.array(patches.labels, np.int16)
+    store["names"] = patches.names
+    if patches.patients:
+        store["groups"] = patches.patients
+    write_notes(store, patches.notes)
 
 
 def _load(

@@ -17,6 +17,8 @@ from ..results.words import count, share
 from ..study.catalogue import OF_THE_PAPER, PUBLISHED, SIMULATED
 from ..study.extractors import extractors
 
+IN_COLUMNS = {"id_column": "the ids are", "patients_named": "the patients of patches are"}
+"""What a column of a user's table holds, by code."""
 OFTEN = 0.2
 """Share of fits at the edge of a grid from which on it is a limit."""
 
@@ -26,10 +28,11 @@ def limits(
     tables: Tables,
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
+    left_out: Sequence[str] = (),
 ) -> Iterator[tuple[str, str]]:
     """Yield the limits of a run, the gravest first: a warning that stands out, and a text.
 
-    `tables` are those of `write_summary`, `copies` as there.
+    `tables` are those of `write_summary`, `copies` and `left_out` as there.
     """
     study, kinds = config["study"], {e.kind for e in extractors(config).values()}
     if study == SIMULATED:
@@ -48,15 +51,17 @@ def limits(
     for text in (
         *(_of_slides(tables) if "qc" in tables else ()),
         *_of_barcodes(config),
+        *left_out,
         *_not_compared(tables["answers"]),
         *_of_fewer_folds(tables["comparison"], config["crossval"]),
         *_without_label(tables["excluded_labels"]),
         *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
         *_decided(tables["external"], "extractor"),
+        *_external_patches(tables),
         *_at_the_edge(tables["tuning"]),
         *_near_duplicates(tables),
-        *_of_the_design(config, kinds, slides="qc" in tables),
+        *_of_the_design(config, tables, kinds),
     ):
         yield "", text
 
@@ -142,9 +147,12 @@ def _without_label(excluded: pd.DataFrame) -> Iterator[str]:
 def _decided(rows: pd.DataFrame, whose: str) -> Iterator[str]:
     """Yield which ids were used of a user's table, and what else was decided in reading it."""
     for name, kept in rows[rows["code"].isin(KEPT)].groupby(whose, sort=False):
-        of_ids = kept["code"] == "id_column"
-        said = [f"the ids are in “{item}”" for item in kept.loc[of_ids, "item"]]
-        if not (others := kept[~of_ids]).empty:
+        said = [
+            f"{what} in “{item}”"
+            for code, what in IN_COLUMNS.items()
+            for item in kept.loc[kept["code"] == code, "item"]
+        ]
+        if not (others := kept[~kept["code"].isin(IN_COLUMNS)]).empty:
             said.append(f"noted: {_reasons(others)}")
         yield f"{name}: {'; '.join(said)}."
 
@@ -164,6 +172,23 @@ def _external(used: pd.DataFrame) -> Iterator[str]:
                 f"{extractor}: on {count(other, 'slide')}, its patches are not the tiles that "
                 "quality control judged, so all of them count."
             )
+
+
+def _external_patches(tables: Tables) -> Iterator[str]:
+    if "external_patches" not in tables:
+        return
+    table = tables["external_patches"]
+    patches, noted = table[table["what"] == "patch"], table[table["what"] != "patch"]
+    for (extractor, dataset), rows in patches.groupby(["extractor", "dataset"], sort=False):
+        if len(out := rows[rows["code"].notna()]):
+            items = share(len(out), len(rows), "patch", "is", "are")
+            yield (
+                f"{extractor}, {dataset}: {items} left out ({_reasons(out)}). Extractors are "
+                "compared on the patches that all of them have."
+            )
+    for row in noted.to_dict("records"):
+        reason = Reason(row["code"], row["detail"])
+        yield f"{row['extractor']}: {row['item']} {reason.cause}."
 
 
 def _at_the_edge(tuning: pd.DataFrame) -> Iterator[str]:
@@ -198,16 +223,18 @@ def _near_duplicates(tables: Tables) -> Iterator[str]:
 
 
 def _of_the_design(
-    config: Mapping[str, Any], kinds: Collection[str], *, slides: bool
+    config: Mapping[str, Any], tables: Tables, kinds: Collection[str]
 ) -> Iterator[str]:
+    labels = tables["excluded_labels"]
+    named = set(labels.loc[labels["code"] == "patients_named", "task"])
     for name, task in config["tasks"].items():
-        if "dataset" in task and "patients" not in config["datasets"][task["dataset"]]:
+        if "dataset" in task and name not in named:
             yield (
                 f"{name}: the patches of {task['dataset']} do not name their patient. Patches of "
                 "one patient may lie on both sides of a split. That makes the accuracy of every "
                 "extractor too high, and also p values too small and intervals too narrow."
             )
-    if slides and not config["qc"]["apply"]:
+    if "qc" in tables and not config["qc"]["apply"]:
         yield "Quality control was measured but not applied: blurred or inked patches count too."
     runs = len(config["finetune"]["seeds"])
     if "finetuned" in kinds and runs == 1:

@@ -128,8 +128,10 @@ def _slides(tiling: Mapping[str, Any], qc: Mapping[str, Any], stain: Mapping[str
     width, stride = tiling["patch_px"] * tiling["target_mpp"], tiling["stride_px"]
     apart = f"with a stride of {stride} px"
     overlap = "without overlap" if stride == tiling["patch_px"] else apart
-    by = f"to {stain['reference']} by Macenko’s method, fitted per {stain['method']}"
-    normalised = "not normalised" if stain["method"] == "none" else f"normalised {by}"
+    normalised = "not normalised"
+    if stain["method"] != "none" and "reference" in stain:
+        by = f"by Macenko’s method, fitted per {stain['method']}"
+        normalised = f"normalised to {stain['reference']} {by}"
     judged = "No patch was left out by quality control."
     if qc["apply"]:
         judged = (

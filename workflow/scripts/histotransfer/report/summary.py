@@ -45,6 +45,7 @@ def write_summary(
     defaults: Mapping[str, Any],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
+    left_out: Sequence[str] = (),
 ) -> None:
     """Write the summary page: HTML that needs no other file.
 
@@ -54,7 +55,7 @@ def write_summary(
     `excluded_slides`; of three or more extractors `ranks` and `pairs`; of the published study
     `claims`. `random_weights` says that the network did
     not start from ImageNet; `copies` warn of slides that seem to be copies of one
-    (`study.same_slides.warnings`).
+    (`study.same_slides.warnings`), `left_out` says which extractors are not compared in which task.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -67,7 +68,7 @@ def write_summary(
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
     excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
     of_the_paper = config["study"] in OF_THE_PAPER
-    stated = list(limits(config, tables, random_weights, copies))
+    stated = list(limits(config, tables, random_weights, copies, left_out))
     contents = {
         "title": _question(config),
         "study": config["study"],

@@ -18,7 +18,10 @@ _RULES: Mapping[str, Sequence[str]] = {
     "patches": ("pack_dataset", "fit_stain", "extract_patches"),
     "qc": ("judge_patches", "export_geojson", "summarise_cohort"),
     "models": ("fetch_weights", "build_imagenet", "fine_tune", "admit_model"),
-    "features": ("extract_features", "extract_batch", "pool_features", "pool_external"),
+    "features": (
+        *("extract_features", "extract_batch", "pool_features", "pool_external"),
+        "admit_features",
+    ),
     "labels": ("read_labels",),
     "evaluation": ("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
     "results": (

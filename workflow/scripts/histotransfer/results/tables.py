@@ -13,6 +13,7 @@ from ..core.tables import TableSchema, read_table
 from ..evaluation.comparison import SCHEMAS as COMPARED
 from ..evaluation.scores import SCORES
 from ..features.external import USED
+from ..features.external_patches import OF_PATCHES
 from ..labels.exclusions import EXCLUDED
 from ..models.history import TRAINING
 from ..qc.cohort import COHORT, EXCLUDED_SLIDES, QC
@@ -31,9 +32,8 @@ SCHEMAS: Mapping[str, TableSchema] = {
     schema.name: schema
     for schema in (
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
-        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, PAIRS, QC, RANKS),
-        SCORES,
-        *(SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
+        *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, OF_PATCHES, PAIRS),
+        *(QC, RANKS, SCORES, SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
     )
 }
 """The columns of each table, as declared where it is made."""
@@ -43,6 +43,7 @@ SEVERAL: Mapping[str, tuple[str, ...]] = {
     "training": ("extractor",),
     "excluded_labels": ("task",),
     "external": ("extractor",),
+    "external_patches": ("extractor", "dataset"),
 }
 """Tables of which a study has several, and the columns that say of what each one is."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
-from .extractors import CONCAT, COVARIATES, covers_patches, extractors
+from .extractors import CONCAT, COVARIATES, extractors
 from .schema import check, load_schema, read_yaml
 from .tasks import completed_task
 
@@ -57,7 +57,7 @@ RENAMED = {
 ENDINGS = {
     "tasks": ("excluded", "flow"),
     "extractors": ("classifier", "training", "card", "checkpoints", "used"),
-    "datasets": ("zip",),
+    "datasets": ("zip", "used"),
 }
 """What the workflow appends to a name for a further file: `expression.flow` would be a task's name
 and another's table. No name ends like this."""
@@ -151,6 +151,13 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     check(config, load_schema(schema_path), "config", remedy)
     _refuse_combinations(config)
     _refuse_names(config)
+    for name, dataset in config["datasets"].items():
+        if {"labels", "patients"} <= dataset.keys():
+            raise HistotransferError(
+                f"config: datasets.{name}.patients",
+                "stands beside `labels`, whose table can name the patients itself",
+                "Write the patients into a column `patient` of that table, and drop this key",
+            )
     _refuse_missing_parts(config)
     datasets = set(config["datasets"])
     named = {
@@ -171,15 +178,6 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 "Add it to `datasets` or name one of these",
             )
     _refuse_evaluation_on_training(config)
-    baseline = next(iter(config["extractors"]))
-    of_patches = any("dataset" in task for task in config["tasks"].values())
-    if of_patches and not covers_patches(extractors(config), baseline):
-        raise HistotransferError(
-            f"config: extractors.{baseline}",
-            "external features do not cover the patches of a dataset, so they cannot be the "
-            "baseline of a task that tells these apart",
-            "Name a network first, or leave the task with `dataset` out",
-        )
     further = {
         f"{name}-seed{seed}"
         for name, entry in config["extractors"].items()
@@ -248,6 +246,11 @@ def _refuse_missing_parts(config: Mapping[str, Any]) -> None:
         if config["stain"]["method"] != "none" and not is_given:
             lines.append("`stain: {reference: NAME}` (or `stain: {method: none}`)")
             reasons.append("the stain of slides is normalised to that of a dataset")
+    for dataset, reason in image_datasets(config).items():
+        entry = config["datasets"].get(dataset, {"path": ""})  # an unknown one is named later
+        if "path" not in entry and not is_fetched(entry):
+            lines.append(f"`path: FOLDER` below `datasets: {dataset}`")
+            reasons.append(reason)
     if lines:
         raise HistotransferError(
             "config",
@@ -289,6 +292,23 @@ def _refuse_combinations(config: Mapping[str, Any]) -> None:
         )
 
 
+def image_datasets(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the datasets whose images are needed, and why; of others names and labels will do."""
+    found = extractors(config)
+    networks = [name for name, extractor in found.items() if extractor.is_network]
+    tuned = [name for name, extractor in found.items() if extractor.kind == "finetuned"]
+    needed: dict[str, str] = {}
+    if tuned and (dataset := config["finetune"].get("dataset")):
+        needed[dataset] = f"{tuned[0]} is fine-tuned on the images of {dataset}"
+    if networks:
+        for dataset in (task["dataset"] for task in config["tasks"].values() if "dataset" in task):
+            needed.setdefault(dataset, f"{networks[0]} runs on the images of {dataset}")
+    stain = config["stain"]
+    if "slides" in config and stain["method"] != "none" and (dataset := stain.get("reference")):
+        needed.setdefault(dataset, f"the stain of slides becomes that of the images of {dataset}")
+    return needed
+
+
 def _refuse_evaluation_on_training(config: Mapping[str, Any]) -> None:
     """Raise an error if networks are evaluated on the dataset that they are fine-tuned on."""
     if not any(entry["source"] == "finetuned" for entry in config["extractors"].values()):
@@ -308,9 +328,13 @@ def _refuse_evaluation_on_training(config: Mapping[str, Any]) -> None:
 
 
 def _origin(config: Mapping[str, Any], dataset: str) -> str:
-    """Return where a dataset's patches come from: a folder, or an archive's digest."""
+    """Return where a dataset's patches come from: a folder, or an archive's digest, and a table.
+
+    Two tables may take different patches of one folder.
+    """
     entry = config["datasets"][dataset]
-    return os.path.realpath(entry["path"]) if "path" in entry else str(entry["md5"])
+    place = os.path.realpath(entry["path"]) if "path" in entry else str(entry.get("md5", ""))
+    return f"{place} {os.path.realpath(entry['labels']) if 'labels' in entry else ''}"
 
 
 def _refuse_names(config: Mapping[str, Any]) -> None:
@@ -415,9 +439,12 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         if "path" in dataset:
             source = SOURCES.get(name, SOURCES["dataset"])
             wanted.append((f"datasets.{name}.path", dataset["path"], source))
-        if "patients" in dataset:
-            source = "a table with the columns file and patient"
-            wanted.append((f"datasets.{name}.patients", dataset["patients"], source))
+        for key, source in (
+            ("labels", "a table with the columns patch, class and, optionally, patient"),
+            ("patients", "a table with the columns file and patient"),
+        ):
+            if key in dataset:
+                wanted.append((f"datasets.{name}.{key}", dataset[key], source))
     for name, task in config["tasks"].items():
         labels = label_source(config, task)
         if is_fetched(task.get("labels")):
@@ -432,7 +459,7 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         wanted.append(("network.weights", config["network"]["weights"], "or write `auto`"))
     sources = {
         "model": "a Keras model",
-        "features": "a folder with one HDF5 file of features per slide",
+        "features": "a folder with one HDF5 file of features per slide or dataset",
         "table": "a table of patients × features",
     }
     for name, extractor in extractors(config).items():

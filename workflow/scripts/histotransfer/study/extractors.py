@@ -97,11 +97,6 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     return {**found, COVARIATES: of_table, **beside}
 
 
-def covers_patches(found: Mapping[str, Extractor], name: str) -> bool:
-    """Tell whether an extractor has features of the patches of a dataset: of networks alone."""
-    return all(found[part].is_network for part in found[name].parts or (name,))
-
-
 def fine_tuning_runs(config: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the names of each fine-tuned extractor's runs, one per seed, by its own name."""
     further = config["finetune"]["seeds"][1:]

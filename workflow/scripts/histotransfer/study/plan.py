@@ -15,6 +15,7 @@ from .batches import assign_batches
 from .catalogue import FIGURES, PUBLISHED, TABLES
 from .config import (
     check_config,
+    image_datasets,
     is_fetched,
     label_files,
     label_source,
@@ -23,7 +24,8 @@ from .config import (
     refuse_misplaced,
     sheet_files,
 )
-from .extractors import CONCAT, COVARIATES, covers_patches, extractors, fine_tuning_runs
+from .coverage import feature_files, lacking, refuse_uncompared, sentences
+from .extractors import CONCAT, COVARIATES, extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     ComputeParameters,
@@ -85,6 +87,8 @@ class StudyPlan:
         By what their samples are.
     evaluated_datasets : list of str
         The datasets of the tasks of patches.
+    left_out : dict of str to dict
+        By task, the extractors without features of its samples (`coverage.lacking`).
     ledger : str
         The table that remembers which slides share a batch.
     batches, blocks : dict of str to list
@@ -133,6 +137,10 @@ class StudyPlan:
         self.kinds = {name: task.kind for name, task in self.tasks.items()}
         self.patch_tasks = [name for name, task in self.tasks.items() if task.dataset]
         self.patient_tasks = [name for name in self.tasks if name not in self.patch_tasks]
+        # A sheet that is still missing will list slides that have features.
+        known = set(sheet) if sheet or self.without_sheet else None
+        self._feature_files = feature_files(self.extractors)
+        self.left_out = lacking(self.extractors, self._feature_files, self.tasks, known)
         self.evaluated_datasets = sorted({self.tasks[name].dataset for name in self.patch_tasks})
         self.ledger = f"{self.results}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
@@ -150,6 +158,8 @@ class StudyPlan:
         self.first_figures = [name for name in first if name in self.figures]
 
         seed, stain = config["seed"], config["stain"]
+        if not self.reference:  # no network sees the slides' patches (`check_config`)
+            stain = {**stain, "method": "none"}
         self.tiling = TilingParameters.of(config["tiling"])
         self.encoding = EncodingParameters.of(config["patches"])
         self.patches = PatchParameters.of(
@@ -198,7 +208,8 @@ class StudyPlan:
         slides: dict[str, Slide] = {}
         if "slides" not in config:
             found = extractors(config).values()
-            slides = slides_of_features(e.path for e in found if e.kind == "features")
+            folders = [e.path for e in found if e.kind == "features"]
+            slides = slides_of_features(folders, config["datasets"])
         elif Path(config["slides"]).exists():
             slides = read_slide_sheet(
                 config["slides"],
@@ -207,6 +218,7 @@ class StudyPlan:
                 needs_paths=reads_slides(config),
             )
         plan = cls(config, slides)
+        refuse_uncompared(plan.extractors, plan.left_out)
         refuse_shared_files(plan.slides.values(), config.get("slides", ""))
         if check_files and not plan.is_simulated:
             own = [s for name, s in plan.slides.items() if name not in plan.fetched_slides]
@@ -238,9 +250,13 @@ class StudyPlan:
         return len(self.extractors) - sum(len(members) - 1 for members in self.runs.values())
 
     def dataset_folder(self, name: str) -> str:
-        """Return the folder of a dataset's patches."""
+        """Return the folder of a dataset's patches; empty if its labels are all that is known."""
         entry: Mapping[str, str] = self.config["datasets"][name]
-        return f"{self.data}/{name}" if is_fetched(entry) else entry["path"]
+        return f"{self.data}/{name}" if is_fetched(entry) else entry.get("path", "")
+
+    def needs_images(self, dataset: str) -> bool:
+        """Tell whether a network or the stain needs a dataset's images; else names will do."""
+        return dataset in image_datasets(self.config)
 
     def slide(self, name: str) -> Slide:
         """Look up a slide of the sheet; raises HistotransferError if the sheet does not list it."""
@@ -276,22 +292,31 @@ class StudyPlan:
     def has_own_patches(self, dataset: str) -> bool:
         """Whether the user gives a dataset's folder of patches, so that no rule makes it."""
         entry = self.config["datasets"][dataset]
-        return not (is_fetched(entry) or self._is_result(entry["path"]))
+        return "path" in entry and not self._is_result(entry["path"])
 
     def dataset_state(self, name: str) -> str:
         """Return the state of a dataset's patches; empty where a rule makes them."""
         own = self.has_own_patches(name)
         return state_of(self.dataset_folder(name), PATCHES) if own else ""
 
-    def dataset_patients(self, name: str) -> str:
-        """Return the table that names the patients of a dataset's patches; empty without one."""
-        return str(self.config["datasets"][name].get("patients", ""))
+    def dataset_tables(self, name: str) -> dict[str, str]:
+        """Return the table of a dataset's labels or patients, by its key; none without one."""
+        entry = self.config["datasets"][name]
+        return {key: entry[key] for key in ("labels", "patients") if key in entry}
 
-    def dataset_patients_state(self, name: str) -> str:
+    def dataset_table_state(self, name: str) -> str:
         """Return the state of that table."""
-        path = self.dataset_patients(name)
-        # Without a table the path is empty, and pathlib reads that as the working folder.
-        return "" if not path or self._is_result(path) else file_state(path)
+        tables = self.dataset_tables(name).values()
+        return "".join(file_state(path) for path in tables if not self._is_result(path))
+
+    def dataset_features(self, extractor: str, dataset: str) -> str:
+        """Return another tool's file of features of a dataset's patches."""
+        expected = Path(self.extractors[extractor].path, f"{dataset}.h5")
+        return str(self._feature_files.get(extractor, {}).get(dataset, [expected])[0])
+
+    def dataset_features_state(self, extractor: str, dataset: str) -> str:
+        """Return the state of that file."""
+        return file_state(self.dataset_features(extractor, dataset))
 
     def extractor_state(self, name: str) -> str:
         """Return the state of a model or of external features; of a folder, its slides' files."""
@@ -352,19 +377,26 @@ class StudyPlan:
     def compared_in(self, task: str) -> list[str]:
         """Return the extractors that a task compares.
 
-        External features know the slides' patients, but not the patches of a dataset.
+        Those of other tools have features of the slides or of the dataset, or are `left_out`.
         """
-        found = self.extractors
-        return [n for n in found if task not in self.patch_tasks or covers_patches(found, n)]
+        return [name for name in self.extractors if name not in self.left_out[task]]
 
     def parts_of(self, extractor: str) -> list[str]:
         """Return the extractors whose features stand side by side: several, or itself."""
         return list(self.extractors[extractor].parts or (extractor,))
 
+    def warnings_of_coverage(self) -> list[str]:
+        """Say which extractors are left out of which task, and why."""
+        return sentences(self.left_out)
+
     def label_inputs(self, task: str) -> dict[str, str | list[str]]:
         """Return the files that a task's labels are read from, by the name of the input."""
+        external = [name for name in self.compared_in(task) if name in self.external]
+        # Extractors are compared on the samples that all of them have.
+        features = [self.features_of(task, name) for name in external]
         if task in self.patch_tasks:
-            return {"patches": f"{self.results}/patches/{self.tasks[task].dataset}.h5"}
+            patches = f"{self.results}/patches/{self.tasks[task].dataset}.h5"
+            return {"patches": patches, "features": features}
         source, targets = self.tasks[task].labels.labels, self.tasks[task].labels.targets
         labels = [path for _, path in label_files(source)]
         if is_fetched(self.config["tasks"][task].get("labels")):
@@ -372,8 +404,7 @@ class StudyPlan:
         files: dict[str, str | list[str]] = {
             "labels": labels,
             "cohort": self._table("cohort") if self.has_slides else [],
-            # Extractors are compared on the patients that all of them have.
-            "pooled": [f"{self.results}/pooled/{name}.h5" for name in self.external],
+            "pooled": features,
         }
         named = isinstance(targets, str) and targets != "all"
         return files | ({"targets": str(targets)} if named else {})
@@ -422,7 +453,11 @@ class StudyPlan:
         return {
             task: {
                 "labels": f"{self.results}/labels/{task}.tsv",
-                "features": {name: self.features_of(task, name) for name in self.networks},
+                "features": {
+                    name: self.features_of(task, name)
+                    for name in self.compared_in(task)
+                    if self.extractors[name].kind != CONCAT
+                },
             }
             for task in self.patch_tasks
         }
@@ -478,8 +513,24 @@ class StudyPlan:
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),
-            "external": {name: f"{self.results}/pooled/{name}.used.tsv" for name in self.external},
+            "external": {
+                name: f"{self.results}/pooled/{name}.used.tsv"
+                for name in self.external
+                if any(name in self.compared_in(task) for task in self.patient_tasks)
+            },
+            "external_patches": self.external_patch_tables(),
         }
+
+    def external_patch_tables(self) -> dict[str, dict[str, str]]:
+        """Return which patches could be used, by extractor of another tool and dataset."""
+        found: dict[str, dict[str, str]] = {}
+        for task in self.patch_tasks:
+            dataset = self.tasks[task].dataset
+            for name in self.compared_in(task):
+                if name in self.external:
+                    path = f"{self.results}/features/{name}/{dataset}.used.tsv"
+                    found.setdefault(name, {})[dataset] = path
+        return found
 
     def _table(self, name: str) -> str:
         return f"{self.results}/tables/{name}.tsv"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ def read_slide_sheet(
     return slides
 
 
-def slides_of_features(folders: Iterable[str]) -> dict[str, Slide]:
+def slides_of_features(folders: Iterable[str], datasets: Collection[str] = ()) -> dict[str, Slide]:
     """Name the slides of folders of features, for a study without a sheet.
 
     Of a slide that is named by a TCGA barcode, the patient is that of the barcode; any other slide
@@ -121,6 +121,8 @@ def slides_of_features(folders: Iterable[str]) -> dict[str, Slide]:
     ----------
     folders : iterable of str
         Folders of ``{slide}.h5``; one that does not exist holds none.
+    datasets : collection of str
+        Those of the study, whose features may lie in the same folders.
 
     Returns
     -------
@@ -129,7 +131,7 @@ def slides_of_features(folders: Iterable[str]) -> dict[str, Slide]:
     """
     there = [folder for folder in folders if Path(folder).is_dir()]
     names = sorted({name for folder in there for name in files_by_stem(folder, FEATURES)})
-    return {name: Slide(name, patient_of(name)) for name in names}
+    return {name: Slide(name, patient_of(name)) for name in names if name not in datasets}
 
 
 def missing_slides(slides: Iterable[Slide]) -> list[str]:
