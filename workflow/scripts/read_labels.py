@@ -2,6 +2,7 @@
 
 from histotransfer.core.joblog import job_log
 from histotransfer.labels.task_labels import write_labels
+from histotransfer.study.parameters import CohortParameters
 from histotransfer.study.tasks import LabelParameters
 
 with job_log(snakemake.log[0]):
@@ -13,4 +14,5 @@ with job_log(snakemake.log[0]):
         cohort_table=snakemake.input.get("cohort") or None,
         pooled=snakemake.input.get("pooled", []),
         patches=snakemake.input.get("patches"),
+        cohorts=CohortParameters.of(cohorts) if (cohorts := snakemake.params.cohorts) else None,
     )

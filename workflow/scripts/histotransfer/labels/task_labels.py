@@ -16,7 +16,9 @@ from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..qc.cohort import COHORT
+from ..study.parameters import CohortParameters
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters
+from .cohorts import cohort_of, labels_of
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import CLASS, TaskLabels, write_labels_file
 from .matrix import read_matrix, rows_of_patients
@@ -37,13 +39,15 @@ def write_labels(
     cohort_table: str | Path | None = None,
     pooled: Sequence[str | Path] = (),
     patches: str | Path | None = None,
+    cohorts: CohortParameters | None = None,
 ) -> None:
     """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
     A task of patches needs `patches`: the patch store or feature file of its dataset. A task of
     patients needs the ``pooled/1`` files of extractors that may lack patients: only those whom all
     of these files have are compared. Where slides were read, it needs ``tables/cohort.tsv``, too;
-    otherwise the cohort is whoever any of these files has.
+    otherwise the cohort is whoever any of these files has. With `cohorts`, only the labels of the
+    training cohort are written.
 
     Raises
     ------
@@ -54,21 +58,51 @@ def write_labels(
     if patches is not None:
         labels, came_in, unit = patch_labels(patches), {}, "patch"
     else:
-        if cohort_table is not None:
-            cohort = read_table(cohort_table, COHORT)
-            everyone, usable = cohort["patient"].tolist(), cohort["n_patches"] > 0
-            excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
-            patients = sorted(cohort["patient"][usable])
-        else:
-            everyone = patients = sorted({name for path in pooled for name in _pooled(path)[1]})
-        patients = _shared(patients, pooled, excluded)
+        everyone, patients = _everyone(cohort_table, pooled, excluded)
         labels, n_rows = patient_labels(parameters, patients, excluded)
+        if cohorts is not None:
+            of_patients = cohort_of(cohorts, patients)
+            labels = labels_of(cohorts.train, labels, of_patients, cohorts, excluded)
         came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
     write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
     rows = pd.DataFrame(excluded, columns=list(EXCLUDED.columns))
     write_table(rows, excluded_path, EXCLUDED)
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
+
+
+def write_external_labels(
+    parameters: LabelParameters,
+    out_path: str | Path,
+    *,
+    cohort_table: str | Path | None = None,
+    pooled: Sequence[str | Path] = (),
+    cohorts: CohortParameters,
+) -> None:
+    """Write the labels of the external cohort, which may be nobody's; otherwise as `write_labels`.
+
+    A class that the training cohort does not have is left out.
+    """
+    excluded = Excluded()
+    _, patients = _everyone(cohort_table, pooled, excluded)
+    labels, _ = patient_labels(parameters, patients, excluded)
+    of_patients = cohort_of(cohorts, patients)
+    labels = labels_of(cohorts.test, labels, of_patients, cohorts, excluded)
+    write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
+
+
+def _everyone(
+    cohort_table: str | Path | None, pooled: Sequence[str | Path], excluded: Excluded
+) -> tuple[list[str], list[str]]:
+    """Return all patients, and those whom every extractor can use."""
+    if cohort_table is not None:
+        cohort = read_table(cohort_table, COHORT)
+        everyone, usable = cohort["patient"].tolist(), cohort["n_patches"] > 0
+        excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
+        patients = sorted(cohort["patient"][usable])
+    else:
+        everyone = patients = sorted({name for path in pooled for name in _pooled(path)[1]})
+    return everyone, _shared(patients, pooled, excluded)
 
 
 def _pooled(path: str | Path) -> tuple[str, set[str]]:

@@ -21,6 +21,7 @@ from ..qc.cohort import EXCLUDED_SLIDES
 from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION
 from ..results.tables import Paths, Tables, read_tables
+from ..results.validation import sentences
 from ..results.words import value
 from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
@@ -50,9 +51,9 @@ def write_summary(
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
     that a config leaves out. `paths` has the tables `answers`, `comparison`, `tuning`,
     `excluded_labels` and `external` (see `read_tables`); where slides were read, `cohort`, `qc` and
-    `excluded_slides`; of the published study `claims`. `random_weights` says that the network did
-    not start from ImageNet; `copies` warn of slides that seem to be copies of one
-    (`study.same_slides.warnings`).
+    `excluded_slides`; of an external validation `validation`; of the published study `claims`.
+    `random_weights` says that the network did not start from ImageNet; `copies` warn of slides that
+    seem to be copies of one (`study.same_slides.warnings`).
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -73,6 +74,7 @@ def write_summary(
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
         "answers": list(_answers(tables["answers"])),
+        "validated": _validated(config, tables["validation"]) if "validation" in tables else None,
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(tables["comparison"], alpha)),
@@ -115,6 +117,15 @@ def _answers(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
             ],
             "not_listed": len(targets) - len(first),
         }
+
+
+def _validated(config: Mapping[str, Any], validation: pd.DataFrame) -> dict[str, Any]:
+    cohorts = config["cohorts"]
+    return {
+        "trained_on": str(cohorts["train"]),
+        "tested_on": str(cohorts["test"]),
+        "said": list(sentences(validation)),
+    }
 
 
 def _parted(sentence: str) -> tuple[str, str]:

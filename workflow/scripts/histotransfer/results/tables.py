@@ -11,6 +11,7 @@ import pandas as pd
 from ..core.hdf5 import open_store
 from ..core.tables import TableSchema, read_table
 from ..evaluation.comparison import SCHEMAS as COMPARED
+from ..evaluation.external_scores import VALIDATION
 from ..evaluation.scores import SCORES
 from ..features.external import USED
 from ..labels.exclusions import EXCLUDED
@@ -31,7 +32,7 @@ SCHEMAS: Mapping[str, TableSchema] = {
     for schema in (
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
         *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, NEAR_DUPLICATES, QC, SCORES, SLIDE_COSTS),
-        *(TRAINING, TRUTH, TUNING, USED),
+        *(TRAINING, TRUTH, TUNING, USED, VALIDATION),
     )
 }
 """The columns of each table, as declared where it is made."""

@@ -66,6 +66,7 @@ TABLES: Mapping[str, Item] = {
     "claims": Item("Comparison", "Table: the published claims", needs="published"),
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
+    "validation": Item("Comparison", "Table: external validation", needs="cohorts"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
     "confusion": Item("Tissue types", "Table: confusion", needs="classes"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),

@@ -13,6 +13,7 @@ from ..core.errors import HistotransferError
 from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem
 from .batches import assign_batches
 from .catalogue import FIGURES, PUBLISHED, TABLES
+from .cohorts import cohorts_of
 from .config import (
     check_config,
     is_fetched,
@@ -83,6 +84,8 @@ class StudyPlan:
         By what their samples are.
     evaluated_datasets : list of str
         The datasets of the tasks of patches.
+    cohorts : CohortParameters or None
+        Those of an external validation.
     ledger : str
         The table that remembers which slides share a batch.
     batches, blocks : dict of str to list
@@ -129,6 +132,7 @@ class StudyPlan:
         self.patch_tasks = [name for name, task in self.tasks.items() if task.dataset]
         self.patient_tasks = [name for name in self.tasks if name not in self.patch_tasks]
         self.evaluated_datasets = sorted({self.tasks[name].dataset for name in self.patch_tasks})
+        self.cohorts = cohorts_of(config, sheet.values())
         self.ledger = f"{self.results}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
@@ -221,6 +225,7 @@ class StudyPlan:
                 "gallery": pictured and values & {NUMBERS, TWO_VALUES},
                 "fine-tuning": self.extractors_of("finetuned"),
                 "classifier": self.classifier_files(),
+                "cohorts": self.cohorts,
                 "simulated": self.is_simulated,
                 "published": self.is_published,
             }.items()
@@ -312,6 +317,8 @@ class StudyPlan:
                 states[key] = state_of(place, patterns.get(key, ()))
         if isinstance(targets, str) and targets != "all":
             states["targets"] = file_state(targets)
+        if self.cohorts and self.cohorts.patients is None:
+            states["cohorts"] = file_state(self.cohorts.path)
         return dict(sorted(states.items()))
 
     def unread_labels(self) -> list[str]:
@@ -361,6 +368,8 @@ class StudyPlan:
             "pooled": [f"{self.results}/pooled/{name}.h5" for name in self.external],
         }
         named = isinstance(targets, str) and targets != "all"
+        if self.cohorts and self.cohorts.patients is None:
+            files["cohorts"] = self.cohorts.path
         return files | ({"targets": str(targets)} if named else {})
 
     # -- Files that several jobs make, by what they are of
@@ -400,6 +409,19 @@ class StudyPlan:
                 for name in self.compared_in(task)
             }
             for task in self.tasks
+        }
+
+    def validation_files(self) -> dict[str, dict[str, Any]]:
+        """Return each task's labels in the external cohort, and by extractor its predictions."""
+        return {
+            task: {
+                "external": f"{self.results}/labels/external/{task}.tsv",
+                "predictions": {
+                    name: f"{self.results}/validation/{task}/{name}.h5"
+                    for name in self.compared_in(task)
+                },
+            }
+            for task in (self.patient_tasks if self.cohorts else ())
         }
 
     def embedding_files(self) -> dict[str, dict[str, Any]]:
@@ -457,7 +479,7 @@ class StudyPlan:
         """Return the tables that the summary is written from, by name."""
         names = ["answers", "comparison", "tuning"]
         names += ["cohort"] if self.has_slides else []
-        further = ("qc", "excluded_slides", "claims", "near_duplicates")
+        further = ("qc", "excluded_slides", "claims", "near_duplicates", "validation")
         names += [name for name in further if name in self.tables]
         return {
             **{name: self._table(name) for name in names},
