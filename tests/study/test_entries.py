@@ -34,7 +34,7 @@ def plan_of(own: dict[str, Any]) -> StudyPlan:
 
 
 def test_each_example_is_short() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     assert all(len(shown.splitlines()) <= 15 for shown in SHOWN)
 
 
@@ -51,6 +51,15 @@ def test_features_of_two_tools_need_no_slide() -> None:
     ]  # fmt: skip
     assert not plan.pooling.apply_qc
     assert {"mutation", "roc", "confusion", "related_genes"} <= set(plan.tables)
+
+
+def test_a_second_cohort_adds_its_validation_and_nothing_else(folder: Path) -> None:
+    sheet = "slide\tpatient\tcohort\nS1\tP1\tTCGA\nS2\tP2\tCPTAC\n"
+    (folder / "data/slides.tsv").write_text(sheet)
+    one, two = (plan_of(EXAMPLES[name]) for name in ("uni-or-conch", "uni-or-conch-elsewhere"))
+    assert set(two.tables) - set(one.tables) == {"validation"}
+    assert "validation" in two.figures
+    assert "validation" in two.summary_tables()
 
 
 def test_features_without_a_sheet_are_of_the_patients_of_their_barcodes(folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from .kinds import TaskKind
 from .predictors.predictor import Float, Ints
@@ -45,14 +45,14 @@ def scores_of_rows(
         each = (kind.primary(truth[some], predicted[some], targets)["value"] for some in rows)
         return np.array(list(each))
     # Samples are scored beside each other, as if each were a target of its own.
-    m, t = rows.shape[1], len(targets)
-    at_once = max(1, MOST_VALUES // max(1, m * t))
+    m, width = rows.shape[1], len(targets)
+    at_once = max(1, MOST_VALUES // max(1, m * width))
     parts = []
     for start in range(0, len(rows), at_once):
         some = rows[start : start + at_once].T
         labels, values = (of_all[some].reshape(m, -1) for of_all in (truth, predicted))
         names = [str(number) for number in range(labels.shape[1])]
-        parts.append(kind.primary(labels, values, names)["value"].to_numpy().reshape(-1, t))
+        parts.append(kind.primary(labels, values, names)["value"].to_numpy().reshape(-1, width))
     return np.concatenate(parts)
 
 
@@ -90,6 +90,20 @@ def intervals(found: Float, drawn: Float, left_out: Float) -> tuple[Float, Float
         levels = norm.cdf(bias + (bias + z) / (1 - skewness * (bias + z)))
         low[score], high[score] = np.quantile(own, levels)
     return low, high
+
+
+def intervals_of_means(found: Float, drawn: Float, n: int) -> tuple[Float, Float]:
+    """Return the 95 % interval of each of s means over several scores, from (b, s) draws.
+
+    Student's t with the bootstrap's standard error over n patients. A mean is nearly normal, and
+    its error small beside the bias of a score in a bootstrap sample, for which `intervals` would
+    correct too much.
+    """
+    with catch_warnings():
+        filterwarnings("ignore", "Degrees of freedom <= 0")
+        error = np.nanstd(drawn, axis=0, ddof=1) * np.sqrt(n / (n - 1))
+    half = np.where(error > 1e-12, error * t.isf((1 - LEVEL) / 2, n - 1), np.nan)
+    return found - half, found + half
 
 
 def mean_of(scores: Float) -> Float:

@@ -15,7 +15,15 @@ from ..core.files import remake
 from ..core.streams import stream
 from ..core.tables import TableSchema, read_table, write_table
 from ..labels.files import read_labels_file
-from .bootstrap import DRAWS, drawn_patients, intervals, left_out_patients, mean_of, scores_of_rows
+from .bootstrap import (
+    DRAWS,
+    drawn_patients,
+    intervals,
+    intervals_of_means,
+    left_out_patients,
+    mean_of,
+    scores_of_rows,
+)
 from .comparison import METRICS
 from .external_predictions import read_external
 from .kinds import KINDS, TaskKind
@@ -83,6 +91,12 @@ class Scored:
     def interval(self) -> tuple[Float, Float]:
         """Return the 95 % interval of each score."""
         return intervals(self.found, self.drawn, self.left_out)
+
+    def interval_of_mean(self, scores: int) -> tuple[Float, Float]:
+        """Return the 95 % interval of a mean over so many scores."""
+        if scores == 1:
+            return self.interval()
+        return intervals_of_means(self.found, self.drawn, len(self.left_out))
 
 
 def write_validation(
@@ -170,13 +184,16 @@ def validate(
                 for name, of_all in predicted.items()
             }
             for name, own in scored.items():
-                _fill(tables[name], chunk + several, own, own - scored[baseline])
+                change = own - scored[baseline]
+                _fill(tables[name], chunk + several, change, own.interval(), change.interval())
                 means[name].append(own.mean())
         if several:
             sizes = [len(chunk) for chunk in chunks]
             whole = {name: Scored.average(parts, sizes) for name, parts in means.items()}
             for name, own in whole.items():
-                _fill(tables[name], np.array([0]), own, own - whole[baseline])
+                change = own - whole[baseline]
+                both = (of_one.interval_of_mean(len(usable)) for of_one in (own, change))
+                _fill(tables[name], np.array([0]), change, *both)
     table = pd.concat(tables.values(), ignore_index=True).assign(baseline=baseline)
     table.loc[table["extractor"] == baseline, ["delta", "delta_low", "delta_high"]] = np.nan
     constant = table["why"].eq("") & table["metric"].eq(kind.metric) & table["ci_low"].isna()
@@ -220,9 +237,15 @@ def _scored(
     return Scored.of(kind, truth[:, places], predicted[:, places], names, drawn)
 
 
-def _fill(table: pd.DataFrame, places: Ints, own: Scored, change: Scored) -> None:
-    """Put the intervals of scores, and of their differences, into rows of the table."""
-    parts = (*own.interval(), change.found, *change.interval())
+def _fill(
+    table: pd.DataFrame,
+    places: Ints,
+    change: Scored,
+    own_interval: tuple[Float, Float],
+    interval: tuple[Float, Float],
+) -> None:
+    """Put the intervals of scores, and their differences with intervals, into rows of the table."""
+    parts = (*own_interval, change.found, *interval)
     for name, values in zip(INTERVALS, parts, strict=True):
         table.loc[table.index[places], name] = values
 

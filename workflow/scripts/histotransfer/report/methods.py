@@ -71,7 +71,8 @@ def _external_validation(cohorts: Mapping[str, Any]) -> str:
         f"scaled as in a training fold, was applied once to the patients of {test}; their labels "
         "serve no other end. Scores, and differences between extractors in the same patients, have "
         f"95 % intervals over the patients of {test}: bias-corrected and accelerated (Efron 1987), "
-        f"from {DRAWS:,} bootstrap samples. A score is not estimable in fewer than {FEWEST} "
+        f"from {DRAWS:,} bootstrap samples; those of a mean over targets are Student’s t with the "
+        f"bootstrap’s standard error. A score is not estimable in fewer than {FEWEST} "
         f"patients, or with fewer than {FEWEST_OF_CLASS} of a class or with the event."
     )
 

@@ -91,6 +91,9 @@ TABLES: Mapping[str, Item] = {
 
 FIGURES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
+    "validation": Item(
+        "Comparison", "Figure: external validation", ("validation",), needs="cohorts"
+    ),
     "tissue_accuracy": Item(
         "Tissue types",
         "Figure: tissue accuracy",
