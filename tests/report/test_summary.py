@@ -49,7 +49,8 @@ def config_of(name: str):
 
 def page_of(config, folder, random_weights=False, copies=(), **changed) -> str:
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
-    given = [name for name in (*TABLES, "near_duplicates") if name in paths]
+    further = ("near_duplicates", *(["validation"] if "cohorts" in config else []))
+    given = [name for name in (*TABLES, *further) if name in paths]
     inputs = {name: paths[name] for name in given}
     if config["study"] == PUBLISHED:
         tables = read_tables({name: paths[name] for name in ("answers", "improved", "cohort")})
@@ -69,6 +70,26 @@ def test_slides_that_seem_to_be_copies_are_limits(tmp_path):
     assert "One slide seems to be listed for several patients." in page
     assert "S1 (patient P1), S2 (patient P2)" in page
     assert "Its patches count more than once." in page
+
+
+def test_an_external_validation_stands_beside_the_answers(tmp_path):
+    config = config_of("demo")
+    assert "External validation" not in page_of(config, tmp_path)
+    config["cohorts"] = {"train": "TCGA", "test": "CPTAC"}
+    left_out = [
+        {"item": item, "what": "patient", **Reason(code).as_row()}
+        for item, code in (("P1", "external_cohort"), ("P2", "other_cohort"))
+    ]
+    labels = {"mutation": written("excluded_labels", rows("excluded_labels", left_out),
+                                  tmp_path / "any.tsv")}  # fmt: skip
+    page = page_of(config, tmp_path, excluded_labels=labels)
+    assert "External validation: trained in TCGA, tested in CPTAC" in page
+    for task in ("expression", "mutation", "survival"):
+        assert f"<b>{task}, FTX-2048 against IMGNET-2048.</b> In 50 patients of CPTAC: " in page
+    assert "mutation: 1 patient is left out of the labels (1 × “is of neither cohort”)." in page
+    assert "mutation, external validation: 1 target (EGFR): the external cohort has fewer" in page
+    assert "was applied once to the patients of CPTAC" in page
+    assert "that other training patients would have given other models is not in them" in page
 
 
 def test_external_features_that_could_not_be_used_are_limits(tmp_path):

@@ -10,7 +10,6 @@ from typing import Any
 
 from ..core.errors import HistotransferError, listed
 from .parameters import CohortParameters
-from .slide_sheet import Slide
 
 COLUMN = "cohort"
 """The column, of the slide sheet or of a table of patients, that names the cohorts."""
@@ -42,15 +41,17 @@ def refuse_useless_cohorts(config: Mapping[str, Any]) -> None:
         )
 
 
-def cohorts_of(config: Mapping[str, Any], sheet: Iterable[Slide]) -> CohortParameters | None:
+def cohorts_of(
+    config: Mapping[str, Any], sheet: Iterable[tuple[str, str]]
+) -> CohortParameters | None:
     """Return the cohorts of a complete config; None without any.
 
     Parameters
     ----------
     config : mapping
         Checked.
-    sheet : iterable of Slide
-        The rows of the slide sheet; none where it is still missing.
+    sheet : iterable of tuple of str
+        Patient and cohort of each row of the slide sheet; none where it is still missing.
 
     Raises
     ------
@@ -64,9 +65,9 @@ def cohorts_of(config: Mapping[str, Any], sheet: Iterable[Slide]) -> CohortParam
     if "table" in entry:
         return CohortParameters(train, test, entry["table"], entry.get("id", ""), None)
     path, patients = config["slides"], dict[str, str]()
-    for slide in sheet:
-        if (other := patients.setdefault(slide.patient, slide.cohort)) != slide.cohort:
-            raise two_cohorts(path, slide.patient, (other, slide.cohort))
+    for patient, cohort in sheet:
+        if (other := patients.setdefault(patient, cohort)) != cohort:
+            raise two_cohorts(path, patient, (other, cohort))
     if patients:
         refuse_unknown(path, (train, test), set(patients.values()))
     return CohortParameters(train, test, path, "", patients)

@@ -132,7 +132,7 @@ class StudyPlan:
         self.patch_tasks = [name for name, task in self.tasks.items() if task.dataset]
         self.patient_tasks = [name for name in self.tasks if name not in self.patch_tasks]
         self.evaluated_datasets = sorted({self.tasks[name].dataset for name in self.patch_tasks})
-        self.cohorts = cohorts_of(config, sheet.values())
+        self.cohorts = cohorts_of(config, ((s.patient, s.cohort) for s in sheet.values()))
         self.ledger = f"{self.results}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
