@@ -1,14 +1,17 @@
 # Label tables become the labels of a task, and a list of what was left out.
 
 
+def files_of_labels(wildcards):
+    """Return what a task's labels are read from, by the name of the input."""
+    return {
+        name: (list(map(watched, files)) if name == "labels" else files)
+        for name, files in PLAN.label_inputs(wildcards.task).items()
+    }
+
+
 rule read_labels:
     input:
-        unpack(
-            lambda w: {
-                name: (list(map(watched, files)) if name == "labels" else files)
-                for name, files in PLAN.label_inputs(w.task).items()
-            }
-        ),
+        unpack(files_of_labels),
     output:
         labels="<results>/labels/{task}.tsv",
         excluded="<results>/labels/{task}.excluded.tsv",
@@ -36,12 +39,7 @@ if PLAN.cohorts:
 
     rule read_external_labels:
         input:
-            unpack(
-                lambda w: {
-                    name: (list(map(watched, files)) if name == "labels" else files)
-                    for name, files in PLAN.label_inputs(w.task).items()
-                }
-            ),
+            unpack(files_of_labels),
         output:
             labels="<results>/labels/external/{task}.tsv",
         log:
