@@ -42,6 +42,19 @@ def test_ranking_scores_are_scikit_learns_ties_included(sample):
     assert metrics.average_precision(positive, values) == pytest.approx(expected)
 
 
+@given(TIED, st.data())
+def test_columns_of_which_some_values_are_unknown_are_ranked_by_the_others(sample, data):
+    truth = np.array([[float(p)] * 2 for p, _ in sample])
+    values = np.array([[float(v)] * 2 for _, v in sample])
+    lost = np.array(data.draw(st.lists(st.sampled_from("-tv"), min_size=len(sample),
+                                       max_size=len(sample))))  # fmt: skip
+    truth[lost == "t", 1], values[lost == "v", 1] = np.nan, np.nan
+    known = lost == "-"
+    expected = [metrics.auroc(truth[rows, 0] == 1, values[rows, 0])
+                for rows in (slice(None), known)]  # fmt: skip
+    np.testing.assert_array_equal(metrics.aurocs(truth, values), expected)
+
+
 def test_pearson_is_scipys_on_what_is_known():
     rng = np.random.default_rng(1)
     truth, predicted = rng.normal(5, 1, (40, 6)), rng.normal(5, 1, (40, 6))

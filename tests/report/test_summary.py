@@ -51,6 +51,7 @@ def page_of(config, folder, random_weights=False, copies=(), left_out=(), **chan
     paths = {**write_results(folder, genes=12, repeats=2), **changed}
     given = [name for name in (*TABLES, "near_duplicates", "external_patches") if name in paths]
     given += ["ranks", "pairs"] if len(config["extractors"]) > 2 else []
+    given += ["validation"] if "cohorts" in config else []
     inputs = {name: paths[name] for name in given}
     if config["study"] == PUBLISHED:
         tables = read_tables({name: paths[name] for name in ("answers", "improved", "cohort")})
@@ -92,6 +93,26 @@ def test_a_study_of_five_extractors_answers_four_times_and_tabulates_the_other_p
 
 
 FIVE = ("answers", "comparison", "improved", "ranks", "pairs")
+
+
+def test_an_external_validation_stands_beside_the_answers(tmp_path):
+    config = config_of("demo")
+    assert "External validation" not in page_of(config, tmp_path)
+    config["cohorts"] = {"train": "TCGA", "test": "CPTAC"}
+    left_out = [
+        {"item": item, "what": "patient", **Reason(code).as_row()}
+        for item, code in (("P1", "external_cohort"), ("P2", "other_cohort"))
+    ]
+    labels = {"mutation": written("excluded_labels", rows("excluded_labels", left_out),
+                                  tmp_path / "any.tsv")}  # fmt: skip
+    page = page_of(config, tmp_path, excluded_labels=labels)
+    assert "External validation: trained in TCGA, tested in CPTAC" in page
+    for task in ("expression", "mutation", "survival"):
+        assert f"<b>{task}, FTX-2048 against IMGNET-2048.</b> In 50 patients of CPTAC: " in page
+    assert "mutation: 1 patient is left out of the labels (1 × “is of neither cohort”)." in page
+    assert "mutation, external validation: 1 target (EGFR): the external cohort has fewer" in page
+    assert "was applied once to the patients of CPTAC" in page
+    assert "that other training patients would have given other models is not in them" in page
 
 
 def test_external_features_that_could_not_be_used_are_limits(tmp_path):

@@ -68,6 +68,15 @@ def test_slides_of_other_tools_features_are_judged_without_a_reference_of_the_st
     assert "Stains were not normalised." in said
 
 
+def test_a_second_cohort_adds_its_validation_and_nothing_else(folder: Path) -> None:
+    sheet = "slide\tpatient\tcohort\nS1\tP1\tTCGA\nS2\tP2\tCPTAC\n"
+    (folder / "data/slides.tsv").write_text(sheet)
+    one, two = (plan_of(EXAMPLES[name]) for name in ("uni-or-conch", "uni-or-conch-elsewhere"))
+    assert set(two.tables) - set(one.tables) == {"validation"}
+    assert "validation" in two.figures
+    assert "validation" in two.summary_tables()
+
+
 def test_features_without_a_sheet_are_of_the_patients_of_their_barcodes(folder: Path) -> None:
     for name in ("TCGA-05-4244-01Z-00-DX1.abc", "TCGA-05-4244-01Z-00-DX2.abc", "mine"):
         (folder / "data/uni").mkdir(exist_ok=True)

@@ -14,7 +14,8 @@ from histotransfer.labels.files import read_labels_file
 from histotransfer.results.tables import SCHEMAS
 from support.study import Study
 
-PATIENTS = 60
+PATIENTS, ELSEWHERE = 60, 30
+"""Patients of the cohort that trains, and of one that only tests."""
 OF_THE_PAPER = ("Xception", "ImageNet", "fine-tun", "STK11", "Li et al", "lung", "published study")
 
 
@@ -60,28 +61,33 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(tmp_path_factory.mktemp("features"))
     (study.folder / "resources").unlink()  # no weights are needed
     rng = np.random.default_rng(5)
-    signal = rng.normal(size=PATIENTS)
+    signal = rng.normal(size=PATIENTS + ELSEWHERE)
     patients = [f"TCGA-05-{number:04d}" for number in range(PATIENTS)]
+    patients += [f"C3L-{number:05d}" for number in range(ELSEWHERE)]
     for patient, value in zip(patients, signal, strict=True):
-        for slide in range(1, 2 + (value > 1)):
+        of_tcga = patient.startswith("TCGA")
+        for slide in range(1, 2 + (value > 1 and of_tcga)):
             for tool, d, noise in (("CLAM", 16, 4.0), ("TRIDENT", 24, 1.0), ("STAMP", 8, 8.0)):
                 features = noise * rng.normal(size=(12, d)) + value * (np.arange(d) < 4)
-                name = f"{patient}-01Z-00-DX{slide}.h5"
+                name = f"{patient}-01Z-00-DX{slide}.h5" if of_tcga else f"{patient}.h5"
                 write_features(study.folder / "data" / tool / name, tool, features, rng)
+    n, named = len(patients), ["TCGA"] * PATIENTS + ["CPTAC"] * ELSEWHERE
+    cohorts = pd.DataFrame({"patient": patients, "cohort": named})
+    cohorts.to_csv(study.folder / "data/cohorts.csv", index=False)
     labels = pd.DataFrame(
         {
             "patient": patients,
             "MSI": np.where(signal > 0, "MSI-H", "MSS"),
             "subtype": np.array(["LUAD", "LUSC", "other"])[np.digitize(signal, (-0.5, 0.5))],
-            "purity": signal + 0.3 * rng.normal(size=PATIENTS),
-            "OS_months": 30 * np.exp(-signal) * rng.exponential(size=PATIENTS),
-            "OS_status": np.where(rng.random(PATIENTS) < 0.8, "1:DECEASED", "0:LIVING"),
+            "purity": signal + 0.3 * rng.normal(size=n),
+            "OS_months": 30 * np.exp(-signal) * rng.exponential(size=n),
+            "OS_status": np.where(rng.random(n) < 0.8, "1:DECEASED", "0:LIVING"),
         }
     )
     labels.to_csv(study.folder / "data/labels.csv", index=False)
     stage = np.array(["I", "II", "III", ""])[np.digitize(signal, (-0.7, 0.2, 1.5))]
     clinical = labels[["patient", "MSI"]].assign(
-        age=rng.normal(60, 9, PATIENTS).round(), stage=stage, sex=rng.choice(["f", "m"], PATIENTS)
+        age=rng.normal(60, 9, n).round(), stage=stage, sex=rng.choice(["f", "m"], n)
     )
     clinical.iloc[1:].to_csv(study.folder / "data/clinical.csv", index=False)
     write_patches(study.folder / "data", rng)
@@ -93,6 +99,7 @@ extractors:
   TRIDENT: {features: data/TRIDENT}
   STAMP: {features: data/STAMP}
 datasets: {TEST: {labels: data/test.csv}}
+cohorts: {train: TCGA, test: CPTAC, table: data/cohorts.csv}
 tasks:
   tissue: {kind: multiclass, dataset: TEST}
   MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
@@ -101,7 +108,7 @@ tasks:
   survival: {kind: survival, labels: data/labels.csv, time: OS_months, event: OS_status}
 crossval: {repeats: 3}
 """)
-    figures = ("survival", "ranks", "confusion", "embedding")
+    figures = ("survival", "ranks", "confusion", "embedding", "validation")
     study.printed = study.run(
         "results/summary.html",
         *(f"results/figures/{name}.png" for name in figures),
@@ -202,7 +209,7 @@ def test_tools_side_by_side_and_covariates_are_compared_like_any_extractor(combi
     rows = rows.set_index("extractor")
     beside = [f"{name}+covariates" for name in ("STAMP", "TRIDENT", "BOTH")]
     assert set(rows.index) == {"TRIDENT", "BOTH", "covariates", *beside}
-    assert (rows["n"] == PATIENTS - 1).all()
+    assert (rows["n"] == PATIENTS + ELSEWHERE - 1).all()
     assert (rows["status"] == "ok").all()
     assert (rows["delta"] > 0).all()
     used = (results / "pooled/covariates.used.tsv").read_text()
@@ -211,7 +218,7 @@ def test_tools_side_by_side_and_covariates_are_compared_like_any_extractor(combi
     page = (results / "summary.html").read_text(encoding="utf-8")
     assert "BOTH: the features of STAMP and TRIDENT side by side." in page
     assert "alone and beside each extractor’s features" in page
-    assert "covariates: 1 of 60 patients is left out" in page
+    assert "covariates: 1 of 90 patients is left out" in page
 
 
 @pytest.mark.slow
@@ -223,3 +230,40 @@ def test_a_label_among_the_covariates_stops_the_study(combined: Study) -> None:
     assert process.returncode != 0
     assert "clinical.csv: column 'MSI' is a label, so it cannot be a covariate" in process.stdout
     assert not (combined.folder / "results/again/logs").exists()  # before the first job
+
+
+@pytest.mark.slow
+def test_the_models_of_one_cohort_are_tested_on_the_other(study: Study) -> None:
+    path = study.folder / "results/tables/validation.tsv"
+    validation = read_table(path, SCHEMAS["validation"])
+    assert set(validation["tested_on"]) == {"CPTAC"}
+    assert validation["n"].max() == ELSEWHERE
+    whole = validation[validation["metric"].isin(["auroc", "accuracy", "pearson", "c_index"])]
+    whole = whole[whole["target"].isin(["MSI", "all", "purity", "survival"])]
+    assert (whole["status"] == "ok").all()
+    assert whole["crossval"].notna().all()
+    delta = whole.set_index(["task", "extractor"])["delta"]
+    assert (delta[:, "TRIDENT"] > 0).all()
+    page = (study.folder / "results/summary.html").read_text(encoding="utf-8")
+    assert "<b>purity, TRIDENT against CLAM.</b> In 30 patients of CPTAC: better, +" in page
+    excluded = pd.read_csv(study.folder / "results/labels/MSI.excluded.tsv", sep="\t")
+    assert (excluded["code"] == "external_cohort").sum() == ELSEWHERE
+
+
+@pytest.mark.slow
+def test_a_patient_of_another_cohort_runs_the_patients_tasks_again(study: Study) -> None:
+    table = study.folder / "data/cohorts.csv"
+    as_it_was = table.read_text()
+    arguments = (
+        "results/tables/validation.tsv",
+        "--configfile",
+        str(study.folder / "config/mine.yaml"),
+    )
+    assert not study.plan(*arguments)
+    table.write_text(as_it_was.replace("C3L-00003,CPTAC", "C3L-00003,TCGA "))
+    jobs = study.plan(*arguments)
+    assert jobs["read_labels"] == jobs["read_external_labels"] == 4
+    assert jobs["validate"] == jobs["cross_validate"] == 12
+    assert jobs["tabulate_validation"] == jobs["compare_extractors"] == 1
+    assert "pool_external" not in jobs
+    table.write_text(as_it_was)

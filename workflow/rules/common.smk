@@ -122,7 +122,9 @@ def check_labels_that_are_new():
     for task in [task for task in PLAN.unread_labels() if task in drawn]:
         labels, patients = PLAN.tasks[task].labels, sorted(set(PLAN.patients.values()))
         try:
-            for said in check_labels(labels, patients, PLAN.splits, PLAN.covariates):
+            for said in check_labels(
+                labels, patients, PLAN.splits, PLAN.covariates, PLAN.cohorts
+            ):
                 print(f"WARNING: {task}: {said}.", file=sys.stderr)
         except HistotransferError as error:
             raise WorkflowError(str(error))

@@ -118,3 +118,58 @@ rule compare_extractors:
         code=code("compare_extractors.py"),
     script:
         "../scripts/compare_extractors.py"
+
+
+# The model of all training patients meets the external cohort once.
+if PLAN.cohorts:
+
+    rule validate:
+        input:
+            features=lambda w: [
+                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+            ],
+            labels="<results>/labels/{task}.tsv",
+            external="<results>/labels/external/{task}.tsv",
+        output:
+            predictions="<results>/validation/{task}/{extractor}.h5",
+        log:
+            "<logs>/validate/{task}/{extractor}.log",
+        benchmark:
+            "<benchmarks>/validate/{task}/{extractor}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=60),
+        params:
+            task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
+            parts=lambda w: PLAN.parts_of(w.extractor),
+            folds=PLAN.splits.folds,
+            seed=PLAN.splits.seed,
+            code=code("validate.py"),
+        script:
+            "../scripts/validate.py"
+
+    rule tabulate_validation:
+        input:
+            leaves(PLAN.validation_files()),
+            metrics=table("metrics"),
+        output:
+            validation=reported_table("validation"),
+        log:
+            "<logs>/tabulate_validation.log",
+        benchmark:
+            "<benchmarks>/tabulate_validation.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=4000, minutes=60),
+        params:
+            files=PLAN.validation_files(),
+            kinds=PLAN.kinds,
+            cohorts=[PLAN.cohorts.train, PLAN.cohorts.test],
+            seed=PLAN.statistics.seed,
+            code=code("tabulate_validation.py"),
+        script:
+            "../scripts/tabulate_validation.py"

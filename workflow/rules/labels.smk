@@ -1,14 +1,17 @@
 # Label tables become the labels of a task, and a list of what was left out.
 
 
+def files_of_labels(wildcards):
+    """Return what a task's labels are read from, by the name of the input."""
+    return {
+        name: (list(map(watched, files)) if name == "labels" else files)
+        for name, files in PLAN.label_inputs(wildcards.task).items()
+    }
+
+
 rule read_labels:
     input:
-        unpack(
-            lambda w: {
-                name: (list(map(watched, files)) if name == "labels" else files)
-                for name, files in PLAN.label_inputs(w.task).items()
-            }
-        ),
+        unpack(files_of_labels),
     output:
         labels="<results>/labels/{task}.tsv",
         excluded="<results>/labels/{task}.excluded.tsv",
@@ -26,6 +29,32 @@ rule read_labels:
         # Only what is predicted, so that a change of the predictor does not read the labels again.
         task=lambda w: PLAN.tasks[w.task].labels.as_params(),
         states=lambda w: PLAN.label_states(w.task),
+        cohorts=PLAN.cohorts.as_params() if PLAN.cohorts else {},
         code=code("read_labels.py"),
     script:
         "../scripts/read_labels.py"
+
+
+if PLAN.cohorts:
+
+    rule read_external_labels:
+        input:
+            unpack(files_of_labels),
+        output:
+            labels="<results>/labels/external/{task}.tsv",
+        log:
+            "<logs>/read_external_labels/{task}.log",
+        benchmark:
+            "<benchmarks>/read_external_labels/{task}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=3000, minutes=20),
+        params:
+            task=lambda w: PLAN.tasks[w.task].labels.as_params(),
+            states=lambda w: PLAN.label_states(w.task),
+            cohorts=PLAN.cohorts.as_params(),
+            code=code("read_external_labels.py"),
+        script:
+            "../scripts/read_external_labels.py"

@@ -2,6 +2,7 @@
 
 from histotransfer.core.joblog import job_log
 from histotransfer.labels.task_labels import write_labels
+from histotransfer.study.parameters import CohortParameters
 from histotransfer.study.tasks import LabelParameters
 
 with job_log(snakemake.log[0]):
@@ -14,4 +15,5 @@ with job_log(snakemake.log[0]):
         pooled=snakemake.input.get("pooled", []),
         patches=snakemake.input.get("patches"),
         features=snakemake.input.get("features", []),
+        cohorts=CohortParameters.of(cohorts) if (cohorts := snakemake.params.cohorts) else None,
     )

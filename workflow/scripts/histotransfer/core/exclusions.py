@@ -52,6 +52,9 @@ CODES: Mapping[str, str] = {
     "no_label_value": "has no value for any target",
     "class_left_out": "is of a class that does not count",
     "time_not_positive": "has a survival time that is not above 0",
+    "external_cohort": "is of the external cohort, on which the fitted models are tested",
+    "other_cohort": "is of neither cohort",
+    "class_untrained": "is of a class that the training cohort does not have",
     # a row, column or variant of a labels table
     "normal_sample": "is a normal or control sample",
     "not_in_cohort": "belongs to no patient of the cohort",

@@ -31,6 +31,8 @@ PURPOSES: Mapping[str, tuple[int, ...]] = {
     "folds of regression": (8,),
     "folds of multiclass": (9,),
     "folds of survival": (10,),
+    "external fit": (21,),
+    "external patients": (22,),
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..core.errors import HistotransferError, listed
@@ -34,6 +35,22 @@ ALL = "all"
 PER_FOLD = 2
 """Fewer samples of a class in a fold leave an AUROC, or a recall, to one patient."""
 
+FEWEST, FEWEST_OF_CLASS = 10, 5
+"""Patients of an external cohort, and of a class (or with the event), from which an interval over
+them says something. With five of a class, one in 150 bootstrap samples has none of it."""
+WHY_NOT = {
+    "no_patient": "no patient of the external cohort has a label",
+    "few_patients": f"fewer than {FEWEST} patients of the external cohort have a label",
+    "one_class": "all labelled patients of the external cohort are of one class",
+    "few_of_class": f"the external cohort has fewer than {FEWEST_OF_CLASS} patients of a class",
+    "few_events": f"fewer than {FEWEST_OF_CLASS} patients of the external cohort had the event",
+    "no_variance": "all patients of the external cohort have the same value",
+    "not_fitted": "the training cohort has too few patients for a model",
+    "undefined": "the score is undefined, as of equal predictions for all patients",
+    "constant": "whoever is drawn, the score is the same, so there is no interval",
+}
+"""Why a score in an external cohort is not estimable, by code."""
+
 
 class TaskKind(ABC):
     """A kind of task, by its name in the config."""
@@ -45,6 +62,8 @@ class TaskKind(ABC):
     """The tables of the comparison that only this kind has."""
     by_chance: ClassVar[float] = 0.0
     """The primary score without any signal."""
+    by_column: ClassVar[bool] = True
+    """Whether each target is scored by its own column alone."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -97,6 +116,22 @@ class TaskKind(ABC):
         """Tell of each target whether enough samples have a label for every fold."""
         return np.ones(truth.shape[1], dtype=bool)
 
+    def lacking(self, truth: Float, scores: pd.DataFrame, targets: Sequence[str]) -> list[str]:
+        """Say of each row of `scores` (target, metric) what keeps an external cohort from it.
+
+        Truth (n, t) is of the external cohort. A code of `WHY_NOT`; empty where nothing does.
+        """
+        n = np.isfinite(truth).sum(axis=0)
+        why = np.select([n == 0, n < FEWEST], ["no_patient", "few_patients"], self._poor(truth))
+        by_target = dict(zip(targets, why.tolist(), strict=True))
+        return [by_target[target] for target in scores["target"]]
+
+    def _poor(self, truth: Float) -> npt.NDArray[np.str_]:
+        """Return the (t,) code of labels that are too much alike, however many there are."""
+        highest = np.fmax.reduce(truth, initial=-np.inf)
+        lowest = np.fmin.reduce(truth, initial=np.inf)
+        return np.where(highest == lowest, "no_variance", "")
+
     def class_sizes(self, labels: TaskLabels) -> dict[str, int]:
         """Count the samples of each class that is part of every score, by name.
 
@@ -113,6 +148,7 @@ class Multiclass(TaskKind):
     """Which class a sample is of. Truth is one-hot, predictions are probabilities."""
 
     name, metric, tables = "multiclass", "accuracy", ("confusion",)
+    by_column = False
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return one predictor of all classes."""
@@ -137,6 +173,18 @@ class Multiclass(TaskKind):
         """Count the samples of each class."""
         sizes = labels.values[CLASS].value_counts().sort_index()
         return {str(name): int(n) for name, n in sizes.items()}
+
+    def lacking(self, truth: Float, scores: pd.DataFrame, targets: Sequence[str]) -> list[str]:
+        """Judge a class's recall by its patients, and balanced scores by the rarest class."""
+        n = (truth == 1).sum(axis=0)
+        if len(truth) < FEWEST:
+            return ["few_patients" if len(truth) else "no_patient"] * len(scores)
+        least = {
+            (target, self.metric): int(of_class)
+            for target, of_class in zip(targets, n, strict=True)
+        } | {(ALL, self.metric): len(truth)}
+        rows = zip(scores["target"], scores["metric"], strict=True)
+        return ["few_of_class" if least.get(row, n.min()) < FEWEST_OF_CLASS else "" for row in rows]
 
     def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return the accuracy of all classes, and the recall of each."""
@@ -225,9 +273,14 @@ class Binary(TaskKind):
         """Tell of each target whether each of its two classes has `PER_FOLD` samples a fold."""
         return np.asarray(_fewest(truth) >= PER_FOLD * folds)
 
+    def _poor(self, truth: Float) -> npt.NDArray[np.str_]:
+        fewest = _fewest(truth)
+        few = [fewest == 0, fewest < FEWEST_OF_CLASS]
+        return np.select(few, ["one_class", "few_of_class"], "")
+
     def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return the AUROC of each target."""
-        return self._each(truth, predicted, targets, {"auroc": metrics.auroc})
+        return _by_target(targets, self.metric, metrics.aurocs(truth, predicted))
 
     def others(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return average precision, Brier score and expected calibration error of each target."""
@@ -271,6 +324,9 @@ class Survival(TaskKind):
     def estimable(self, truth: Float, folds: int) -> Bools:
         """Tell of each target whether it has `PER_FOLD` events a fold."""
         return np.asarray(_events(truth) >= PER_FOLD * folds)
+
+    def _poor(self, truth: Float) -> npt.NDArray[np.str_]:
+        return np.where(_events(truth) < FEWEST_OF_CLASS, "few_events", "")
 
     def primary(self, truth: Float, predicted: Float, targets: Sequence[str]) -> pd.DataFrame:
         """Return Harrell's C of each target."""

@@ -82,11 +82,20 @@ def pearson(truth: Float, predicted: Float) -> Float:
 
 def auroc(positive: Bools, values: Float) -> float:
     """Return the area under the ROC curve, ties counting half; NaN where a class is absent."""
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    if n_positive == 0 or n_negative == 0:
-        return float("nan")
-    ranks = rankdata(values)[positive].sum()
-    return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    return float(aurocs(positive[:, None].astype(np.float64), values[:, None])[0])
+
+
+def aurocs(truth: Float, predicted: Float) -> Float:
+    """Return the `auroc` of each column, over the rows where both are known; truth is 0 or 1."""
+    known = np.isfinite(truth) & np.isfinite(predicted)
+    positive = known & (truth == 1)
+    n_positive, n_negative = positive.sum(axis=0), (known & ~positive).sum(axis=0)
+    # What is unknown ranks above all, and so leaves the ranks of the others as they are.
+    ranks = rankdata(np.where(known, predicted, np.inf), axis=0)
+    above = np.where(positive, ranks, 0).sum(axis=0) - n_positive * (n_positive + 1) / 2
+    pairs = n_positive * n_negative
+    with np.errstate(invalid="ignore"):
+        return np.asarray(above / np.where(pairs > 0, pairs, np.nan))
 
 
 def average_precision(positive: Bools, values: Float) -> float:

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..core.errors import HistotransferError, listed
 from ..features.covariates import read_covariates
+from ..labels.cohorts import cohort_of, labels_of
 from ..labels.covariates import refuse_labels_among_covariates
 from ..labels.exclusions import Excluded
 from ..labels.files import TaskLabels
 from ..labels.matrix import read_matrix, rows_of_patients
 from ..labels.task_labels import patient_labels
 from ..study.extractors import Extractor
-from ..study.parameters import SplitParameters
+from ..study.parameters import CohortParameters, SplitParameters
 from ..study.tasks import TIMES, TWO_VALUES, LabelParameters
 from .kinds import KINDS, PER_FOLD, refuse_rare
 from .splits import sites_of
@@ -30,6 +31,7 @@ def check_labels(
     patients: Sequence[str],
     splits: SplitParameters,
     covariates: Extractor | None = None,
+    cohorts: CohortParameters | None = None,
 ) -> Iterator[str]:
     """Check the labels of a task of patients; yield what limits the study without stopping it.
 
@@ -43,6 +45,8 @@ def check_labels(
     splits : SplitParameters
     covariates : Extractor or None
         The clinical covariates, if the study has any.
+    cohorts : CohortParameters, optional
+        Of an external validation: then the patients of the training cohort must be enough.
 
     Yields
     ------
@@ -60,17 +64,25 @@ def check_labels(
             covariates.path, patients, id_column=covariates.id_column, columns=covariates.columns
         )
     source, excluded = parameters.labels, Excluded()
+    train, whose = list(patients), "of the slide sheet"
+    if cohorts is not None:
+        of_patients = cohort_of(cohorts, patients)
+        train = [name for name in patients if of_patients[name] == cohorts.train]
+        whose = f"of cohort {cohorts.train!r}"
     if "table" not in source:
         path = Path(source["samples"])
         cells = read_matrix(path, excluded)
         rows = rows_of_patients(cells, patients, path, excluded, id_column=source.get("id", ""))
-        _refuse_too_few([str(patient) for patient in rows.values.index], patients, splits, path)
+        labelled = [str(patient) for patient in rows.values.index]
+        _refuse_too_few([name for name in labelled if name in train], train, splits, path, whose)
         return
     path = Path(source["table"])
     labels, _ = patient_labels(parameters, patients, excluded)
     if covariates is not None:
         refuse_labels_among_covariates(beside.source, beside.values, labels, parameters)
-    _refuse_too_few(labels.samples, patients, splits, path)
+    if cohorts is not None:
+        labels = labels_of(cohorts.train, labels, of_patients, cohorts, excluded)
+    _refuse_too_few(labels.samples, train, splits, path, whose)
     refuse_rare(KINDS[parameters.kind], labels, splits.folds, path)
     if parameters.values == TIMES:
         _refuse_few_events(labels, splits.folds, path)
@@ -79,7 +91,11 @@ def check_labels(
 
 
 def _refuse_too_few(
-    labelled: Sequence[str], patients: Sequence[str], splits: SplitParameters, path: Path
+    labelled: Sequence[str],
+    patients: Sequence[str],
+    splits: SplitParameters,
+    path: Path,
+    whose: str,
 ) -> None:
     groups, of_sites = len(labelled), ""
     if splits.group_by == "site":
@@ -88,7 +104,7 @@ def _refuse_too_few(
     if groups < splits.folds:
         raise HistotransferError(
             path,
-            f"labels {len(labelled)} of the {len(patients)} patients of the slide sheet{of_sites}: "
+            f"labels {len(labelled)} of the {len(patients)} patients {whose}{of_sites}: "
             f"too few for {splits.folds} folds",
             "Lower `crossval: folds` in the config, or label more patients",
         )

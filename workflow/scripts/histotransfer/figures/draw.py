@@ -26,6 +26,7 @@ from . import (
     tissue,
     training,
     truth,
+    validation,
 )
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
@@ -46,6 +47,7 @@ PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
     "training": training.curves,
     "classifier": tissue.classifier,
     "truth": truth.recovery,
+    "validation": validation.forest,
 }
 """How each figure of `study.catalogue.FIGURES` is drawn."""
 

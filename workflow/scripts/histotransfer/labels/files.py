@@ -96,9 +96,13 @@ def read_labels_file(path: str | Path) -> TaskLabels:
             if header[:2] != IDS:
                 raise ValueError(f"its first columns are {header[:2]}")
             text = dict.fromkeys((0, 1, 2) if of_classes else (0, 1), "str")
-            table = pd.read_csv(
-                file, sep="\t", header=None, dtype=text, keep_default_na=False, na_values=[""]
-            )
+            try:
+                table = pd.read_csv(
+                    file, sep="\t", header=None, dtype=text, keep_default_na=False, na_values=[""]
+                )
+            except pd.errors.EmptyDataError:  # an external cohort may have no labels
+                types = {place: text.get(place, "float64") for place in range(len(header))}
+                table = pd.DataFrame(columns=list(types)).astype(types)
         table = table.set_index(0).rename_axis("sample")
         values = table.iloc[:, 1:].set_axis(header[2:], axis=1)
         return TaskLabels(table[1].rename("group"), values)

@@ -17,7 +17,9 @@ from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
 from ..patches.store import PATCH_NAMES, read_notes
 from ..qc.cohort import COHORT
+from ..study.parameters import CohortParameters
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters
+from .cohorts import cohort_of, labels_of
 from .covariates import FILES_OF_PATIENTS, refuse_labels_in
 from .exclusions import EXCLUDED, FLOW, Excluded
 from .files import CLASS, TaskLabels, write_labels_file
@@ -40,6 +42,7 @@ def write_labels(
     pooled: Sequence[str | Path] = (),
     patches: str | Path | None = None,
     features: Sequence[str | Path] = (),
+    cohorts: CohortParameters | None = None,
 ) -> None:
     """Write the labels of a task, what was left out of them (`EXCLUDED`) and the counts (`FLOW`).
 
@@ -47,7 +50,8 @@ def write_labels(
     ``features/1`` files of extractors that may lack patches. A task of patients needs the
     ``pooled/1`` files of extractors that may lack patients, and the ``covariates/1`` file. Only
     samples that all of these files have are compared. Where slides were read, it needs
-    ``tables/cohort.tsv``, too; otherwise the cohort is whoever any of these files has.
+    ``tables/cohort.tsv``, too; otherwise the cohort is whoever any of these files has. With
+    `cohorts`, only the labels of the training cohort are written.
 
     Raises
     ------
@@ -58,23 +62,53 @@ def write_labels(
     if patches is not None:
         labels, came_in, unit = patch_labels(patches, features, excluded), {}, "patch"
     else:
-        if cohort_table is not None:
-            cohort = read_table(cohort_table, COHORT)
-            everyone, usable = cohort["patient"].tolist(), cohort["n_patches"] > 0
-            excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
-            patients = sorted(cohort["patient"][usable])
-        else:
-            everyone = patients = sorted({name for path in pooled for name in _known(path)[1]})
-        patients = _shared(patients, pooled, "patient", excluded)
+        everyone, patients = _everyone(cohort_table, pooled, excluded)
         labels, n_rows = patient_labels(parameters, patients, excluded)
         for path in pooled:
             refuse_labels_in(path, labels, parameters)
+        if cohorts is not None:
+            of_patients = cohort_of(cohorts, patients)
+            labels = labels_of(cohorts.train, labels, of_patients, cohorts, excluded)
         came_in, unit = {"patient": len(everyone), "row": n_rows}, "patient"
     labelled = {unit: len(labels.values), "target": labels.values.shape[1]}
     write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
     rows = pd.DataFrame(excluded, columns=list(EXCLUDED.columns))
     write_table(rows, excluded_path, EXCLUDED)
     write_table(excluded.flow(came_in, labelled), flow_path, FLOW)
+
+
+def write_external_labels(
+    parameters: LabelParameters,
+    out_path: str | Path,
+    *,
+    cohort_table: str | Path | None = None,
+    pooled: Sequence[str | Path] = (),
+    cohorts: CohortParameters,
+) -> None:
+    """Write the labels of the external cohort, which may be nobody's; otherwise as `write_labels`.
+
+    A class that the training cohort does not have is left out.
+    """
+    excluded = Excluded()
+    _, patients = _everyone(cohort_table, pooled, excluded)
+    labels, _ = patient_labels(parameters, patients, excluded)
+    of_patients = cohort_of(cohorts, patients)
+    labels = labels_of(cohorts.test, labels, of_patients, cohorts, excluded)
+    write_labels_file(labels, out_path, whole=parameters.values == TWO_VALUES)
+
+
+def _everyone(
+    cohort_table: str | Path | None, pooled: Sequence[str | Path], excluded: Excluded
+) -> tuple[list[str], list[str]]:
+    """Return all patients, and those whom every extractor can use."""
+    if cohort_table is not None:
+        cohort = read_table(cohort_table, COHORT)
+        everyone, usable = cohort["patient"].tolist(), cohort["n_patches"] > 0
+        excluded.add(cohort["patient"][~usable], "patient", Reason("no_usable_patch"))
+        patients = sorted(cohort["patient"][usable])
+    else:
+        everyone = patients = sorted({name for path in pooled for name in _known(path)[1]})
+    return everyone, _shared(patients, pooled, "patient", excluded)
 
 
 def _known(path: str | Path) -> tuple[str, set[str], str]:

@@ -10,10 +10,11 @@ import pandas as pd
 from ..core.errors import listed
 from ..core.exclusions import KEPT, Reason
 from ..evaluation.decisions import WHY
+from ..evaluation.kinds import WHY_NOT
 from ..evaluation.statistics import NOT_ESTIMABLE, UNTESTED
 from ..results.answers import TARGET
 from ..results.tables import Tables
-from ..results.words import count, share
+from ..results.words import UNITS, count, share
 from ..study.catalogue import OF_THE_PAPER, PUBLISHED, SIMULATED
 from ..study.extractors import extractors
 
@@ -54,6 +55,7 @@ def limits(
         *left_out,
         *_not_compared(tables["answers"]),
         *_of_fewer_folds(tables["comparison"], config["crossval"]),
+        *_not_validated(tables),
         *_without_label(tables["excluded_labels"]),
         *_decided(tables["excluded_labels"], "task"),
         *_external(tables["external"]),
@@ -137,8 +139,21 @@ def _of_fewer_folds(comparison: pd.DataFrame, crossval: Mapping[str, int]) -> It
         )
 
 
+def _not_validated(tables: Tables) -> Iterator[str]:
+    """Yield which targets say nothing in the external cohort, and why."""
+    if "validation" not in tables:
+        return
+    lost = tables["validation"].dropna(subset=["why"])
+    lost = lost[lost["metric"].isin([*UNITS]) & lost["target"].notna()]
+    for (task, why), rows in lost.groupby(["task", "why"], sort=False):
+        names = rows["target"].drop_duplicates().tolist()
+        many = count(len(names), "target")
+        yield f"{task}, external validation: {many} ({listed(names)}): {WHY_NOT[str(why)]}."
+
+
 def _without_label(excluded: pd.DataFrame) -> Iterator[str]:
-    dropped = excluded[~excluded["code"].isin(KEPT)]
+    # Of the external cohort the page says more elsewhere.
+    dropped = excluded[~excluded["code"].isin([*KEPT, "external_cohort"])]
     for (task, what), rows in dropped.groupby(["task", "what"], sort=False):
         items = count(len(rows), str(what), " is", " are")
         yield f"{task}: {items} left out of the labels ({_reasons(rows)})."

@@ -22,6 +22,7 @@ from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION
 from ..results.rows import against_baseline
 from ..results.tables import Paths, Tables, read_tables
+from ..results.validation import sentences
 from ..results.words import difference, value
 from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
@@ -52,9 +53,9 @@ def write_summary(
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
     that a config leaves out. `paths` has the tables `answers`, `comparison`, `tuning`,
     `excluded_labels` and `external` (see `read_tables`); where slides were read, `cohort`, `qc` and
-    `excluded_slides`; of three or more extractors `ranks` and `pairs`; of the published study
-    `claims`. `random_weights` says that the network did
-    not start from ImageNet; `copies` warn of slides that seem to be copies of one
+    `excluded_slides`; of three or more extractors `ranks` and `pairs`; of an external validation
+    `validation`; of the published study `claims`. `random_weights` says that the network did not
+    start from ImageNet; `copies` warn of slides that seem to be copies of one
     (`study.same_slides.warnings`), `left_out` says which extractors are not compared in which task.
     """
     environment = Environment(
@@ -76,6 +77,7 @@ def write_summary(
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
         "answers": list(_answers(tables["answers"])),
+        "validated": _validated(config, tables["validation"]) if "validation" in tables else None,
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(against_baseline(tables["comparison"]), alpha)),
@@ -125,6 +127,15 @@ def _answers(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
             ],
             "not_listed": len(targets) - len(first),
         }
+
+
+def _validated(config: Mapping[str, Any], validation: pd.DataFrame) -> dict[str, Any]:
+    cohorts = config["cohorts"]
+    return {
+        "trained_on": str(cohorts["train"]),
+        "tested_on": str(cohorts["test"]),
+        "said": list(sentences(validation)),
+    }
 
 
 def _parted(sentence: str) -> tuple[str, str]:

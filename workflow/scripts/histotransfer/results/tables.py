@@ -11,6 +11,7 @@ import pandas as pd
 from ..core.hdf5 import open_store
 from ..core.tables import TableSchema, read_table
 from ..evaluation.comparison import SCHEMAS as COMPARED
+from ..evaluation.external_scores import VALIDATION
 from ..evaluation.scores import SCORES
 from ..features.external import USED
 from ..features.external_patches import OF_PATCHES
@@ -34,6 +35,7 @@ SCHEMAS: Mapping[str, TableSchema] = {
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
         *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, OF_PATCHES, PAIRS),
         *(QC, RANKS, SCORES, SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
+        VALIDATION,
     )
 }
 """The columns of each table, as declared where it is made."""

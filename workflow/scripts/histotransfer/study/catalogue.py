@@ -68,6 +68,7 @@ TABLES: Mapping[str, Item] = {
     "claims": Item("Comparison", "Table: the published claims", needs="published"),
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
+    "validation": Item("Comparison", "Table: external validation", needs="cohorts"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
     "confusion": Item("Tissue types", "Table: confusion", needs="classes"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),
@@ -94,6 +95,9 @@ TABLES: Mapping[str, Item] = {
 FIGURES: Mapping[str, Item] = {
     "ranks": Item("Comparison", "Figure: ranks", ("ranks", "pairs"), needs="three extractors"),
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
+    "validation": Item(
+        "Comparison", "Figure: external validation", ("validation",), needs="cohorts"
+    ),
     "tissue_accuracy": Item(
         "Tissue types",
         "Figure: tissue accuracy",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
+from .cohorts import refuse_useless_cohorts
 from .extractors import CONCAT, COVARIATES, extractors
 from .schema import check, load_schema, read_yaml
 from .tasks import completed_task
@@ -159,6 +160,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
                 "Write the patients into a column `patient` of that table, and drop this key",
             )
     _refuse_missing_parts(config)
+    refuse_useless_cohorts(config)
     datasets = set(config["datasets"])
     named = {
         f"{section}.{key}": config[section][key]
@@ -435,6 +437,8 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """List the files and folders that a config names: key, path, and where it comes from."""
     by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
     wanted = [("slides", config["slides"], by_sheets)] if "slides" in config else []
+    if table := config.get("cohorts", {}).get("table"):
+        wanted.append(("cohorts.table", table, "a table of patients, with a column cohort"))
     for name, dataset in config["datasets"].items():
         if "path" in dataset:
             source = SOURCES.get(name, SOURCES["dataset"])

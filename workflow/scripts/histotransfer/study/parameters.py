@@ -295,6 +295,29 @@ class SplitParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class CohortParameters(Parameters):
+    """Which patients train the models, and which are the external cohort.
+
+    Attributes
+    ----------
+    train, test : str
+        The names of the two cohorts.
+    path : str
+        What names each patient's cohort: the slide sheet, or a table of patients.
+    id_column : str
+        The table's column of ids; empty if the rules find it.
+    patients : mapping of str to str or None
+        Each patient's cohort, as the slide sheet has it; None if a table names it.
+    """
+
+    train: str
+    test: str
+    path: str
+    id_column: str
+    patients: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
 class StatisticsParameters(Parameters):
     """How extractors are compared.
 

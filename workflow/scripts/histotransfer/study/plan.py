@@ -13,6 +13,7 @@ from ..core.errors import HistotransferError
 from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem
 from .batches import assign_batches
 from .catalogue import FIGURES, PUBLISHED, TABLES
+from .cohorts import cohorts_of
 from .config import (
     check_config,
     image_datasets,
@@ -89,6 +90,8 @@ class StudyPlan:
         The datasets of the tasks of patches.
     left_out : dict of str to dict
         By task, the extractors without features of its samples (`coverage.lacking`).
+    cohorts : CohortParameters or None
+        Those of an external validation.
     ledger : str
         The table that remembers which slides share a batch.
     batches, blocks : dict of str to list
@@ -142,6 +145,7 @@ class StudyPlan:
         self._feature_files = feature_files(self.extractors)
         self.left_out = lacking(self.extractors, self._feature_files, self.tasks, known)
         self.evaluated_datasets = sorted({self.tasks[name].dataset for name in self.patch_tasks})
+        self.cohorts = cohorts_of(config, ((s.patient, s.cohort) for s in sheet.values()))
         self.ledger = f"{self.results}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
@@ -239,6 +243,7 @@ class StudyPlan:
                 "gallery": pictured and values & {NUMBERS, TWO_VALUES},
                 "fine-tuning": self.extractors_of("finetuned"),
                 "classifier": self.classifier_files(),
+                "cohorts": self.cohorts,
                 "simulated": self.is_simulated,
                 "published": self.is_published,
             }.items()
@@ -347,6 +352,8 @@ class StudyPlan:
                 states[key] = state_of(place, patterns.get(key, ()))
         if isinstance(targets, str) and targets != "all":
             states["targets"] = file_state(targets)
+        if self.cohorts and self.cohorts.patients is None:
+            states["cohorts"] = file_state(self.cohorts.path)
         return dict(sorted(states.items()))
 
     def unread_labels(self) -> list[str]:
@@ -407,6 +414,8 @@ class StudyPlan:
             "pooled": features,
         }
         named = isinstance(targets, str) and targets != "all"
+        if self.cohorts and self.cohorts.patients is None:
+            files["cohorts"] = self.cohorts.path
         return files | ({"targets": str(targets)} if named else {})
 
     # -- Files that several jobs make, by what they are of
@@ -446,6 +455,19 @@ class StudyPlan:
                 for name in self.compared_in(task)
             }
             for task in self.tasks
+        }
+
+    def validation_files(self) -> dict[str, dict[str, Any]]:
+        """Return each task's labels in the external cohort, and by extractor its predictions."""
+        return {
+            task: {
+                "external": f"{self.results}/labels/external/{task}.tsv",
+                "predictions": {
+                    name: f"{self.results}/validation/{task}/{name}.h5"
+                    for name in self.compared_in(task)
+                },
+            }
+            for task in (self.patient_tasks if self.cohorts else ())
         }
 
     def embedding_files(self) -> dict[str, dict[str, Any]]:
@@ -508,8 +530,16 @@ class StudyPlan:
         """Return the tables that the summary is written from, by name."""
         names = ["answers", "comparison", "tuning"]
         names += ["cohort"] if self.has_slides else []
-        further = ("qc", "excluded_slides", "claims", "near_duplicates", "ranks", "pairs")
-        names += [name for name in further if name in self.tables]
+        of_some = (
+            "qc",
+            "excluded_slides",
+            "claims",
+            "near_duplicates",
+            "ranks",
+            "pairs",
+            "validation",
+        )
+        names += [name for name in of_some if name in self.tables]
         return {
             **{name: self._table(name) for name in names},
             "excluded_labels": self.by_task(list(self.tasks), "labels", ".excluded.tsv"),

@@ -28,6 +28,7 @@ class Slide:
 
     `path` is empty where the sheet has no paths, because no slide is read; `mpp` is None where the
     slide's header gives the scale; `file_id`, `md5` and `size` are set for slides of the GDC.
+    `cohort` is where the patient comes from, if the sheet says so.
     """
 
     slide: str
@@ -37,6 +38,7 @@ class Slide:
     file_id: str = ""
     md5: str = ""
     size: int | None = None
+    cohort: str = ""
 
 
 def read_slide_sheet(
