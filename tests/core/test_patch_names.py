@@ -54,4 +54,5 @@ def test_each_patch_is_found_by_its_own_name_wherever_the_folder_is(names, data)
     assert known.find(f"{name}.png") == [f"{name}.png"]
     assert known.find(f"{name}.png".replace("/", "\\")) == [f"{name}.png"]
     assert known.find(f"./{name}") == [f"{name}.png"]
-    assert f"{name}.png" in known.find(f"{name}.png".rpartition("/")[2])
+    base = f"{name}.png".rpartition("/")[2]
+    assert f"{name}.png" in known.find(base) or known.find(base) == [base]

@@ -16,7 +16,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import create_store, open_store
 from histotransfer.core.tables import read_table
 from histotransfer.features.external_patches import OF_PATCHES, admit_features
-from histotransfer.patches.store import PATCH_NAMES
+from histotransfer.patches.names import PATCH_NAMES
 from support.errors import assert_clear
 from support.root import ROOT
 

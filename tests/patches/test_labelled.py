@@ -14,7 +14,8 @@ from histotransfer.core.hdf5 import open_store
 from histotransfer.labels.task_labels import patch_labels
 from histotransfer.patches.from_folders import pack_dataset
 from histotransfer.patches.labelled import patches_by_table, patients_of
-from histotransfer.patches.store import PATCH_NAMES, read_images, read_notes
+from histotransfer.patches.names import PATCH_NAMES, read_notes
+from histotransfer.patches.store import read_images
 from support.errors import assert_clear
 from support.parameters import ENCODING
 from support.slides import tissue

@@ -83,7 +83,9 @@ def test_the_jobs_of_patches_and_patients_follow_from_the_dataset(tmp_path, monk
         types="kind: multiclass, dataset: others",
         subtype=f"kind: multiclass, {LABELS}",
     )
-    assert plan.label_inputs("types") == {"patches": "results/mine/patches/others.h5"}
+    assert plan.label_inputs("types") == {
+        "patches": "results/mine/patches/others.h5", "features": []
+    }  # fmt: skip
     assert plan.label_inputs("subtype")["labels"] == ["data/labels.csv"]
     assert plan.features_of("types", "A") == "results/mine/features/A/others.h5"
     assert plan.features_of("subtype", "A") == "results/mine/pooled/A.h5"
@@ -159,15 +161,6 @@ def test_what_does_not_go_together_is_told_in_one_sentence(case: str) -> None:
     assert_clear(caught.value)
     assert "tasks.mine" in str(caught.value)
     assert said in str(caught.value)
-
-
-def test_external_features_are_no_baseline_of_a_task_of_patches() -> None:
-    config = config_of(types="kind: multiclass, dataset: others")
-    config["extractors"] = {"UNI": {"source": {"features": "data/uni"}}} | config["extractors"]
-    with pytest.raises(HistotransferError, match="baseline of a task that tells these apart"):
-        check_config(config, SCHEMAS / "config.schema.yaml")
-    config["tasks"] = config_of(subtype=f"kind: multiclass, {LABELS}")["tasks"]
-    check_config(config, SCHEMAS / "config.schema.yaml")
 
 
 @pytest.mark.parametrize("tasks", [None, [], "x", {"a": None}, {"a": {"kind": ["binary"]}}])

@@ -19,7 +19,7 @@ from ..core.exclusions import NOT_EXCLUDED, Reason
 from ..core.hdf5 import create_store, leads_elsewhere, open_store
 from ..core.patch_names import PatchNames
 from ..core.tables import TableSchema, write_table
-from ..patches.store import PATCH_NAMES
+from ..patches.names import PATCH_NAMES
 from .external import Features, Unusable, feature_rows, open_features
 
 NAMES = "names"

@@ -15,7 +15,7 @@ from ..core.errors import HistotransferError, listed
 from ..core.exclusions import KEPT, Reason
 from ..core.hdf5 import open_store
 from ..core.tables import read_table, write_table
-from ..patches.store import PATCH_NAMES, read_notes
+from ..patches.names import PATCH_NAMES, read_notes
 from ..qc.cohort import COHORT
 from ..study.parameters import CohortParameters
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, LabelParameters

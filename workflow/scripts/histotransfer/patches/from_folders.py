@@ -17,7 +17,8 @@ from ..imaging.codecs import decode, encode
 from ..study.parameters import EncodingParameters
 from .fingerprints import fingerprint, pixel_digest
 from .labelled import LabelledPatches, patches_by_folder, patches_by_table
-from .store import PATCH_NAMES, append_images, create_patch_store, write_notes
+from .names import PATCH_NAMES, write_notes
+from .store import append_images, create_patch_store
 
 IMAGE_FORMATS = ("TIFF", "PNG", "JPEG")
 """The formats that are read, whatever a file's suffix: Pillow would hand PostScript to

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from itertools import islice
@@ -14,18 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import HistotransferError
-from ..core.exclusions import COLUMNS, Reason
 from ..core.files import remake
 from ..core.hdf5 import create_store
-from ..core.user_tables import Note
 from ..imaging.codecs import decode
 
-PATCH_NAMES = "patch_names/1"
-"""The schema of a dataset's names and labels alone; with images it is ``patches/1``."""
 CHUNK_ROWS = 256
 DECODED_TOGETHER = 16
 """Images that a thread decodes at a time: one takes less than handing it over is worth."""
-_NOTES = ("item", "what", *COLUMNS)
 
 
 def read_images(
@@ -74,19 +69,3 @@ def append_images(store: h5py.File, encoded: Iterable[npt.NDArray[np.uint8]]) ->
     while rows := list(islice(waiting, CHUNK_ROWS)):
         images.resize((len(images) + len(rows),))
         images[-len(rows) :] = rows
-
-
-def write_notes(store: h5py.File, notes: Sequence[Note]) -> None:
-    """Write what was left out of a dataset, and what was decided, if anything was."""
-    if notes:
-        rows = [(note.item, note.what, *note.reason.as_row().values()) for note in notes]
-        for name, cells in zip(_NOTES, zip(*rows, strict=True), strict=True):
-            store[f"notes/{name}"] = list(cells)
-
-
-def read_notes(store: h5py.File) -> list[Note]:
-    """Read what `write_notes` wrote."""
-    if "notes" not in store:
-        return []
-    rows = zip(*(store[f"notes/{name}"].asstr()[:] for name in _NOTES), strict=True)
-    return [Note(item, what, Reason(*reason)) for item, what, *reason in rows]
