@@ -17,7 +17,7 @@ from support.tasks import patients, splitting, write_pooled, write_values
 
 pytestmark = pytest.mark.slow
 
-N, D, REPEATS, STUDIES = 60, 20, 4, 80
+N, D, REPEATS, STUDIES = 60, 20, 2, 80
 TASKS = {
     "expression": PredictorParameters("expression", "ridge", {"alpha": [1e1, 1e2, 1e3]}),
     "mutation": PredictorParameters("mutation", "logistic", {"C": [1e-3, 1e-2]}),

@@ -188,7 +188,7 @@ def test_another_stain_tiles_nothing_and_trains_no_network(demo: Study) -> None:
     config["stain"]["method"] = "none"
     jobs = demo.plan("--configfile", demo.configure("stain.yaml", config))
     assert jobs["extract_patches"] == 54
-    assert jobs["extract_batch"] == 2 * 6
+    assert jobs["extract_batch"] == 2 * 2
     assert not {"tile_slide", "pack_dataset", "fine_tune", "extract_features"} & set(jobs)
     assert jobs["cross_validate"] == 2 * 2 * 2  # two tasks on patients; the tissue types stand
     assert not {"classify", "draw_training", "draw_classifier"} & set(jobs)
@@ -207,7 +207,7 @@ def test_a_new_extractor_extracts_no_patch_again(demo: Study) -> None:
     config["extractors"]["AGAIN"] = {"source": "results/demo/models/FTX-2048.keras"}
     jobs = demo.plan("--configfile", demo.configure("third.yaml", config))
     assert jobs["admit_model"] == 1
-    assert jobs["extract_batch"] == 6
+    assert jobs["extract_batch"] == 2
     assert not {"tile_slide", "extract_patches", "pack_dataset", "fine_tune"} & set(jobs)
 
 
@@ -216,7 +216,7 @@ def test_a_further_seed_trains_one_further_network(demo: Study) -> None:
     config["finetune"]["seeds"].append(7)
     jobs = demo.plan("--configfile", demo.configure("seeds.yaml", config))
     assert jobs["fine_tune"] == 1
-    assert jobs["extract_batch"] == 6
+    assert jobs["extract_batch"] == 2
 
 
 def test_the_same_seed_gives_the_same_tables_to_the_byte(demo: Study) -> None:
