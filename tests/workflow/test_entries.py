@@ -34,6 +34,32 @@ def write_features(path: Path, tool: str, features: np.ndarray, rng: np.random.G
             )
 
 
+def write_cohort(
+    data: Path, patients: list[str], rng: np.random.Generator, ending: str
+) -> pd.DataFrame:
+    """Write three tools' features of patients' slides; return labels that follow the same signal.
+
+    Where `ending` counts slides, a patient of a strong signal has two.
+    """
+    n, signal = len(patients), rng.normal(size=len(patients))
+    for patient, value in zip(patients, signal, strict=True):
+        for slide in range(1, 2 + (value > 1 and "{}" in ending)):
+            for tool, d, noise in (("CLAM", 16, 4.0), ("TRIDENT", 24, 1.0), ("STAMP", 8, 8.0)):
+                features = noise * rng.normal(size=(12, d)) + value * (np.arange(d) < 4)
+                name = f"{patient}{ending.format(slide)}.h5"
+                write_features(data / tool / name, tool, features, rng)
+    return pd.DataFrame(
+        {
+            "patient": patients,
+            "MSI": np.where(signal > 0, "MSI-H", "MSS"),
+            "subtype": np.array(["LUAD", "LUSC", "other"])[np.digitize(signal, (-0.5, 0.5))],
+            "purity": signal + 0.3 * rng.normal(size=n),
+            "OS_months": 30 * np.exp(-signal) * rng.exponential(size=n),
+            "OS_status": np.where(rng.random(n) < 0.8, "1:DECEASED", "0:LIVING"),
+        }
+    )
+
+
 def write_patches(data: Path, rng: np.random.Generator) -> None:
     """Write labels of 90 patches of 30 patients, and features of two tools, of which one lacks 2.
 
@@ -60,37 +86,26 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """
     study = Study(tmp_path_factory.mktemp("features"))
     (study.folder / "resources").unlink()  # no weights are needed
-    rng = np.random.default_rng(5)
-    signal = rng.normal(size=PATIENTS + ELSEWHERE)
-    patients = [f"TCGA-05-{number:04d}" for number in range(PATIENTS)]
-    patients += [f"C3L-{number:05d}" for number in range(ELSEWHERE)]
-    for patient, value in zip(patients, signal, strict=True):
-        of_tcga = patient.startswith("TCGA")
-        for slide in range(1, 2 + (value > 1 and of_tcga)):
-            for tool, d, noise in (("CLAM", 16, 4.0), ("TRIDENT", 24, 1.0), ("STAMP", 8, 8.0)):
-                features = noise * rng.normal(size=(12, d)) + value * (np.arange(d) < 4)
-                name = f"{patient}-01Z-00-DX{slide}.h5" if of_tcga else f"{patient}.h5"
-                write_features(study.folder / "data" / tool / name, tool, features, rng)
-    n, named = len(patients), ["TCGA"] * PATIENTS + ["CPTAC"] * ELSEWHERE
-    cohorts = pd.DataFrame({"patient": patients, "cohort": named})
-    cohorts.to_csv(study.folder / "data/cohorts.csv", index=False)
-    labels = pd.DataFrame(
-        {
-            "patient": patients,
-            "MSI": np.where(signal > 0, "MSI-H", "MSS"),
-            "subtype": np.array(["LUAD", "LUSC", "other"])[np.digitize(signal, (-0.5, 0.5))],
-            "purity": signal + 0.3 * rng.normal(size=n),
-            "OS_months": 30 * np.exp(-signal) * rng.exponential(size=n),
-            "OS_status": np.where(rng.random(n) < 0.8, "1:DECEASED", "0:LIVING"),
-        }
+    data = study.folder / "data"
+    of_tcga = [f"TCGA-05-{number:04d}" for number in range(PATIENTS)]
+    elsewhere = [f"C3L-{number:05d}" for number in range(ELSEWHERE)]
+    labels = pd.concat(
+        [
+            write_cohort(data, of_tcga, np.random.default_rng(5), "-01Z-00-DX{}"),
+            write_cohort(data, elsewhere, np.random.default_rng(6), ""),
+        ]
     )
-    labels.to_csv(study.folder / "data/labels.csv", index=False)
-    stage = np.array(["I", "II", "III", ""])[np.digitize(signal, (-0.7, 0.2, 1.5))]
+    labels.to_csv(data / "labels.csv", index=False)
+    cohort = np.where(labels["patient"].isin(of_tcga), "TCGA", "CPTAC")
+    labels[["patient"]].assign(cohort=cohort).to_csv(data / "cohorts.csv", index=False)
+    rng = np.random.default_rng(7)
     clinical = labels[["patient", "MSI"]].assign(
-        age=rng.normal(60, 9, n).round(), stage=stage, sex=rng.choice(["f", "m"], n)
+        age=rng.normal(60, 9, len(labels)).round(),
+        stage=np.array(["I", "II", "III", ""])[np.digitize(labels["purity"], (-0.7, 0.2, 1.5))],
+        sex=rng.choice(["f", "m"], len(labels)),
     )
-    clinical.iloc[1:].to_csv(study.folder / "data/clinical.csv", index=False)
-    write_patches(study.folder / "data", rng)
+    clinical.iloc[1:].to_csv(data / "clinical.csv", index=False)
+    write_patches(data, rng)
     mine = study.folder / "config/mine.yaml"
     mine.write_text("""
 study: three-tools
@@ -147,6 +162,9 @@ def test_the_planted_order_of_three_tools_is_found_in_every_task(study: Study) -
     assert len(best) == 4
     assert (best["delta"] < 0).all()
     assert (pairs["p_holm"] >= pairs["p_corrected"]).all()
+    metrics = read_table(tables / "metrics.tsv", SCHEMAS["metrics"])
+    brier = metrics[metrics["metric"] == "integrated_brier"].set_index("extractor")["mean"]
+    assert brier.idxmin() == "TRIDENT"
 
 
 @pytest.mark.slow
