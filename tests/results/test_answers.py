@@ -188,6 +188,21 @@ def test_several_seeds_get_one_answer():
     table = answers_of(*found, runs={"FTX-2048": names})
     assert table["extractor"].unique().tolist() == ["FTX-2048"]
     assert len(table) == 2
+    assert table["seed_share"].tolist() == [0, 0]
+
+
+def test_the_share_of_the_seeds_is_said_and_is_none_of_a_single_run():
+    names = ["FTX-2048", "FTX-2048-seed7"]
+    found = [
+        {"extractor": name, "target": "TP53", "delta": delta, "se": 0.01}
+        for name, delta in zip(names, (0.02, 0.04), strict=True)
+    ]
+    # Between the runs: 0.01² of variance of their mean; of one run, the square of 0.01.
+    table = answers_of(*found, runs={"FTX-2048": names})
+    assert table["seed_share"].tolist() == pytest.approx([0.5, 0.5])
+    said = "50 % of the squared standard error is between the seeds of fine-tuning."
+    assert said in table["sentence"][0]
+    assert answers_of(*found)["seed_share"].isna().all()
 
 
 def test_the_table_survives_its_file(tmp_path):

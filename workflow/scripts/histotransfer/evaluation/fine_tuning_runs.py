@@ -79,6 +79,20 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     return _joined(table, found.assign(q_bh=q), comparison)
 
 
+def share_of_seeds(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
+    """Return which share of a combined squared standard error is between the runs (`combine_runs`).
+
+    A row per pair and target of several runs: the columns of `FAMILY`, target and `seed_share`,
+    which is missing where a run is not estimable.
+    """
+    _, several = _split(comparison, runs)
+    several = several.assign(square=several["se"] ** 2, ok=several["status"].eq(OK))
+    groups = several.groupby([*FAMILY, "target"], sort=False)
+    between = groups["delta"].var() / groups["delta"].size()
+    share = (between / (groups["square"].mean() + between)).where(groups["ok"].all())
+    return share.rename("seed_share").reset_index()
+
+
 def combine_shares(improved: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     """Replace the rows of several runs in the table `improved` by one, about the mean share.
 

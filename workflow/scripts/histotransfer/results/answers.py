@@ -9,10 +9,10 @@ import pandas as pd
 
 from ..core.tables import TableSchema
 from ..evaluation.decisions import FAMILY, average, decide, why_not_estimable
-from ..evaluation.fine_tuning_runs import Runs, combine_runs, combine_shares
+from ..evaluation.fine_tuning_runs import Runs, combine_runs, combine_shares, share_of_seeds
 from ..evaluation.statistics import OK
 from .rows import against_baseline, of_all_classes
-from .sentences import answer, by_target, share_of_targets
+from .sentences import answer, by_target, of_seeds, share_of_targets
 
 ANSWERS = TableSchema.of(
     "answers",
@@ -21,7 +21,7 @@ ANSWERS = TableSchema.of(
     "text: unit",
     "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh q_equivalent",
     "text: direction relevance why",
-    "number: level detectable",
+    "number: seed_share level detectable",
     "integer: n_to_decide",
     "text: sentence",
 )
@@ -57,13 +57,17 @@ def answer_questions(
     pandas.DataFrame
         The columns of `ANSWERS`. A task of classes is answered by the accuracy over all
         classes, whose target is ``all``; any other by the mean over its targets
-        (`decisions.average`), whose target is empty.
+        (`decisions.average`), whose target is empty. `seed_share` is that of `share_of_seeds`, of a
+        mean over targets their mean.
     """
-    comparison = combine_runs(against_baseline(tables["comparison"]), runs)
+    every_run = against_baseline(tables["comparison"])
+    comparison = combine_runs(every_run, runs)
+    seeds = share_of_seeds(every_run, runs)
     shares = combine_shares(against_baseline(tables["improved"]), runs)
     of_patches = comparison["task"].isin(list(patch_tasks))
     comparison = comparison.assign(unit=np.where(of_patches, PATCH, PATIENT))
     decided = decide(comparison, alpha=alpha, rope=rope)
+    decided = decided.merge(seeds, how="left", on=[*FAMILY, "target"])
     parts = []
     for (task, _, extractor), rows in decided.groupby(FAMILY, sort=False):
         overall = of_all_classes(rows)
@@ -72,11 +76,12 @@ def answer_questions(
         else:
             mean = decide(average(rows[comparison.columns]), alpha=alpha, rope=rope)
             tested = None if len(rows) == 1 else int(rows["status"].eq(OK).sum())
+            mean["seed_share"] = rows["seed_share"].mean()
             whole = _in_words(mean, TASK, rope, tested)
         of_task = (shares["task"] == task) & (shares["extractor"] == extractor)
-        notes = []
+        notes = [of_seeds(share) for share in whole["seed_share"].dropna()]
         if len(rows) > 1:
-            notes = [by_target(rows[~overall])]
+            notes.append(by_target(rows[~overall]))
             notes += [share_of_targets(row) for row in shares[of_task].to_dict("records")]
         whole["sentence"] = [" ".join([text, *notes]) for text in whole["sentence"]]
         parts += [whole, _in_words(rows[~overall], TARGET, rope)]

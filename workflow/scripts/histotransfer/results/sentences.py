@@ -47,6 +47,11 @@ def answer(row: Mapping[Any, Any], rope: float, targets: int | None = None) -> s
     return f"{direction.capitalize()}: {found}. It may be less than {matter}."
 
 
+def of_seeds(share: float) -> str:
+    """Say which share of the squared standard error is between the seeds of fine-tuning."""
+    return f"{100 * share:.0f} % of the squared standard error is between the seeds of fine-tuning."
+
+
 def power(row: Mapping[Any, Any]) -> str:
     """Say which difference could have been detected, and how many samples would decide this."""
     metric = row["metric"]
