@@ -158,6 +158,8 @@ def test_patches_are_told_apart_by_networks_side_by_side_and_never_by_covariates
     own |= {"slides": "data/slides.tsv", "covariates": "data/clinical.csv"}
     own["tasks"]["MSI"] = {"kind": "binary", "labels": "data/labels.csv"}
     Path("data/slides.tsv").write_text("slide\tpatient\tpath\nS1\tP1\ta.svs\n")
+    Path("data/uni").mkdir(exist_ok=True)
+    Path("data/uni/S1.h5").touch()  # features of a slide, not of the dataset
     plan = plan_of(own)
     networks = ["IMGNET-2048", "FTX-2048"]
     assert plan.networks == networks

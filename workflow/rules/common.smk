@@ -87,6 +87,14 @@ def watched(place):
     return ancient(place) if Path(place).is_dir() else place
 
 
+def files_of_labels(wildcards):
+    """Return what a task's labels are read from, by the name of the input."""
+    return {
+        name: (list(map(watched, files)) if name == "labels" else files)
+        for name, files in PLAN.label_inputs(wildcards.task).items()
+    }
+
+
 def table(name):
     """Name a table of the results."""
     return f"<results>/tables/{name}.tsv"

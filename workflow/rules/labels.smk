@@ -1,14 +1,6 @@
 # Label tables become the labels of a task, and a list of what was left out.
 
 
-def files_of_labels(wildcards):
-    """Return what a task's labels are read from, by the name of the input."""
-    return {
-        name: (list(map(watched, files)) if name == "labels" else files)
-        for name, files in PLAN.label_inputs(wildcards.task).items()
-    }
-
-
 rule read_labels:
     input:
         unpack(files_of_labels),

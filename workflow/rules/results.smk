@@ -259,9 +259,9 @@ rule read_gallery:
 MAPPED = {
     **PLAN.pooling.as_params(),
     "files": PLAN.gallery_files(),
-    "features": f"{PLAN.results}/features",
-    "verdicts": f"{PLAN.results}/qc",
-    "tiles": f"{PLAN.results}/tiles",
+    "features": lambda w: f"{PLAN.results}/features",
+    "verdicts": lambda w: f"{PLAN.results}/qc",
+    "tiles": lambda w: f"{PLAN.results}/tiles",
     "tasks": {
         name: PLAN.tasks[name].predictor.as_params() for name in PLAN.patient_tasks
     },
