@@ -17,15 +17,15 @@ from jinja2 import Environment, StrictUndefined
 from histotransfer.core.errors import listed
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.provenance import files_digest
-from histotransfer.core.tables import write_table
+from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation.decisions import UNTESTED
-from histotransfer.evaluation.statistics import NOT_ESTIMABLE
+from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
 from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
 from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
 from histotransfer.results.answers import TARGET, answer_questions
 from histotransfer.results.claims import CLAIMS, judge_claims
-from histotransfer.results.tables import read_tables
+from histotransfer.results.tables import SCHEMAS, read_tables
 from histotransfer.results.words import count, joined, share
 from histotransfer.study.catalogue import FIGURES, PUBLISHED
 from histotransfer.study.catalogue import TABLES as CATALOGUED
@@ -90,6 +90,28 @@ def test_a_study_of_five_extractors_answers_four_times_and_tabulates_the_other_p
         page = page_of(config_of(two), tmp_path / two)
         assert "All extractors beside each other" not in page
         assert "Holm" not in page
+
+
+def test_an_extractor_that_may_be_no_better_than_a_control_is_named(tmp_path):
+    config = config_of("config")
+    names = (*config["extractors"], "COLOUR")
+    config["extractors"]["COLOUR"] = {"source": "colour"}
+    found = write_results(tmp_path / "three", extractors=names, genes=12, repeats=2)
+    given = {name: found[name] for name in found if name in FIVE}
+    pairs = read_table(found["pairs"], SCHEMAS["pairs"])
+    with_control = pairs["extractor"] == "COLOUR"
+    of_tissue, of_mutation = (pairs["task"] == task for task in ("tissue", "mutation"))
+    pairs.loc[with_control, ["delta", "p_holm", "status"]] = [-0.1, 0.001, OK]
+    pairs.loc[with_control & of_mutation, "delta"] = 0.1  # the control is better
+    pairs.loc[with_control & of_tissue & (pairs["baseline"] == "FTX-2048"), "p_holm"] = 0.2
+    given["pairs"] = written("pairs", pairs, tmp_path / "pairs.tsv")
+    page = page_of(config, tmp_path, **given)
+    said = "not shown to be better than the control COLOUR, which knows nothing of tissue."
+    assert f"tissue: FTX-2048 is {said}" in page
+    assert f"mutation: IMGNET-2048 and FTX-2048 are {said}" in page
+    assert page.count(said) == 2
+    assert "Does fine-tuning Xception on histology give better features than ImageNet’s?" in page
+    assert "COLOUR: a control, the histograms of red, green and blue in a patch." in page
 
 
 FIVE = ("answers", "comparison", "improved", "ranks", "pairs")

@@ -155,7 +155,8 @@ def test_features_of_three_tools_are_compared_on_labels_of_every_kind(study: Stu
 def test_the_planted_order_of_three_tools_is_found_in_every_task(study: Study) -> None:
     tables = study.folder / "results/tables"
     ranks = read_table(tables / "ranks.tsv", SCHEMAS["ranks"])
-    assert ranks["task"].unique().tolist() == ["MSI", "subtype", "purity", "survival", "all tasks"]
+    tasks = ["tissue", "MSI", "subtype", "purity", "survival", "all tasks"]
+    assert ranks["task"].unique().tolist() == tasks
     assert (ranks.query("extractor == 'TRIDENT'")["mean_rank"] == 1).all()
     pairs = read_table(tables / "pairs.tsv", SCHEMAS["pairs"])
     best = pairs.query("baseline == 'TRIDENT'")
@@ -211,6 +212,7 @@ extractors:
   TRIDENT: {features: data/TRIDENT}
   BOTH: {concat: [STAMP, TRIDENT]}
 covariates: {table: data/clinical.csv, columns: [age, stage, sex]}
+datasets: {TEST: {labels: data/test.csv}}
 tasks:
   MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
 crossval: {repeats: 2}

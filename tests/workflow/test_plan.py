@@ -220,6 +220,15 @@ def test_the_readme_draws_the_graph_of_the_rules(study: Study) -> None:
     assert rulegraph.edges((ROOT / "README.md").read_text()) == drawn, "make rulegraph"
 
 
+def test_controls_are_built_and_run_like_networks(study: Study) -> None:
+    config = study.config("demo.yaml")
+    config["extractors"] |= {"COLOUR": {"source": "colour"}, "RANDOM": {"source": "random"}}
+    jobs = study.plan("tables", "--configfile", study.configure("controls.yaml", config))
+    assert (jobs["build_control"], jobs["build_imagenet"]) == (2, 1)
+    assert jobs["extract_batch"] == 2 * 4
+    assert jobs["cross_validate"] == 3 * 4 * 2
+
+
 def test_lint_finds_nothing(study: Study) -> None:
     assert "good condition" in study.run("--lint", "--configfile", "config/demo.yaml")
 

@@ -46,6 +46,32 @@ rule build_imagenet:
         "../scripts/build_imagenet.py"
 
 
+rule build_control:
+    output:
+        model="<results>/models/{extractor}.keras",
+    log:
+        "<logs>/build_control/{extractor}.log",
+    benchmark:
+        "<benchmarks>/build_control/{extractor}.tsv"
+    wildcard_constraints:
+        extractor=any_of(PLAN.controls),
+    conda:
+        NETWORK_ENV
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=20),
+    params:
+        kind=lambda w: PLAN.extractors[w.extractor].kind,
+        input_px=PLAN.tiling.patch_px,
+        # The histogram of colours draws nothing.
+        seed=lambda w: (
+            config["seed"] if PLAN.extractors[w.extractor].kind == "random" else 0
+        ),
+        code=code("build_control.py"),
+    script:
+        "../scripts/build_control.py"
+
+
 rule fine_tune:
     input:
         weights=rules.fetch_weights.output.weights,

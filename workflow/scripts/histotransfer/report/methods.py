@@ -174,6 +174,8 @@ def _extractors(config: Mapping[str, Any], random_weights: bool) -> str:
     for kind, what in (
         ("imagenet", "off the shelf."),
         ("finetuned", ""),
+        ("colour", "a control, the histograms of red, green and blue in a patch."),
+        ("random", "a control, Xception with random weights."),
         ("model", "another network."),
         ("features", "features per patch that another tool made."),
         ("table", "features per patient that another tool made."),

@@ -104,9 +104,12 @@ def write_summary(
 
 def _question(config: Mapping[str, Any]) -> str:
     found = extractors(config)
-    if {extractor.kind for extractor in found.values()} == {"imagenet", "finetuned"}:
+    kinds = {extractor.kind for extractor in found.values() if not extractor.is_control}
+    if kinds == {"imagenet", "finetuned"}:
         return "Does fine-tuning Xception on histology give better features than ImageNet’s?"
-    baseline, *compared = config["extractors"]
+    baseline, *others = config["extractors"]
+    compared = [name for name in others if name not in found or not found[name].is_control]
+    compared = compared or others
     if not compared:
         return f"Do the features of {baseline} tell more than clinical covariates?"
     return f"Are the features of {' or '.join(compared)} better than those of {baseline}?"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+CONTROLS = ("colour", "random")
+"""Kinds of networks that know nothing of tissue."""
 COVARIATES, CONCAT = "covariates", "concat"
 """Kinds of extractors that are not features of slides: clinical values, and others side by side."""
 
@@ -20,9 +22,9 @@ class Extractor:
     Attributes
     ----------
     kind : str
-        ``imagenet``, ``finetuned``, ``model`` (a ``.keras`` file), ``features`` (a folder of
-        another tool's HDF5 files), ``table`` (patients × features), ``covariates`` (patients ×
-        clinical values) or ``concat`` (the features of others side by side).
+        ``imagenet``, ``finetuned``, one of `CONTROLS`, ``model`` (a ``.keras`` file), ``features``
+        (a folder of another tool's HDF5 files), ``table`` (patients × features), ``covariates``
+        (patients × clinical values) or ``concat`` (the features of others side by side).
     path : str
         Of the external file or folder; empty for the study's own.
     seed : int or None
@@ -46,6 +48,11 @@ class Extractor:
     def is_network(self) -> bool:
         """Whether it is a network, which can run on any patch."""
         return self.kind not in ("features", "table", COVARIATES, CONCAT)
+
+    @property
+    def is_control(self) -> bool:
+        """Whether any extractor should beat it."""
+        return self.kind in CONTROLS
 
 
 def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
@@ -73,7 +80,7 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
         elif isinstance(source, Mapping):
             kind = "table" if "table" in source else "features"
             found[name] = Extractor(kind, source[kind], id_column=source.get("id", ""))
-        elif source == "imagenet":
+        elif source in ("imagenet", *CONTROLS):
             found[name] = Extractor(source)
         elif source == "finetuned":
             for run, seed in zip(runs[name], config["finetune"]["seeds"], strict=True):

@@ -77,6 +77,8 @@ class StudyPlan:
         The baseline first.
     runs : dict of str to list of str
         Of each compared extractor that is fine-tuned, its runs, one per seed.
+    controls : list of str
+        The extractors that know nothing of tissue.
     networks, external : list of str
         The extractors that run here, and those whose features, or covariates, the user brings.
     covariates : Extractor or None
@@ -129,6 +131,7 @@ class StudyPlan:
         runs = fine_tuning_runs(config)
         self.runs = {name: members for name, members in runs.items() if name != baseline}
         self.networks = [name for name, e in self.extractors.items() if e.is_network]
+        self.controls = [name for name, e in self.extractors.items() if e.is_control]
         own = [*self.networks, *self.extractors_of(CONCAT)]
         self.external = [name for name in self.extractors if name not in own]
         is_there = bool(self.extractors_of(COVARIATES))
