@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from .predictors.predictor import Bools, Float
 
@@ -37,13 +37,7 @@ def spearman(truth: Float, predicted: Float) -> Float:
     NaN as for `pearson`.
     """
     unknown = ~(np.isfinite(truth) & np.isfinite(predicted))
-    if not unknown.any():
-        return pearson(rankdata(truth, axis=0), rankdata(predicted, axis=0))
-    ranks = [
-        rankdata(np.where(unknown, np.nan, values), axis=0, nan_policy="omit")
-        for values in (truth, predicted)
-    ]
-    return pearson(*ranks)
+    return pearson(*(_ranks(np.where(unknown, np.nan, values)) for values in (truth, predicted)))
 
 
 def r2(truth: Float, predicted: Float) -> Float:
@@ -91,7 +85,7 @@ def aurocs(truth: Float, predicted: Float) -> Float:
     positive = known & (truth == 1)
     n_positive, n_negative = positive.sum(axis=0), (known & ~positive).sum(axis=0)
     # What is unknown ranks above all, and so leaves the ranks of the others as they are.
-    ranks = rankdata(np.where(known, predicted, np.inf), axis=0)
+    ranks = _ranks(np.where(known, predicted, np.inf))
     above = np.where(positive, ranks, 0).sum(axis=0) - n_positive * (n_positive + 1) / 2
     pairs = n_positive * n_negative
     with np.errstate(invalid="ignore"):
@@ -105,8 +99,8 @@ def average_precision(positive: Bools, values: Float) -> float:
     """
     if positive.all() or not positive.any():
         return float("nan")
-    above = rankdata(-values, method="max")[positive]
-    positives_above = rankdata(-values[positive], method="max")
+    above = pd.Series(-values).rank(method="max").to_numpy()[positive]
+    positives_above = pd.Series(-values[positive]).rank(method="max").to_numpy()
     return float(np.mean(positives_above / above))
 
 
@@ -140,3 +134,11 @@ def calibration_error(positive: Bools, values: Float) -> float:
 def brier(positive: Bools, values: Float) -> float:
     """Return the mean squared difference of the probabilities from 0 and 1; NaN of none."""
     return float(np.mean((values - positive) ** 2)) if len(values) else float("nan")
+
+
+def _ranks(values: Float) -> Float:
+    """Rank each column, ties by their mean rank; NaN stays.
+
+    By pandas: SciPy's statistics take half of the time that a job of cross-validation starts in.
+    """
+    return pd.DataFrame(values).rank().to_numpy(dtype=np.float64)
