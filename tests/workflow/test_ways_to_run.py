@@ -88,6 +88,8 @@ TASKS = {
     **TUNING, **FLOW,
 }  # fmt: skip
 COHORT = {"pool_features": 1, "summarise_cohort": 1, "tabulate_slide_costs": 1}
+RANKS = {"rank_extractors": 1}
+"""Three extractors are ranked."""
 ONE_SLIDE = {"tile_slide": 1, "extract_patches": 1, "judge_patches": 1, "extract_batch": 1}
 CUT = {"extract_patches": 4, "judge_patches": 4, "extract_batch": 2}
 ONE_TASK = {"cross_validate": 2, "score_predictions": 2, **TUNING}
@@ -125,14 +127,15 @@ RERUNS: dict[str, dict[str, int]] = {
     },
     "another predictor or its grid": {**ONE_TASK, **ANSWER},
     "a new extractor that is a network": {
-        "fine_tune": 1, "extract_batch": 2, "pool_features": 1, **ONE_TASK, **ANSWER
+        "fine_tune": 1, "extract_batch": 2, "pool_features": 1, **ONE_TASK, **ANSWER, **RANKS
     },
     "a new table of features": {
-        "pool_external": 1, **TASKS, "cross_validate": 6, "score_predictions": 6, **ANSWER
+        "pool_external": 1, **TASKS, "cross_validate": 6, "score_predictions": 6, **ANSWER, **RANKS
     },
-    "extractors side by side (`concat`)": {**ONE_TASK, **ANSWER},
+    "extractors side by side (`concat`)": {**ONE_TASK, **ANSWER, **RANKS},
     "covariates, where there were none": {
-        "pool_external": 1, **TASKS, "cross_validate": 10, "score_predictions": 10, **ANSWER
+        "pool_external": 1, **TASKS, "cross_validate": 10, "score_predictions": 10,
+        **ANSWER, **RANKS,
     },
     "the seed": {
         "fetch_weights": 1, "build_imagenet": 1,  # random weights only
