@@ -299,7 +299,9 @@ def folders(
 def of_four(jobs: dict[str, int]) -> dict[str, int]:
     """Return the jobs of four extractors, of which two are networks, where two tell of two."""
     again = {"cross_validate": 2, "score_predictions": 2}
-    return jobs | RANKS | {rule: jobs[rule] * times for rule, times in again.items() if rule in jobs}
+    return (
+        jobs | RANKS | {rule: jobs[rule] * times for rule, times in again.items() if rule in jobs}
+    )
 
 
 @pytest.mark.parametrize(
