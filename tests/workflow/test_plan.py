@@ -146,6 +146,7 @@ def test_labels_that_name_nobody_stop_before_the_first_job(tmp_path: Path) -> No
 def test_external_features_are_pooled_and_compared_where_they_can_be(study: Study) -> None:
     lay_out_the_published_study(study, 4)
     (study.folder / "data/uni").mkdir()
+    (study.folder / "data/uni/TCGA-05-0000-01Z-00-DX1.h5").touch()
     (study.folder / "data/clinical.csv").touch()
     config = study.config("config.yaml")
     config["extractors"] |= {
