@@ -242,7 +242,7 @@ SENTENCES = {
         "list": "is ['A', 'B'], but must be a section of two or more extractors",
     },
     "extractors.A.source": {
-        "uni": "is 'uni', but must be `imagenet`, `finetuned`, `colour`, `random`, the path of a `.keras` file",
+        "uni": "is 'uni', but must be `imagenet`, `finetuned`, `colour`, `random`, the path",
         "two": "is a section with `features`, `table`, but must be either",
         "typo": "has an unknown key `feature` (perhaps `features` is meant)",
     },
