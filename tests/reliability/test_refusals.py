@@ -27,6 +27,9 @@ def break_patch(study: Tiny) -> None:
     folder.mkdir()
     Image.fromarray(tissue(96, 96)).save(folder / "good.png")
     (folder / "wrong.png").write_bytes((folder / "good.png").read_bytes()[:700])
+    config = study.tiny_config()
+    config["stain"]["method"] = "slide"  # otherwise nobody looks at the images
+    study.configure("tiny.yaml", config)
 
 
 CASES: dict[str, tuple[Callable[[Tiny], None], str, str]] = {

@@ -94,14 +94,14 @@ CODES: Mapping[str, str] = {
     "features_empty": "has a file without patches",
     "features_not_finite": "has features that are not finite numbers",
     "coords_wrong": "has coordinates that do not fit its patches",
-    # a clinical covariate
-    "no_covariate": "has no value for any patient",
-    "covariate_of_numbers": "counts as numbers",
-    "covariate_of_categories": "counts as categories",
     "no_names": "has no names of its patches",
     "names_wrong": "has names that do not fit its patches",
     "not_in_dataset": "holds patches that the dataset does not have, which do not count",
     "patches_repeated": "holds patches twice with the same features, which count once",
+    # a clinical covariate
+    "no_covariate": "has no value for any patient",
+    "covariate_of_numbers": "counts as numbers",
+    "covariate_of_categories": "counts as categories",
 }
 """What each code says of the item that it stands beside."""
 
