@@ -117,7 +117,9 @@ def test_what_follows_the_features_is_found_whatever_the_blocks_and_threads(stud
     else:
         assert ((predictions >= 0) & (predictions <= 1)).all()
         up, noise = (
-            np.mean([auroc(labels[gene] == 1, p[:, j].astype(float)) for p in predictions])
+            np.mean(
+                [auroc(labels[gene].to_numpy() == 1, p[:, j].astype(float)) for p in predictions]
+            )
             for j, gene in enumerate(["UP", "NOISE"])
         )
         assert up > 0.75
