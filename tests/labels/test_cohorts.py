@@ -156,9 +156,9 @@ def test_the_training_cohort_alone_must_be_enough_for_the_folds(tmp_path, cohort
     table = tmp_path / "labels.csv"
     pd.DataFrame({"patient": EVERYONE, "T": range(len(EVERYONE))}).to_csv(table, index=False)
     task = LabelParameters("regression", {"table": str(table)}, ["T"], "none")
-    assert list(check_labels(task, EVERYONE, splitting(1, folds=8), cohorts)) == []
+    assert list(check_labels(task, EVERYONE, splitting(1, folds=8), cohorts=cohorts)) == []
     with pytest.raises(HistotransferError, match="8 of the 8 patients of cohort 'TCGA': too few"):
-        list(check_labels(task, EVERYONE, splitting(1, folds=9), cohorts))
+        list(check_labels(task, EVERYONE, splitting(1, folds=9), cohorts=cohorts))
     turned = replace(cohorts, train="CPTAC", test="TCGA")
     with pytest.raises(HistotransferError, match="6 of the 6 patients of cohort 'CPTAC': too few"):
-        list(check_labels(task, EVERYONE, splitting(1, folds=8), turned))
+        list(check_labels(task, EVERYONE, splitting(1, folds=8), cohorts=turned))
