@@ -22,8 +22,11 @@ _RULES: Mapping[str, Sequence[str]] = {
         *("extract_features", "extract_batch", "pool_features", "pool_external"),
         "admit_features",
     ),
-    "labels": ("read_labels",),
-    "evaluation": ("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
+    "labels": ("read_labels", "read_external_labels"),
+    "evaluation": (
+        *("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
+        *("validate", "tabulate_validation"),
+    ),
     "results": (
         *("find_near_duplicates", "answer_questions", "rank_extractors", "check_claims"),
         *("check_truth", "embed_patches", "classify", "tabulate_tuning", "pick_patches"),
