@@ -102,7 +102,7 @@ def test_tissue_that_would_pass_white_is_counted():
 
 
 @given(
-    matrix=st.lists(st.floats(-60, 60), min_size=9, max_size=9),
+    matrix=st.lists(st.floats(-40, 40), min_size=9, max_size=9),
     strength=st.floats(0.01, 1),
     seed=st.integers(0, 1000),
 )
