@@ -1,11 +1,8 @@
 """Pick the patches that predict the best genes most and least."""
 
-from pathlib import Path
-
 from histotransfer.core.joblog import job_log
 from histotransfer.results.gallery import write_gallery
 from histotransfer.results.patch_files import PatchFiles
-from histotransfer.study.parameters import PoolingParameters
 from histotransfer.study.tasks import PredictorParameters
 
 with job_log(snakemake.log[0]):
@@ -13,12 +10,7 @@ with job_log(snakemake.log[0]):
         snakemake.input.related_genes,
         snakemake.input.mutation,
         snakemake.params.files,
-        PatchFiles(
-            Path(snakemake.params.features),
-            Path(snakemake.params.verdicts),
-            snakemake.params.patients,
-            PoolingParameters.of(snakemake.params),
-        ),
+        PatchFiles.from_params(snakemake.params),
         snakemake.output.gallery,
         tasks={
             task: PredictorParameters.of(fields) for task, fields in snakemake.params.tasks.items()

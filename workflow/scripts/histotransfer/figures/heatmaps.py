@@ -13,7 +13,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ..qc.overview import scale_bar
+from ..qc.overview import on_thumbnail, scale_bar
 from ..results.tables import Tables
 from . import style
 
@@ -115,12 +115,8 @@ def _words(row: pd.Series) -> str:
         label = f"{'event' if row['label'] > 0 else 'no event'} by {abs(row['label']):.3g}"
     else:
         label = f"measured {row['label']:.3g}"
-    said = (
-        f"{row['target']}, {row['why']}: {row['slide']}"
-        if row["why"]
-        else (f"{row['target']}: {row['slide']}")
-    )
-    return f"{said} ({label}, {row['n_patches']} patches)"
+    why = f", {row['why']}" if row["why"] else ""
+    return f"{row['target']}{why}: {row['slide']} ({label}, {row['n_patches']} patches)"
 
 
 def _reading(table: pd.DataFrame) -> str:
@@ -146,10 +142,15 @@ def _picture(axes: Axes, image: pd.Series, *, faded: bool) -> None:
 
 
 def _squares(axes: Axes, image: pd.Series, values: npt.NDArray[Any], limit: float) -> None:
-    side = float(image["patch_size_level0"]) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
-    corners = (image["coords"][:, None] - image["origin_px"] + side) / float(image["downsample"])
+    place = image["origin_px"], image["patch_size_level0"], image["downsample"]
+    corners = on_thumbnail(image["coords"], *place)
     squares = PolyCollection(
-        corners, array=values, cmap=COLOURS, norm=Normalize(-limit, limit), alpha=0.75, linewidth=0
+        list(corners),
+        array=values,
+        cmap=COLOURS,
+        norm=Normalize(-limit, limit),
+        alpha=0.75,
+        linewidth=0,
     )
     squares.set_rasterized(True)  # thousands of squares make a slow PDF
     axes.add_collection(squares)

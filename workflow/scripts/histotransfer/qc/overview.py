@@ -89,14 +89,30 @@ def _squares(
     reason: npt.NDArray[np.uint8],
     attrs: Mapping[str, Any],
 ) -> None:
-    side = float(attrs["patch_size_level0"]) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
-    corners = (coords[:, None] - attrs["bounds"][:2] + side) / float(attrs["thumbnail_downsample"])
+    corners = on_thumbnail(
+        coords, attrs["bounds"][:2], attrs["patch_size_level0"], attrs["thumbnail_downsample"]
+    )
     for name, value in REASONS.items():
         alpha = 0.25 if name == "kept" else 0.6  # show its tissue, or the reason
         squares = corners[reason == value]
         axes.add_collection(
             PolyCollection(squares, color=COLOURS[name], alpha=alpha, linewidth=0.4)
         )
+
+
+def on_thumbnail(
+    coords: npt.NDArray[np.int32],
+    origin_px: npt.ArrayLike,
+    side_px: float,
+    downsample: float,
+) -> npt.NDArray[np.float64]:
+    """Return the corners (n, 4, 2) of squares on a thumbnail, in its px.
+
+    Of the squares, `coords` (n, 2) are the top left corners and `side_px` the width, in level-0 px;
+    the thumbnail begins at `origin_px` of level 0.
+    """
+    side = float(side_px) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    return np.asarray((coords[:, None] - np.asarray(origin_px) + side) / float(downsample))
 
 
 def scale_bar(

@@ -23,7 +23,6 @@ from ..core.tables import read_table, write_table
 from ..evaluation.kinds import KINDS, Binary, Multiclass, Survival, TaskKind
 from ..evaluation.predictors.predictor import Float
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
-from ..study.parameters import PoolingParameters
 from ..study.tasks import PredictorParameters
 from .first_repeat import Files, FirstRepeat
 from .gallery import best_targets
@@ -65,12 +64,7 @@ class Study:
         """Take what the rules of heatmaps have as parameters."""
         return cls(
             params.files,
-            PatchFiles(
-                Path(params.features),
-                Path(params.verdicts),
-                params.patients,
-                PoolingParameters.of(params),
-            ),
+            PatchFiles.from_params(params),
             Path(params.tiles),
             {task: PredictorParameters.of(fields) for task, fields in params.tasks.items()},
             params.seed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,12 @@ class PatchFiles:
     patients: Mapping[str, str]
     """The patient of each slide."""
     pooling: PoolingParameters
+
+    @classmethod
+    def from_params(cls, params: Any) -> PatchFiles:  # noqa: ANN401
+        """Take what the rules that read patches of slides have as parameters."""
+        folders = Path(params.features), Path(params.verdicts)
+        return cls(*folders, params.patients, PoolingParameters.of(params))
 
     def of(self, extractor: str, patients: set[str]) -> Iterator[tuple[pd.DataFrame, Float]]:
         """Yield the patches of some patients, about `AT_ONCE` at a time, each pooled alone.
