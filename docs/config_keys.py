@@ -72,7 +72,7 @@ def _default(defaults: Mapping[str, Any], key: str) -> str:
 
 
 def written(readme: str) -> str:
-    """Return the text of config/README.md with its tables made anew."""
+    """Return the text of config/README.md with its tables regenerated."""
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text("utf-8"))
     defaults = yaml.safe_load((ROOT / "workflow/defaults.yaml").read_text("utf-8"))
     return TABLE.sub(

@@ -26,7 +26,7 @@ TABLE = "patch,class\n1.png,TUM\ndeep/2.png,ADI\ndeep/er/3.tif,TUM\nother/2.png,
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make a folder of images in which sub-folders are no classes."""
+    """Make a folder of images whose sub-folders are not classes."""
     for number, name in enumerate(FILES):
         path = tmp_path / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)

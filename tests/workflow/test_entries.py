@@ -63,7 +63,7 @@ def write_cohort(
 def write_patches(data: Path, rng: np.random.Generator) -> None:
     """Write labels of 90 patches of 30 patients, and features of two tools, of which one lacks 2.
 
-    There are no images; the second tool names the patches by their files alone, in another order.
+    No images are written. The second tool names the patches by file alone, in another order.
     """
     names = [f"{'TUM' if number % 2 else 'ADI'}/{number:03d}.png" for number in range(90)]
     is_tumour = np.arange(90) % 2
