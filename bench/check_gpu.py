@@ -479,7 +479,7 @@ def child_fine_tune(weights: str, folder: str) -> None:
             append_into(store, random, labels, px)
     recipe = FineTuningParameters(
         validation_fraction=0.2, head_units=32, dropout=0.2, batch_size=16, label_smoothing=0.0,
-        class_weights="none", cache=True,
+        class_weights="none", anchor=0.5, cache=True,
         augment=AugmentationParameters(flips_and_rotations=False, stain_jitter=0.0),
         step1=StepParameters(epochs=12, learning_rate=3e-3, lr_schedule="none", patience=12),
         step2=StepParameters(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from histotransfer.models.augmentation import (
     _TO_OD,
-    SYMMETRIES,
+    VERSIONS,
     Augmentation,
     apply_symmetry,
     change_stain,
@@ -21,39 +21,43 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), dtype=np.uint
 
 def test_the_eight_symmetries_are_a_group_of_different_pictures():
     image = IMAGES[0]
-    shown = [apply_symmetry(image, symmetry) for symmetry in range(SYMMETRIES)]
+    shown = [apply_symmetry(image, symmetry) for symmetry in range(VERSIONS)]
     assert np.array_equal(shown[0], image)
     assert len({picture.tobytes() for picture in shown}) == 8
     again = {apply_symmetry(picture, s).tobytes() for picture in shown for s in range(8)}
     assert again == {picture.tobytes() for picture in shown}
 
 
-@given(st.integers(0, 2**32), st.tuples(st.integers(1, 2), st.integers(1, 99)))
-def test_a_draw_depends_on_seed_moment_and_row_alone(seed, moment):
-    augmentation = Augmentation(AugmentationParameters(True, stain_jitter=0.05), seed)
-    rows = np.array([7, 3, 11, 0, 4])
-    together = augmentation.apply(IMAGES, rows, moment)
-    alone = [augmentation.apply(IMAGES[i : i + 1], rows[i : i + 1], moment)[0] for i in range(5)]
-    assert np.array_equal(together, alone)
+@given(st.integers(0, 2**32), st.integers(0, 99), st.integers(0, 7))
+def test_a_version_depends_on_seed_row_and_number_alone(seed, row, number):
+    parameters = AugmentationParameters(True, stain_jitter=0.15)
+    first, again = (Augmentation(parameters, seed).version(IMAGES[0], row, number) for _ in "ab")
+    assert np.array_equal(first, again)
+    assert first.shape == IMAGES[0].shape
+    if number == 0:
+        assert np.array_equal(first, IMAGES[0])
+    else:
+        other = Augmentation(parameters, seed).version(IMAGES[0], row + 1, number)
+        assert not np.array_equal(first, other)
 
 
-def test_the_cache_shows_what_the_plain_way_would():
+def test_the_versions_are_the_eight_symmetries():
     augmentation = Augmentation(AugmentationParameters(True, stain_jitter=0.0), 5)
-    rows = np.arange(5)
-    symmetries = [augmentation.symmetry(row, (1, 2)) for row in rows.tolist()]
-    shown = augmentation.apply(IMAGES, rows, (1, 2))
-    assert np.array_equal(
-        shown, [apply_symmetry(image, s) for image, s in zip(IMAGES, symmetries, strict=True)]
-    )
-    drawn = [augmentation.symmetry(row, (2, 1)) for row in range(4000)]
-    assert np.bincount(drawn, minlength=8).min() > 400  # 500 expected
+    shown = [augmentation.version(IMAGES[0], 3, number) for number in range(VERSIONS)]
+    assert np.array_equal(shown, [apply_symmetry(IMAGES[0], number) for number in range(VERSIONS)])
+    drawn = [augmentation.shown(row, (2, 1)) for row in range(4000)]
+    assert np.bincount(drawn, minlength=VERSIONS).min() > 400  # 500 expected
 
 
-def test_without_flips_nothing_turns():
-    augmentation = Augmentation(AugmentationParameters(False, stain_jitter=0.0), 5)
-    assert not augmentation
-    assert augmentation.symmetries == 1
-    assert np.array_equal(augmentation.apply(IMAGES, np.arange(5), (1, 1)), IMAGES)
+def test_without_flips_nothing_turns_and_without_both_nothing_changes():
+    jittered = Augmentation(AugmentationParameters(False, stain_jitter=0.1), 5)
+    flat = np.broadcast_to(np.arange(60, 200, 20, dtype=np.uint8)[:, None, None], (7, 7, 3))
+    for number in range(VERSIONS):
+        version = jittered.version(flat, 0, number)
+        assert np.array_equal(version, np.broadcast_to(version[:, :1], flat.shape))
+    unchanged = Augmentation(AugmentationParameters(False, stain_jitter=0.0), 5)
+    assert unchanged.versions == 1
+    assert {unchanged.shown(row, (1, 1)) for row in range(50)} == {0}
 
 
 def test_an_unchanged_stain_is_the_image_and_glass_stays_glass():

@@ -207,14 +207,6 @@ WRONG += [
         ),
         "FTX-2048-seed7",
     ),
-    (
-        "a cache of what is never the same",
-        lambda c: (
-            c["finetune"]["augment"].update(stain_jitter=0.05),
-            c["finetune"].update(cache=True),
-        ),
-        "finetune.cache",
-    ),
 ]
 
 

@@ -27,6 +27,7 @@ RECIPE = FineTuningParameters(
     batch_size=8,
     label_smoothing=0.1,
     class_weights="none",
+    anchor=0.5,
     augment=AugmentationParameters(flips_and_rotations=False, stain_jitter=0.0),
     cache=True,
     step1=StepParameters(epochs=20, learning_rate=3e-3, lr_schedule="none", patience=20),

@@ -1,8 +1,11 @@
-"""Augmentation of tissue patches: flips, quarter turns and small changes of the stain.
+"""Augmentation of tissue patches: flips, quarter turns and changes of the stain.
 
-Tissue has no up and no left, so the eight symmetries of the square are equally likely. Each draw
-follows from (seed, moment, row). It depends neither on the batch that a patch is in nor on earlier
-draws, so a resumed training draws what an uninterrupted one would have drawn.
+A patch has eight versions. The first is the patch itself. Each of the others is in another symmetry
+of the square, since tissue has no up and no left, and in another stain. An epoch shows one of them.
+
+Versions follow from (seed, row, number), and which one is shown from (seed, moment, row). Neither
+depends on the batch that a patch is in or on earlier draws. So a resumed training sees what an
+uninterrupted one would have seen, and so does one that keeps what the frozen blocks return.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import numpy.typing as npt
 from ..core.streams import stream
 from ..study.parameters import AugmentationParameters
 
-SYMMETRIES = 8
+VERSIONS = 8
+"""As many as the square has symmetries."""
 Moment = tuple[int, int]
 """A step of the training and an epoch of the step."""
 
@@ -29,7 +33,7 @@ _SHIFT = 0.1
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn for each patch in each epoch.
+    """The versions of each patch, and which of them an epoch shows.
 
     A stain jitter of j scales each stain's concentration by a factor in 1 ± j and shifts it by up
     to ± 0.1 j.
@@ -39,31 +43,26 @@ class Augmentation:
     seed: int
 
     @property
-    def symmetries(self) -> int:
-        """Number of symmetries to choose from, 1 or 8."""
-        return SYMMETRIES if self.parameters.flips_and_rotations else 1
+    def versions(self) -> int:
+        """Number of versions of a patch, 1 or 8."""
+        changes = self.parameters.flips_and_rotations or self.parameters.stain_jitter > 0
+        return VERSIONS if changes else 1
 
-    def __bool__(self) -> bool:
-        return self.parameters.flips_and_rotations or self.parameters.stain_jitter > 0
+    def shown(self, row: int, moment: Moment) -> int:
+        """Draw the version that a moment of the training shows of the patch in a row."""
+        return int(stream(self.seed, "version shown", *moment, row).integers(self.versions))
 
-    def symmetry(self, row: int, moment: Moment) -> int:
-        """Draw the symmetry of a patch at a moment of the training."""
-        return int(stream(self.seed, "augmentation", *moment, row).integers(self.symmetries))
-
-    def apply(
-        self, images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64], moment: Moment
-    ) -> npt.NDArray[np.uint8]:
-        """Augment RGB images (n, s, s, 3), each of a row of its store, at a moment."""
-        jitter = self.parameters.stain_jitter
-        shown = np.empty_like(images)
-        for place, row in enumerate(rows.tolist()):
-            random = stream(self.seed, "augmentation", *moment, row)
-            image = apply_symmetry(images[place], int(random.integers(self.symmetries)))
-            if jitter:
-                scale = random.uniform(1 - jitter, 1 + jitter, 3)
-                image = change_stain(image, scale, _SHIFT * random.uniform(-jitter, jitter, 3))
-            shown[place] = image
-        return shown
+    def version(self, image: npt.NDArray[np.uint8], row: int, number: int) -> npt.NDArray[np.uint8]:
+        """Return a version of the RGB image (s, s, 3) in a row of its store; 0 is the image."""
+        if number == 0:
+            return image
+        if self.parameters.flips_and_rotations:
+            image = apply_symmetry(image, number)
+        if jitter := self.parameters.stain_jitter:
+            random = stream(self.seed, "stain of a version", row, number)
+            scale = random.uniform(1 - jitter, 1 + jitter, 3)
+            image = change_stain(image, scale, _SHIFT * random.uniform(-jitter, jitter, 3))
+        return image
 
 
 def apply_symmetry(image: npt.NDArray[np.uint8], symmetry: int) -> npt.NDArray[np.uint8]:

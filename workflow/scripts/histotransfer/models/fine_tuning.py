@@ -5,9 +5,13 @@ batch normalisation in inference mode (the Keras guide to transfer learning, Cho
 
 Frozen blocks return the same in every epoch. So the network runs over the patches once: its 2048
 features train the head in step 1, and its activations at the boundary between the frozen and the
-trained blocks feed step 2, in float16 from the disk. With flips and rotations the same holds for
-each of a patch's eight symmetries. Where the disk lacks space, or the stain is changed too, the
-patches pass through the whole network in every epoch.
+trained blocks feed step 2, in float16 from the disk; with augmentation, those of each version of a
+patch. Where the disk lacks space for them, the patches pass through the whole network in every
+epoch of step 2.
+
+What fine-tuning learns of one organ may cost what the network knew of others. So in step 2 the
+features are anchored: the loss also holds how far those of a patch, in whatever version it is
+shown, are from those that the network gave the unchanged patch before.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +38,7 @@ from ..imaging.codecs import decode
 from ..patches.store import read_images
 from ..study.parameters import ComputeParameters, FineTuningParameters
 from . import backend, keras_files, weight_files, xception
+from .anchor import anchored
 from .augmentation import Augmentation, Moment
 from .backend import keras
 from .checkpoint import Checkpoint
@@ -41,6 +47,9 @@ from .history import TRAINING, Row
 from .model_card import write_card
 from .runtime import resolve
 from .training import Data, Indices, Reader, train
+
+PatchReader = Callable[[Indices, Moment | None], npt.NDArray[Any]]
+"""A `Reader` of one input, patches or what the frozen blocks return for them."""
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +168,7 @@ def fine_tune(
         xception.set_precision(base, mixed=mixed)
         policy = base.dtype_policy.name
         history = _two_steps(
-            base, head, classifier, store, data, augmentation, parameters, checkpoint, runtime.jit
+            base, head, store, data, augmentation, parameters, checkpoint, runtime.jit
         )
         xception.set_precision(base, mixed=False)
         base.trainable = True  # layers were frozen for this training, not in the extractor
@@ -192,7 +201,6 @@ def fine_tune(
 def _two_steps(
     base: keras.Model,
     head: keras.Model,
-    classifier: keras.Model,
     store: h5py.File,
     data: Data,
     augmentation: Augmentation,
@@ -200,48 +208,41 @@ def _two_steps(
     checkpoint: Checkpoint,
     jit: bool,
 ) -> list[Row]:
-    """Train the head, then also the last blocks, on kept outputs of the frozen blocks if any."""
-    policy, first_block = base.dtype_policy.name, parameters.step2.unfreeze_from
-    boundary = xception.unfreeze(base, first_block)
-    images = _image_reader(store, augmentation)
-    keep = parameters.cache and not parameters.augment.stain_jitter
-    step2_model, step2_read = classifier, images
-    if keep or not augmentation:
-        kept = compute_outputs(
-            base,
-            boundary if keep and boundary is not base.inputs[0] else None,
-            store,
-            symmetries=augmentation.symmetries,
-            batch_size=data.batch_size,
-            work=checkpoint.path.parent,
-        )
-        features = _kept_reader(kept[FEATURES], augmentation)
-        history = train(
-            head, features, data, parameters.step1, step=1, jit=jit, checkpoint=checkpoint
-        )
-        if ACTIVATIONS in kept:
-            step2_model = keras.Model(boundary, classifier.outputs[0])
-            step2_read = _kept_reader(kept[ACTIVATIONS], augmentation)
+    """Train the head on the unchanged patches, then also the last blocks on all versions."""
+    boundary = xception.unfreeze(base, parameters.step2.unfreeze_from)
+    keep = parameters.cache and boundary is not base.inputs[0]
+    kept = compute_outputs(
+        base,
+        boundary if keep else None,
+        store,
+        augmentation=augmentation,
+        batch_size=data.batch_size,
+        work=checkpoint.path.parent,
+    )
+    before = kept[FEATURES]
+
+    def read_features(rows: Indices, _: Moment | None) -> npt.NDArray[np.float32]:
+        return np.asarray(before[rows])
+
+    history = train(
+        head, read_features, data, parameters.step1, step=1, jit=jit, checkpoint=checkpoint
+    )
+    if keep:
+        start, patches = boundary, _kept_reader(kept[ACTIVATIONS], augmentation)
     else:
-        base.trainable = False
-        history = train(
-            classifier,
-            images,
-            data,
-            parameters.step1,
-            step=1,
-            policy=policy,
-            jit=jit,
-            checkpoint=checkpoint,
-        )
-        xception.unfreeze(base, first_block)
+        start, patches = base.inputs[0], _image_reader(store, augmentation)
+    if parameters.anchor:
+        model = anchored(start, base.outputs[0], head, parameters.anchor)
+        read: Reader = _with_features(patches, before)
+    else:
+        model, read = keras.Model(start, head(base.outputs[0])), patches
     return train(
-        step2_model,
-        step2_read,
+        model,
+        read,
         data,
         parameters.step2,
         step=2,
-        policy=policy,
+        policy=base.dtype_policy.name,
         jit=jit,
         checkpoint=checkpoint,
         history=history,
@@ -343,19 +344,31 @@ def _labels(store: h5py.File, input_px: int) -> npt.NDArray[np.int16]:
     return labels
 
 
-def _image_reader(store: h5py.File, augmentation: Augmentation) -> Reader:
+def _image_reader(store: h5py.File, augmentation: Augmentation) -> PatchReader:
     def read(rows: Indices, moment: Moment | None) -> npt.NDArray[np.uint8]:
         images = np.concatenate([read_images(store, row, row + 1) for row in rows.tolist()])
-        return images if moment is None else augmentation.apply(images, rows, moment)
+        if moment is None:
+            return images
+        return np.stack(
+            [
+                augmentation.version(image, row, augmentation.shown(row, moment))
+                for image, row in zip(images, rows.tolist(), strict=True)
+            ]
+        )
 
     return read
 
 
-def _kept_reader(kept: npt.NDArray[Any], augmentation: Augmentation) -> Reader:
+def _kept_reader(kept: npt.NDArray[Any], augmentation: Augmentation) -> PatchReader:
     def read(rows: Indices, moment: Moment | None) -> npt.NDArray[Any]:
         if moment is None:
             return np.asarray(kept[0, rows])
-        symmetries = [augmentation.symmetry(row, moment) for row in rows.tolist()]
-        return np.asarray(kept[symmetries, rows])
+        shown = [augmentation.shown(row, moment) for row in rows.tolist()]
+        return np.asarray(kept[shown, rows])
 
     return read
+
+
+def _with_features(read: PatchReader, features: npt.NDArray[np.float32]) -> Reader:
+    """Let a reader return also the rows of the features, for `Anchor`."""
+    return lambda rows, moment: (read(rows, moment), np.asarray(features[rows]))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..core.errors import HistotransferError
 from ..patches.store import read_images
 from . import backend
-from .augmentation import apply_symmetry
+from .augmentation import Augmentation
 from .backend import keras
 
 log = logging.getLogger(__name__)
@@ -45,11 +45,11 @@ def compute_outputs(
     boundary: keras.KerasTensor | None,
     store: h5py.File,
     *,
-    symmetries: int,
+    augmentation: Augmentation,
     batch_size: int,
     work: Path,
 ) -> Mapping[str, npt.NDArray[Any]]:
-    """Run the network of `xception.build` once over all patches, in each symmetry.
+    """Run the network of `xception.build` over all patches and, up to the boundary, their versions.
 
     The patches are n; without a boundary there are no activations. Too small a disk is an error.
     Where the memory does not hold a batch, it is halved.
@@ -57,12 +57,15 @@ def compute_outputs(
     Returns
     -------
     mapping of str to ndarray
-        ``features`` (symmetries, n, 2048), float32, and ``activations`` at the boundary
-        (symmetries, n, h, w, c), float16.
+        ``features`` (n, 2048) of the unchanged patches, float32, and ``activations`` at the
+        boundary (versions, n, h, w, c), float16.
     """
     count = len(store["images"])
-    outputs = {FEATURES: base.outputs[0]} | ({} if boundary is None else {ACTIVATIONS: boundary})
-    shapes = {name: (symmetries, count, *output.shape[1:]) for name, output in outputs.items()}
+    shapes = {FEATURES: (count, *base.outputs[0].shape[1:])}
+    whole = {FEATURES: base.outputs[0]}
+    if boundary is not None:
+        shapes[ACTIVATIONS] = (augmentation.versions, count, *boundary.shape[1:])
+        whole[ACTIVATIONS] = boundary
     needed = sum(math.prod(shape) * _DTYPES[name].itemsize for name, shape in shapes.items())
     if shutil.disk_usage(work).free < needed:
         raise HistotransferError(
@@ -74,15 +77,23 @@ def compute_outputs(
         name: np.lib.format.open_memmap(work / f"{name}.npy", "w+", _DTYPES[name], shape)
         for name, shape in shapes.items()
     }
-    model = keras.Model(base.inputs, outputs)
+    unchanged = keras.Model(base.inputs, whole)
+    lower = None if boundary is None else keras.Model(base.inputs, boundary)
     start, size = 0, batch_size
     while start < count:
         images = read_images(store, start, start + size)
         try:
-            for symmetry in range(symmetries):
-                shown = np.stack([apply_symmetry(image, symmetry) for image in images])
-                for name, computed in model.predict_on_batch(shown).items():
-                    kept[name][symmetry, start : start + len(images)] = computed
+            rows = slice(start, start + len(images))
+            computed = unchanged.predict_on_batch(images)
+            kept[FEATURES][rows] = computed[FEATURES]
+            if lower is not None:
+                kept[ACTIVATIONS][0, rows] = computed[ACTIVATIONS]
+                for number in range(1, augmentation.versions):
+                    changed = [
+                        augmentation.version(image, start + place, number)
+                        for place, image in enumerate(images)
+                    ]
+                    kept[ACTIVATIONS][number, rows] = lower.predict_on_batch(np.stack(changed))
         except Exception as error:
             if size == 1 or not backend.is_out_of_memory(error):
                 raise

@@ -29,8 +29,9 @@ from .history import TRAINING, Row, best_epoch, is_finished, trained_epochs
 log = logging.getLogger(__name__)
 
 Indices = npt.NDArray[np.int64]
-Reader = Callable[[Indices, Moment | None], npt.NDArray[Any]]
-"""Returns a network's input for some rows: augmented at a moment, or as it is."""
+Inputs = npt.NDArray[Any] | tuple[npt.NDArray[Any], ...]
+Reader = Callable[[Indices, Moment | None], Inputs]
+"""Returns a network's input or inputs for some rows: as a moment shows them, or unchanged."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return -(-len(self._order) // self._data.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> tuple[Inputs, npt.NDArray[np.float32]]:
         size = self._data.batch_size
         rows = self._order[index * size : (index + 1) * size]
         return self._read(rows, self._moment), self._indicators[self._data.labels[rows]]

@@ -221,7 +221,13 @@ def _fine_tuning(tuning: Mapping[str, Any]) -> str:
     jitter = f"changed in stain by up to {augment['stain_jitter']:.0%}"
     turned = ("flipped and rotated", augment["flips_and_rotations"])
     if changes := [what for what, done in (turned, (jitter, augment["stain_jitter"])) if done]:
-        text += f" Training patches were {joined(changes)} at random."
+        text += f" In the second step, patches were {joined(changes)} at random."
+    if tuning["anchor"]:
+        text += (
+            f" The loss of the second step also held, with weight {tuning['anchor']:g}, the "
+            "squared distance of a patch’s features from those that the network gave the "
+            "unchanged patch before fine-tuning, relative to their squared length."
+        )
     return text
 
 

@@ -192,12 +192,6 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             "finetune.seeds gives a fine-tuned extractor this name",
             "Rename it",
         )
-    if config["finetune"]["cache"] and config["finetune"]["augment"]["stain_jitter"]:
-        raise HistotransferError(
-            "config: finetune.cache",
-            "with stain_jitter the patches differ in every epoch, so nothing can be cached",
-            "Set finetune.cache to false, or finetune.augment.stain_jitter to 0",
-        )
     if "download" not in config and (fetched := _fetched(config)):
         raise HistotransferError(
             f"config: {fetched[0]}.source",

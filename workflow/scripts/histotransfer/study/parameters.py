@@ -161,7 +161,7 @@ class AugmentationParameters(Parameters):
     flips_and_rotations : bool
         Show a patch in one of its eight symmetries.
     stain_jitter : float
-        Change each stain by up to this fraction.
+        Change each stain by up to this fraction, in seven of eight versions of a patch.
     """
 
     flips_and_rotations: bool
@@ -185,6 +185,8 @@ class FineTuningParameters(Parameters):
         Fraction of a label that is spread over all classes.
     class_weights : {"none", "balanced"}
         Weights of the classes in the loss; balanced ones are inverse to the classes' counts.
+    anchor : float
+        Weight, in step 2, of the distance of a patch's features from the network's before.
     augment : AugmentationParameters
     cache : bool
         Keep the frozen blocks' output on disk, instead of computing it in every epoch.
@@ -198,6 +200,7 @@ class FineTuningParameters(Parameters):
     batch_size: int
     label_smoothing: float
     class_weights: str
+    anchor: float
     augment: AugmentationParameters
     cache: bool
     step1: StepParameters
