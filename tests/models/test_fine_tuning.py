@@ -324,20 +324,6 @@ def test_a_checkpoint_of_another_training_or_cut_short_is_ignored(tmp_path):
     assert Checkpoint(tmp_path / "none.h5", "this").load() is None
 
 
-@pytest.mark.slow
-def test_without_an_anchor_the_features_move_further(tuned, weights_path, store_path, tmp_path):
-    run(weights_path, store_path, tmp_path, parameters=replace(RECIPE, anchor=0.0))
-    images, _ = images_and_labels(store_path)
-    before = xception.from_weights(weights_path, PX).predict_on_batch(images)
-    held, free = (
-        np.linalg.norm(
-            keras_files.load_extractor(folder / "FTX.keras").predict_on_batch(images) - before
-        )
-        for folder in (tuned, tmp_path)
-    )
-    assert 0 < held < 0.9 * free
-
-
 def test_balanced_classes_weigh_the_same():
     labels = np.repeat([0, 1, 2], [8, 2, 5]).astype(np.int16)
     weights = fine_tuning._class_weights(labels, 3, "balanced")
