@@ -14,16 +14,17 @@ rule extract_features:
     wildcard_constraints:
         extractor=any_of(PLAN.networks),
         store=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    priority: SECOND
     conda:
         NETWORK_ENV
-    threads: NETWORK_THREADS
+    threads: extraction_threads
     resources:
         **needs(mem_mb=8000, minutes=240),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
         cut=lambda w: PLAN.cut_of(w.extractor),
-        folder=f"{PLAN.results}/features",
+        folder=lambda w: f"{PLAN.results}/features",
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
@@ -48,16 +49,17 @@ rule extract_batch:
         "<benchmarks>/extract_batch/{group}/{batch}.tsv"
     wildcard_constraints:
         group=any_of(PLAN.groups),
+    priority: SECOND
     conda:
         NETWORK_ENV
-    threads: NETWORK_THREADS
+    threads: extraction_threads
     resources:
         **needs(mem_mb=8000, minutes=480),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
         cut=lambda w: PLAN.cut_of(PLAN.groups[w.group][0]),
-        folder=f"{PLAN.results}/features",
+        folder=lambda w: f"{PLAN.results}/features",
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
