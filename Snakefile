@@ -30,6 +30,7 @@ report: "workflow/report/workflow.rst"
 onstart:
     check_labels_that_are_new()
     write_ledger(PLAN.batches, PLAN.ledger)
+    write_ledger(PLAN.groups, PLAN.groups_ledger, what="network", where="group")
     say_which_slides_are_alike()
     say_who_is_left_out()
 
@@ -59,8 +60,8 @@ rule qc:
 rule features:
     input:
         expand(
-            "<results>/features/{extractor}/batches/{batch}.tsv",
-            extractor=PLAN.networks,
+            "<results>/features/{group}/batches/{batch}.tsv",
+            group=PLAN.groups,
             batch=PLAN.batches,
         ),
         expand(

@@ -392,15 +392,14 @@ class Check:
             precision, size = key.split("_")
             network = self.network(precision, int(size))
             width = network.run(draw_patches(8, self.px)).shape[1]
+            attrs = {"slide": "slide", "extractor": "x", "key": "k"}
+            target = extraction.Target(self.folder / "f.h5", slice(0, width), attrs)
             count, times = self.options.patches, []
             for _ in range(2):
                 started = time.perf_counter()
                 with open_store(self.patches, "patches/1") as store:
                     rows = extraction.compute_features(store, network, threads)
-                    extraction.write_features(
-                        self.folder / "f.h5", rows, (count, width), "float16", store,
-                        {"slide": "slide", "extractor": "x", "key": "k"},
-                    )  # fmt: skip
+                    extraction.write_features(rows, [target], count, "float16", store)
                 times.append(time.perf_counter() - started)
             rate = count / min(times)
             said |= {"patches_per_s": rate, "with": key, "decoding": decoding}

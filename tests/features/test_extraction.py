@@ -13,7 +13,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.features import external, extraction
-from histotransfer.models import backend, inference
+from histotransfer.models import backend, inference, xception
 from histotransfer.models.backend import keras
 from histotransfer.patches.store import append_images, create_patch_store
 from histotransfer.study.parameters import ExtractionParameters
@@ -47,6 +47,11 @@ def expected(images):
 
 def extract(model_path, stores, outputs, **changes):
     """Extract the features of stores, each named after its slide, in batches of four."""
+    files = {store.stem: output for store, output in zip(stores, outputs, strict=True)}
+    extract_all({"colour": model_path}, stores, {"colour": files}, **changes)
+
+
+def extract_all(models, stores, outputs, cut="", **changes):
     settings = {
         "batch_size": 4,
         "dtype": "float32",
@@ -55,10 +60,10 @@ def extract(model_path, stores, outputs, **changes):
     }
     settings |= changes
     extraction.extract(
-        model_path,
+        models,
         extraction.by_id(stores),
-        {store.stem: output for store, output in zip(stores, outputs, strict=True)},
-        extractor="colour",
+        outputs,
+        cut=cut,
         parameters=ExtractionParameters.of(settings),
         code=settings["code"],
     )
@@ -157,8 +162,9 @@ def test_an_empty_store_gives_an_empty_file_without_the_network(model_path, tmp_
         "import sys; from pathlib import Path\n"
         "from histotransfer.features.extraction import extract\n"
         "from histotransfer.study.parameters import ComputeParameters, ExtractionParameters\n"
-        f"extract({str(model_path)!r}, {{'empty': Path({str(tmp_path / 'empty.h5')!r})}},"
-        f" {{'empty': Path({str(tmp_path / 'f.h5')!r})}}, extractor='colour',"
+        f"extract({{'colour': {str(model_path)!r}}},"
+        f" {{'empty': Path({str(tmp_path / 'empty.h5')!r})}},"
+        f" {{'colour': {{'empty': Path({str(tmp_path / 'f.h5')!r})}}}}, cut='',"
         " parameters=ExtractionParameters(4, 'float16', ComputeParameters(False, 'auto', 'auto')),"
         " code='1')\n"
         "assert not {'keras', 'tensorflow', 'jax', 'torch'} & sys.modules.keys()"
@@ -200,17 +206,17 @@ def test_a_batchs_manifest_lists_the_slides_that_it_names(model_path, tmp_path):
     for count, store in enumerate(stores):
         write_store(store, count)
     extract(model_path, stores, outputs.values())
-    extraction.write_manifest(outputs, tmp_path / "b.tsv", extractor="colour")
+    extraction.write_manifest({"colour": outputs}, tmp_path / "b.tsv")
     table = read_table(tmp_path / "b.tsv", extraction.BATCH, extractor="colour")
     assert table["slide"].tolist() == ["s", "007"]
     assert table["patches"].tolist() == [0, 1]
     with open_store(outputs["007"], extraction.SCHEMA, slide="007", extractor="colour") as file:
         assert table["key"][1] == file.attrs["key"]
     with pytest.raises(HistotransferError, match="is of extractor colour, expected other"):
-        extraction.write_manifest(outputs, tmp_path / "b.tsv", extractor="other")
+        extraction.write_manifest({"other": outputs}, tmp_path / "b.tsv")
     exchanged = dict(zip(outputs, reversed(outputs.values()), strict=True))
     with pytest.raises(HistotransferError, match="is of slide 007, expected s"):
-        extraction.write_manifest(exchanged, tmp_path / "b.tsv", extractor="colour")
+        extraction.write_manifest({"colour": exchanged}, tmp_path / "b.tsv")
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 20, 300, -40])
@@ -358,3 +364,94 @@ def test_several_threads_decode_the_same_patches(tmp_path, threads):
         decoded = list(extraction._decoded(store, 33, threads))
     assert [len(part) for part in decoded] == [33, 33, 4]
     assert np.array_equal(np.concatenate(decoded), images)
+
+
+BLOCK = "block3"
+
+
+def small_network(changed, factor):
+    """Build a network of three blocks, named like Xception's, with one block's tensors changed."""
+    image = x = keras.Input((PX, PX, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(x)
+    for block in (1, 2, 3):
+        x = keras.layers.Conv2D(8, 3, strides=2, activation="relu", name=f"block{block}_conv")(x)
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))
+    random = np.random.default_rng(0)
+    for layer in model.layers[2:-1]:
+        scale = factor if layer.name.startswith(changed) else 1
+        layer.set_weights([scale * random.normal(size=w.shape) for w in layer.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def tuned_paths(tmp_path_factory):
+    """Save networks that differ in the last block alone, and one that differs in an earlier one."""
+    folder = tmp_path_factory.mktemp("tuned")
+    paths = {}
+    for name, changed in (("A", BLOCK), ("B", BLOCK), ("C", BLOCK), ("other", "block2")):
+        paths[name] = folder / f"{name}.keras"
+        xception.save(small_network(changed, 1 + len(paths)), paths[name])
+    return paths
+
+
+def files_of(names, stores, folder):
+    return {name: {s.stem: folder / name / s.name for s in stores} for name in names}
+
+
+def contents(outputs):
+    return {path: path.read_bytes() for files in outputs.values() for path in files.values()}
+
+
+def test_extractors_that_share_a_trunk_pass_it_together_and_get_what_each_gets_alone(
+    tuned_paths, tmp_path, monkeypatch
+):
+    stores = [tmp_path / "s.h5", tmp_path / "t.h5"]
+    for seed, store in enumerate(stores):
+        write_store(store, 5 + seed, seed=seed)
+    passes = []
+    opened = extraction.open_network
+    monkeypatch.setattr(
+        extraction,
+        "open_network",
+        lambda paths, cut, *how: passes.append((len(paths), cut)) or opened(paths, cut, *how),
+    )
+    alone = files_of(tuned_paths, stores, tmp_path / "alone")
+    for name, path in tuned_paths.items():
+        extract_all({name: path}, stores, alone, cut=BLOCK)
+    assert passes == [(1, BLOCK)] * 4
+    passes.clear()
+    together = files_of(tuned_paths, stores, tmp_path / "together")
+    extract_all(tuned_paths, stores, together, cut=BLOCK)
+    assert passes == [(3, BLOCK), (1, BLOCK)]
+    assert list(contents(together).values()) == list(contents(alone).values())
+    with h5py.File(together["A"]["s"]) as a, h5py.File(together["B"]["s"]) as b:
+        assert not np.array_equal(a["features"][:], b["features"][:])
+
+
+def test_an_extractor_that_joins_is_computed_alone_and_touches_no_other_file(
+    tuned_paths, tmp_path, caplog
+):
+    caplog.set_level("INFO")
+    write_store(tmp_path / "s.h5", 3)
+    outputs = files_of("ABC", [tmp_path / "s.h5"], tmp_path)
+    models = {name: tuned_paths[name] for name in "AB"}
+    extract_all(models, [tmp_path / "s.h5"], outputs, cut=BLOCK)
+    before = {name: outputs[name]["s"].stat().st_ino for name in "AB"}
+    caplog.clear()
+    extract_all({**models, "C": tuned_paths["C"]}, [tmp_path / "s.h5"], outputs, cut=BLOCK)
+    assert {name: outputs[name]["s"].stat().st_ino for name in "AB"} == before
+    assert "s: 3 patches" in caplog.text
+    assert caplog.text.rstrip().endswith("patches/s: C")
+
+
+def test_an_extractor_whose_features_are_not_finite_does_not_cost_the_others_theirs(
+    tuned_paths, tmp_path
+):
+    xception.save(small_network(BLOCK, 1e6), tmp_path / "wild.keras")
+    write_store(tmp_path / "s.h5", 3)
+    outputs = files_of(("wild", "A"), [tmp_path / "s.h5"], tmp_path)
+    models = {"wild": tmp_path / "wild.keras", "A": tuned_paths["A"]}
+    with pytest.raises(HistotransferError, match=r"3 of 3 patches have features of wild"):
+        extract_all(models, [tmp_path / "s.h5"], outputs, cut=BLOCK, dtype="float16")
+    assert outputs["A"]["s"].exists()
+    assert not outputs["wild"]["s"].exists()

@@ -178,7 +178,7 @@ def test_a_damaged_extractor_of_ours_is_found_before_the_first_patch(
         content[int(place * len(content))] ^= 16
         path.write_bytes(content)
         with pytest.raises(HistotransferError) as caught:
-            extraction.extract(path, {}, {}, extractor="E", parameters=parameters, code="1")
+            extraction.extract({"E": path}, {}, {}, cut="", parameters=parameters, code="1")
         assert caught.value.remedy == f"Delete it and make it again: snakemake {path}"
         with pytest.raises(HistotransferError, match="does not match its digest"):
             keras_files.head_of(path, "E")

@@ -80,7 +80,7 @@ def test_features_say_how_they_were_computed_and_are_computed_again_otherwise(tm
     keys, values = set(), []
     for wanted in (compute(), compute(precision="mixed"), compute(jit=True)):
         extraction.extract(
-            model, {"s": tmp_path / "s.h5"}, {"s": tmp_path / "f.h5"}, extractor="m",
+            {"m": model}, {"s": tmp_path / "s.h5"}, {"m": {"s": tmp_path / "f.h5"}}, cut="",
             parameters=ExtractionParameters(2, "float32", wanted), code="1",
         )  # fmt: skip
         with h5py.File(tmp_path / "f.h5") as file:

@@ -54,6 +54,20 @@ def test_loaded_weights_are_those_written(weights_path, extractor):
     )
 
 
+def test_the_file_tells_below_which_blocks_two_networks_are_equal(extractor, tmp_path):
+    model = keras_files.load_extractor(extractor)
+    values, trunks = xception.tensors(model), []
+    for changed in ("block14_sepconv2", "block5_sepconv1_bn"):
+        odd = next(name for name in values if name.startswith(f"{changed}/"))
+        xception.set_tensors(model, values | {odd: values[odd] + 1})
+        trunks.append(xception.trunk_digests(model))
+    with zipfile.ZipFile(extractor) as archive:
+        first = json.loads(archive.read("metadata.json"))["trunks"]
+    assert list(first) == [f"block{number}" for number in range(2, 15)]
+    equal = [[block for block in first if first[block] == other[block]] for other in trunks]
+    assert equal == [list(first), ["block2", "block3", "block4", "block5"]]
+
+
 def test_layer_names_do_not_depend_on_the_session(extractor):
     first, second = keras_files.load_extractor(extractor), xception.build(PX)
     names = [layer.name for layer in second.layers]

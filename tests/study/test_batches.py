@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histotransfer.study.batches import assign_batches, write_ledger
+from histotransfer.study.batches import assign_batches, assign_groups, write_ledger
 
 IDS = st.lists(st.text("abcdefgh", min_size=1, max_size=3), unique=True, max_size=30)
 
@@ -35,3 +35,31 @@ def test_a_slide_stays_in_its_batch_whatever_comes_and_goes(before, after, size,
 def test_without_a_ledger_batches_follow_the_sheet(tmp_path):
     batches = assign_batches(["b", "a", "c"], 2, tmp_path / "none.tsv")
     assert batches == {"0000": ["b", "a"], "0001": ["c"]}
+
+
+@given(before=IDS, after=IDS, sharing=st.sets(st.text("abcdefgh", min_size=1, max_size=3)))
+def test_networks_that_join_make_a_group_of_their_own(before, after, sharing):
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Path(folder) / "features/groups.tsv"
+        first = assign_groups(before, sharing, ledger)
+        write_ledger(first, ledger, what="network", where="group")
+        second = assign_groups(after, sharing, ledger)
+    for groups, networks in ((first, before), (second, after)):
+        assert sorted(name for group in groups.values() for name in group) == sorted(networks)
+    for name in set(after) - sharing:
+        assert second[name] == [name]
+    for group, members in second.items():
+        old = set(members) & set(before)
+        assert not old or (old == set(members) and set(members) <= set(first[group]))
+
+
+def test_a_group_bears_the_name_of_its_first_network(tmp_path):
+    ledger = tmp_path / "groups.tsv"
+    groups = assign_groups(["I", "C", "F", "F-2"], ["I", "F", "F-2"], ledger)
+    assert groups == {"I": ["I", "F", "F-2"], "C": ["C"]}
+    write_ledger(groups, ledger, what="network", where="group")
+    assert ledger.read_text().startswith("network\tgroup\n")
+    without_the_first = assign_groups(["C", "F", "G", "H"], ["F", "G", "H"], ledger)
+    assert without_the_first == {"C": ["C"], "I": ["F"], "G": ["G", "H"]}
+    no_longer_equal = assign_groups(["I", "F"], ["F"], ledger)
+    assert no_longer_equal == {"I": ["I"], "F": ["F"]}

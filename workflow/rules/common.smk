@@ -29,8 +29,9 @@ try:
 except HistotransferError as error:
     raise WorkflowError(str(error))
 
-# A GPU needs several threads that decode; on CPUs, single-threaded jobs use the cores best.
-NETWORK_THREADS = 8 if PLAN.uses_gpu else 1
+# Everything waits for the fine-tuned network, so what leads to it starts first, and then what it
+# computes. Snakemake's own priority is 0.
+FIRST, SECOND = 20, 15
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
 )
@@ -69,6 +70,35 @@ def needs(mem_mb, minutes):
         "mem_mb": lambda wildcards, attempt: mem_mb * attempt,
         "runtime": lambda wildcards, attempt: minutes * attempt,
     }
+
+
+def runs_here():
+    """Whether the jobs share this machine, rather than each having cores of its own."""
+    return workflow.local_exec and workflow.is_main_process
+
+
+def tuning_threads(wildcards):
+    """Return the threads of fine-tuning: eight, but here no more than half the cores.
+
+    Snakemake never keeps cores free for a job, so one that needs several waits as long as there are
+    others of a single core.
+    """
+    half = (workflow.resource_settings.cores or 1) // 2
+    return max(1, min(8, half)) if runs_here() else 8
+
+
+def packing_threads(wildcards):
+    """Return the threads of packing: here, those that fine-tuning takes over when it is done."""
+    is_for_tuning = runs_here() and wildcards.dataset == PLAN.trained_on
+    return tuning_threads(wildcards) if is_for_tuning else 1
+
+
+def extraction_threads(wildcards):
+    """Return the threads of extraction: a GPU needs several that decode.
+
+    On CPUs, single-threaded jobs use the cores best.
+    """
+    return tuning_threads(wildcards) if PLAN.uses_gpu else 1
 
 
 def leaves(files):

@@ -3,10 +3,10 @@
 
 rule extract_features:
     input:
-        model="<results>/models/{extractor}.keras",
+        models=["<results>/models/{extractor}.keras"],
         patches=["<results>/patches/{store}.h5"],
     output:
-        features=["<results>/features/{extractor}/{store}.h5"],
+        features="<results>/features/{extractor}/{store}.h5",
     log:
         "<logs>/extract_features/{extractor}/{store}.log",
     benchmark:
@@ -14,47 +14,52 @@ rule extract_features:
     wildcard_constraints:
         extractor=any_of(PLAN.networks),
         store=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    priority: SECOND
     conda:
         NETWORK_ENV
-    threads: NETWORK_THREADS
+    threads: extraction_threads
     resources:
         **needs(mem_mb=8000, minutes=240),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
-        features=lambda w, output: output.features,
+        cut=lambda w: PLAN.cut_of(w.extractor),
+        folder=lambda w: f"{PLAN.results}/features",
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
 
 
-# Slides go through the network in batches, because starting it takes longer than a slide does.
-# The job writes one feature file after another, keeps those that are already up to date, and
-# writes the manifest last, when all are there.
+# Slides go through the network in batches, because starting it takes longer than a slide does, and
+# through all networks of a group in one pass. The job writes one feature file after another, keeps
+# those that are already up to date, and writes the manifest last, when all are there.
 rule extract_batch:
     input:
-        model="<results>/models/{extractor}.keras",
+        models=lambda w: expand(
+            "<results>/models/{extractor}.keras", extractor=PLAN.groups[w.group]
+        ),
         patches=lambda w: expand(
             "<results>/patches/{slide}.h5", slide=PLAN.batches[w.batch]
         ),
     output:
-        manifest="<results>/features/{extractor}/batches/{batch}.tsv",
+        manifest="<results>/features/{group}/batches/{batch}.tsv",
     log:
-        "<logs>/extract_batch/{extractor}/{batch}.log",
+        "<logs>/extract_batch/{group}/{batch}.log",
     benchmark:
-        "<benchmarks>/extract_batch/{extractor}/{batch}.tsv"
+        "<benchmarks>/extract_batch/{group}/{batch}.tsv"
+    wildcard_constraints:
+        group=any_of(PLAN.groups),
+    priority: SECOND
     conda:
         NETWORK_ENV
-    threads: NETWORK_THREADS
+    threads: extraction_threads
     resources:
         **needs(mem_mb=8000, minutes=480),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
-        features=lambda w: [
-            f"{PLAN.results}/features/{w.extractor}/{slide}.h5"
-            for slide in PLAN.batches[w.batch]
-        ],
+        cut=lambda w: PLAN.cut_of(PLAN.groups[w.group][0]),
+        folder=lambda w: f"{PLAN.results}/features",
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
@@ -63,8 +68,10 @@ rule extract_batch:
 rule pool_features:
     input:
         qc=expand("<results>/qc/{slide}.h5", slide=PLAN.slides),
-        batches=expand(
-            "<results>/features/{{extractor}}/batches/{batch}.tsv", batch=PLAN.batches
+        batches=lambda w: expand(
+            "<results>/features/{group}/batches/{batch}.tsv",
+            group=PLAN.group_of(w.extractor),
+            batch=PLAN.batches,
         ),
     output:
         pooled="<results>/pooled/{extractor}.h5",

@@ -10,6 +10,7 @@ rule fetch_dataset:
         "<benchmarks>/fetch_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=any_of(PLAN.fetched_datasets),
+    priority: FIRST
     conda:
         "../../envs/download.yaml"
     threads: 1
@@ -36,6 +37,7 @@ rule unpack_dataset:
         "<benchmarks>/unpack_dataset/{dataset}.tsv"
     wildcard_constraints:
         dataset=any_of(PLAN.fetched_datasets),
+    priority: FIRST
     conda:
         "../../envs/download.yaml"
     threads: 1

@@ -8,6 +8,7 @@ rule fetch_weights:
         "<logs>/fetch_weights.log",
     benchmark:
         "<benchmarks>/fetch_weights.tsv"
+    priority: FIRST
     conda:
         NETWORK_ENV
     threads: 1
@@ -87,9 +88,10 @@ rule fine_tune:
         "<benchmarks>/fine_tune/{extractor}.tsv"
     wildcard_constraints:
         extractor=any_of(PLAN.extractors_of("finetuned")),
+    priority: FIRST
     conda:
         NETWORK_ENV
-    threads: 8
+    threads: tuning_threads
     resources:
         **needs(mem_mb=16000, minutes=1440),
         gpu=int(PLAN.uses_gpu),

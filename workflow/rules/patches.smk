@@ -15,9 +15,10 @@ rule pack_dataset:
         "<logs>/pack_dataset/{dataset}.log",
     benchmark:
         "<benchmarks>/pack_dataset/{dataset}.tsv"
+    priority: FIRST
     conda:
         "../../envs/slides.yaml"
-    threads: 1
+    threads: packing_threads
     resources:
         **needs(mem_mb=2000, minutes=120),
     params:

@@ -32,6 +32,7 @@ if PLAN.is_simulated:
             "<logs>/simulate_patches/{dataset}.log",
         benchmark:
             "<benchmarks>/simulate_patches/{dataset}.tsv"
+        priority: FIRST
         conda:
             "../../envs/slides.yaml"
         threads: 1

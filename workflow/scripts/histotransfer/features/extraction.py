@@ -1,4 +1,4 @@
-"""Patch stores to feature files: one pass of the network, decoding in other threads.
+"""Patch stores to feature files: one pass for all extractors that share a trunk.
 
 Keras is imported only once a store with patches needs the network, so a job of empty or finished
 stores costs nothing.
@@ -12,10 +12,12 @@ import logging
 import time
 import zipfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -26,7 +28,7 @@ from ..core.errors import HistotransferError
 from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
 from ..core.tables import TableSchema, write_table
-from ..models.runtime import resolve
+from ..models.runtime import Runtime, resolve
 from ..patches.store import read_images
 from ..study.parameters import ExtractionParameters
 
@@ -48,32 +50,53 @@ def by_id(paths: Iterable[str | Path]) -> dict[str, Path]:
     return {Path(path).stem: Path(path) for path in paths}
 
 
+@dataclass(frozen=True)
+class Target:
+    """A ``features/1`` file to write.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    columns : slice
+        Those of its extractor among features that stand side by side.
+    attrs : mapping of str to str
+        `slide` or `dataset`, `extractor`, `key`, and how the features were computed.
+    """
+
+    path: Path
+    columns: slice
+    attrs: Mapping[str, str]
+
+
 def extract(
-    model_path: str | Path,
+    models: Mapping[str, str | Path],
     stores: Mapping[str, Path],
-    outputs: Mapping[str, Path],
+    outputs: Mapping[str, Mapping[str, Path]],
     *,
-    extractor: str,
+    cut: str,
     parameters: ExtractionParameters,
     code: str,
     threads: int = 0,
 ) -> None:
-    """Write the features of several patch stores.
+    """Write the features of several patch stores, of several extractors.
 
-    A store whose output exists, made from the same model and patches by the same code, is skipped,
-    so a job that was cut short resumes where it stopped.
+    Extractors that are equal below a block share one pass: what is below is computed once. A file
+    that exists, made from the same model and patches by the same code, is skipped, so a job that
+    was cut short resumes where it stopped, and an extractor that joins later is computed alone.
 
     Parameters
     ----------
-    model_path : str or Path
-        The extractor's ``.keras`` file.
+    models : mapping of str to path
+        The ``.keras`` file of each extractor.
     stores : mapping of str to Path
         ``patches/1`` files by their slide or dataset.
-    outputs : mapping of str to Path
-        The ``features/1`` file of each: `features` (n, d), with `coords`, or `labels`, `names`
-        and `groups`, as in the store; a slide's features also go by the name `feats`.
-    extractor : str
-        The extractor's id.
+    outputs : mapping of str to mapping
+        By extractor, the ``features/1`` file of each store: `features` (n, d), with `coords`, or
+        `labels`, `names` and `groups`, as in the store; a slide's features also go by the name
+        `feats`.
+    cut : str
+        The block of Xception below which extractors may be equal; empty to compute each alone.
     parameters : ExtractionParameters
         How to compute and store the features.
     code : str
@@ -87,53 +110,126 @@ def extract(
         If a store is of another slide or dataset, its patches are not of the extractor's size, or a
         feature is not a finite number in the type of the file.
     """
-    check_digest(model_path)
-    model_digest = file_digest(model_path)
+    for path in models.values():
+        check_digest(path)
     runtime = resolve(parameters.compute)
-    width = output_width(model_path)
-    network: Network | None = None
-    for name, path in stores.items():
-        output = outputs[name]
-        made_by = (SCHEMA, model_digest, parameters.dtype, code, repr(runtime), store_digest(path))
-        key = hashlib.sha256(" ".join(made_by).encode()).hexdigest()
-        if _is_done(output, extractor, key):
-            log.info("%s: already done", output)
-            continue
-        with open_store(path, PATCHES_SCHEMA) as store:
-            attrs = {**_identity(store, name), "extractor": extractor, "key": key}
-            attrs |= runtime.as_attrs()
-            count = len(store["images"])
-            if count and network is None:
-                from ..models.inference import Network
-
-                network = Network(
-                    model_path,
-                    parameters.batch_size,
-                    mixed_precision=runtime.mixed,
-                    threads=threads,
-                    jit=runtime.jit,
-                    gpu=parameters.compute.gpu,
-                )
-            started = time.perf_counter()
-            rows = iter(()) if network is None else compute_features(store, network, threads)
-            write_features(output, rows, (count, width), parameters.dtype, store, attrs)
-            seconds = time.perf_counter() - started
-            log.info("%s: %d patches, %.1f patches/s", path, count, count / seconds)
+    for names, where in _sharing(models, cut):
+        made_by = (SCHEMA, parameters.dtype, code, repr(runtime), where)
+        missing = _missing({name: models[name] for name in names}, stores, outputs, made_by)
+        together = [name for name in names if any(name in keys for keys in missing.values())]
+        columns = _columns({name: models[name] for name in together})
+        network: Network | None = None
+        for name, keys in missing.items():
+            with open_store(stores[name], PATCHES_SCHEMA) as store:
+                identity, count = _identity(store, name), len(store["images"])
+                targets = [
+                    Target(
+                        outputs[extractor][name],
+                        columns[extractor],
+                        {**identity, "extractor": extractor, "key": key, **runtime.as_attrs()},
+                    )
+                    for extractor, key in keys.items()
+                ]
+                if count and network is None:
+                    paths = [models[extractor] for extractor in together]
+                    network = open_network(paths, where, parameters, runtime, threads)
+                started = time.perf_counter()
+                rows = iter(()) if network is None else compute_features(store, network, threads)
+                write_features(rows, targets, count, parameters.dtype, store)
+                rate = count / (time.perf_counter() - started)
+                log.info("%s: %d patches, %.1f patches/s: %s", name, count, rate, ", ".join(keys))
 
 
-def write_manifest(outputs: Mapping[str, Path], path: str | Path, *, extractor: str) -> None:
-    """List the ``features/1`` files of a batch of slides in the table `BATCH`."""
+def open_network(
+    paths: Sequence[str | Path],
+    cut: str,
+    parameters: ExtractionParameters,
+    runtime: Runtime,
+    threads: int,
+) -> Network:
+    """Load an extractor, or several that are equal below a block (`cut`), ready to compute."""
+    from ..models.inference import Network
+
+    path, *beside = paths
+    return Network(
+        path,
+        parameters.batch_size,
+        beside=beside,
+        cut=cut,
+        mixed_precision=runtime.mixed,
+        threads=threads,
+        jit=runtime.jit,
+        gpu=parameters.compute.gpu,
+    )
+
+
+def _sharing(models: Mapping[str, str | Path], cut: str) -> list[tuple[list[str], str]]:
+    """Gather extractors that are equal below a block; return each group with its cut.
+
+    A model whose file does not tell what is below the block is computed alone and in one part.
+    """
+    groups: dict[str, list[str]] = {}
+    alone = []
+    for name, path in models.items():
+        digest = _metadata(path).get("trunks", {}).get(cut) if cut else None
+        if digest is None:
+            alone.append(([name], ""))
+        else:
+            groups.setdefault(digest, []).append(name)
+    for names in groups.values():
+        log.info("below %s in one pass: %s", cut, ", ".join(names))
+    return [*((names, cut) for names in groups.values()), *alone]
+
+
+def _missing(
+    models: Mapping[str, str | Path],
+    stores: Mapping[str, Path],
+    outputs: Mapping[str, Mapping[str, Path]],
+    made_by: Sequence[str],
+) -> dict[str, dict[str, str]]:
+    """Return the keys of the files that are still to be written, by store and extractor."""
+    digests = {name: file_digest(path) for name, path in models.items()}
+    missing: dict[str, dict[str, str]] = {}
+    for store, path in stores.items():
+        patches = store_digest(path)
+        for name, digest in digests.items():
+            text = " ".join((*made_by, digest, patches))
+            key, output = hashlib.sha256(text.encode()).hexdigest(), outputs[name][store]
+            if _is_done(output, name, key):
+                log.info("%s: already done", output)
+            else:
+                missing.setdefault(store, {})[name] = key
+    return missing
+
+
+def _columns(models: Mapping[str, str | Path]) -> dict[str, slice]:
+    """Return where each extractor's features are when they stand side by side."""
+    ends = np.cumsum([output_width(path) for path in models.values()]).tolist()
+    return {
+        name: slice(start, end) for name, start, end in zip(models, [0, *ends], ends, strict=False)
+    }
+
+
+def write_manifest(outputs: Mapping[str, Mapping[str, Path]], path: str | Path) -> None:
+    """List the ``features/1`` files of a batch of slides, by extractor, in the table `BATCH`."""
     rows = []
-    for slide, output in outputs.items():
-        with open_store(output, SCHEMA, slide=slide, extractor=extractor) as file:
-            rows.append((slide, extractor, len(file["features"]), file.attrs["key"]))
+    for extractor, files in outputs.items():
+        for slide, output in files.items():
+            with open_store(output, SCHEMA, slide=slide, extractor=extractor) as file:
+                rows.append((slide, extractor, len(file["features"]), file.attrs["key"]))
     write_table(pd.DataFrame(rows, columns=list(BATCH.columns)), path, BATCH)
 
 
 def output_width(model_path: str | Path) -> int:
     """Return the number of features of an extractor of the study, without importing Keras."""
+    return int(_metadata(model_path)["output_width"])
+
+
+def _metadata(model_path: str | Path) -> dict[str, Any]:
+    """Return what an extractor's file says of it."""
     with zipfile.ZipFile(model_path) as archive:
-        return int(json.loads(archive.read("metadata.json"))["output_width"])
+        found: dict[str, Any] = json.loads(archive.read("metadata.json"))
+    return found
 
 
 def compute_features(
@@ -157,42 +253,54 @@ def _decoded(store: h5py.File, size: int, threads: int) -> Iterator[npt.NDArray[
 
 
 def write_features(
-    output: Path,
     rows: Iterable[npt.NDArray[np.float32]],
-    shape: tuple[int, int],
+    targets: Sequence[Target],
+    count: int,
     dtype: str,
     patches: h5py.File,
-    attrs: Mapping[str, str],
 ) -> None:
     """Write rows as they come, a chunk at a time, so that any slide fits into the memory.
 
-    Rows are of shape (any, d) and have n together, which `shape` is: (n, d). The attributes are
-    `slide` or `dataset`, `extractor` and `key`.
+    There are `count` rows together, each with the features of all extractors, of which a target
+    takes its columns. One whose features are not finite is an error, and the others are kept.
     """
-    if "classes" in patches.attrs:
-        attrs = {**attrs, "classes": patches.attrs["classes"]}
-    with create_store(output, SCHEMA, attrs) as file:
-        count, width = shape
-        chunks = (min(ROWS_PER_CHUNK, count), width) if count else None
-        features = file.create_dataset("features", shape, dtype, chunks=chunks)
-        done = bad = 0
+    kept = {
+        name: patches[name] for name in ("coords", "labels", "names", "groups") if name in patches
+    }
+    classes = {name: patches.attrs[name] for name in ("classes",) if name in patches.attrs}
+    bad = [0] * len(targets)
+    with ExitStack() as all_files:
+        # Each file is finished apart from the others.
+        endings = [all_files.enter_context(ExitStack()) for _ in targets]
+        files = []
+        for target, ending in zip(targets, endings, strict=True):
+            attrs = {**target.attrs, **classes}
+            file = ending.enter_context(create_store(target.path, SCHEMA, attrs))
+            width = target.columns.stop - target.columns.start
+            chunks = (min(ROWS_PER_CHUNK, count), width) if count else None
+            file.create_dataset("features", (count, width), dtype, chunks=chunks)
+            files.append(file)
+        done = 0
         for chunk in _chunks(rows):
-            with np.errstate(over="ignore"):  # found by the check below
-                stored = chunk.astype(dtype)
-            bad += int(np.sum(~np.isfinite(stored).all(axis=1)))
-            features[done : done + len(stored)] = stored
-            done += len(stored)
-        if bad:
-            raise HistotransferError(
-                patches.filename,
-                f"{bad} of {count} patches have features that are not finite in {dtype}",
-                "Set features.dtype to float32, or check how the extractor was trained",
-            )
-        for name in ("coords", "labels", "names", "groups"):
-            if name in patches:
-                patches.copy(name, file)
-        if "slide" in attrs:
-            file["feats"] = h5py.SoftLink("features")  # the name that STAMP reads
+            for place, (file, target) in enumerate(zip(files, targets, strict=True)):
+                with np.errstate(over="ignore"):  # found by the check below
+                    stored = chunk[:, target.columns].astype(dtype)
+                bad[place] += int(np.sum(~np.isfinite(stored).all(axis=1)))
+                file["features"][done : done + len(stored)] = stored
+            done += len(chunk)
+        for place in sorted(range(len(targets)), key=bad.__getitem__):
+            with endings[place]:
+                if bad[place]:
+                    raise HistotransferError(
+                        patches.filename,
+                        f"{bad[place]} of {count} patches have features of "
+                        f"{targets[place].attrs['extractor']} that are not finite in {dtype}",
+                        "Set features.dtype to float32, or check how the extractor was trained",
+                    )
+                for dataset in kept.values():
+                    patches.copy(dataset, files[place])
+                if "slide" in targets[place].attrs:
+                    files[place]["feats"] = h5py.SoftLink("features")  # the name that STAMP reads
 
 
 def _identity(store: h5py.File, name: str) -> dict[str, str]:

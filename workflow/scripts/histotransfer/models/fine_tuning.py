@@ -172,7 +172,7 @@ def fine_tune(
         )
         xception.set_precision(base, mixed=False)
         base.trainable = True  # layers were frozen for this training, not in the extractor
-        keras_files.save(base, outputs.extractor)
+        xception.save(base, outputs.extractor)
         keras_files.save(classifier, outputs.classifier)
         write_table(pd.DataFrame(history), outputs.history, TRAINING)
         with open_store(weights_path, weight_files.SCHEMA) as weights:

@@ -21,10 +21,11 @@ _READ_FILES = {
 """Layers of Keras that run another library's code, or read files that the config names."""
 
 
-def save(model: keras.Model, path: str | Path) -> None:
+def save(model: keras.Model, path: str | Path, **said: object) -> None:
     """Save a model as a ``.keras`` file, whole or not at all, with its digest and without dates.
 
-    Its ``metadata.json`` also holds `output_width`, for readers that do not load the network.
+    Its ``metadata.json`` also holds `output_width` and what is `said` besides, for readers that do
+    not load the network.
     """
     with written_with_digest(path) as partial:
         model.save(partial)
@@ -33,7 +34,7 @@ def save(model: keras.Model, path: str | Path) -> None:
         members["config.json"] = _with_small_ids(members["config.json"])
         metadata = json.loads(members["metadata.json"])
         del metadata["date_saved"]
-        metadata["output_width"] = model.output_shape[-1]
+        metadata |= {"output_width": model.output_shape[-1], **said}
         members["metadata.json"] = json.dumps(metadata).encode()
         with zipfile.ZipFile(partial, "w") as archive:
             for name, content in members.items():

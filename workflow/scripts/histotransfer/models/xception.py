@@ -5,6 +5,7 @@ Preprocessing is part of the network, so whoever opens its file need not know ab
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from ..core.errors import HistotransferError
 from . import weight_files
 from .backend import keras
-from .keras_files import save
+from .keras_files import save as save_model
 
 MIN_INPUT_PX = 71
 """Xception's five halvings leave nothing of a smaller patch."""
@@ -89,8 +90,7 @@ def unfreeze(base: keras.Model, unfreeze_from: str) -> keras.KerasTensor:
     KerasTensor
         The boundary, where the trained part begins; for ``all`` the input.
     """
-    blocks = {layer.name: re.match(r"block(\d+)_", layer.name) for layer in base.layers}
-    number = {name: int(match[1]) for name, match in blocks.items() if match}
+    number = _block_numbers(base)
     names = [f"block{block}" for block in sorted(set(number.values()))]
     if unfreeze_from not in ("all", *names):
         raise HistotransferError(
@@ -103,10 +103,40 @@ def unfreeze(base: keras.Model, unfreeze_from: str) -> keras.KerasTensor:
         layer.trainable = number.get(layer.name, 0) >= first and not isinstance(
             layer, keras.layers.BatchNormalization
         )
-    if first == 1:
-        return base.inputs[0]
-    entry = next(layer for layer in base.layers if number.get(layer.name) == first)
-    return entry.input
+    return base.inputs[0] if first == 1 else boundary(base, unfreeze_from)
+
+
+def boundary(model: keras.Model, first_block: str) -> keras.KerasTensor:
+    """Return what enters a block, such as ``block13``: all before it is the trunk."""
+    return next(x for x in model.layers if x.name.startswith(f"{first_block}_")).input
+
+
+def _block_numbers(model: keras.Model) -> dict[str, int]:
+    """Return the number of the block of each layer that is in one, by the layer's name."""
+    found = {layer.name: re.match(r"block(\d+)_", layer.name) for layer in model.layers}
+    return {name: int(match[1]) for name, match in found.items() if match}
+
+
+def trunk_digests(model: keras.Model) -> dict[str, str]:
+    """Return the digest of the tensors below each block but the first, by the block's name.
+
+    Two networks of `build` with the same digest at a block compute the same below it.
+    """
+    number = _block_numbers(model)
+    by_block: dict[int, weight_files.Tensors] = {}
+    for name, values in tensors(model).items():
+        by_block.setdefault(number[name.split("/")[0]], {})[name] = values
+    chain = hashlib.sha256(f"Xception of {model.input_shape[1]} px".encode())
+    digests = {}
+    for block in sorted(by_block)[:-1]:
+        chain.update(weight_files.tensor_digest(by_block[block]).encode())
+        digests[f"block{block + 1}"] = chain.hexdigest()
+    return digests
+
+
+def save(model: keras.Model, path: str | Path) -> None:
+    """Save a network of `build`; the file tells up to which block it equals another one."""
+    save_model(model, path, trunks=trunk_digests(model))
 
 
 def set_precision(model: keras.Model, *, mixed: bool) -> None:

@@ -1,4 +1,6 @@
-"""Batches: slides that share one start of the network, also after the sheet has grown.
+"""Batches of slides that share one start of the network, groups of networks that share one pass.
+
+Both stay what they are when the study grows, so that what is done is not done again.
 
 Imported by the Snakefile, so only what Snakemake itself depends on may be imported here.
 """
@@ -44,15 +46,57 @@ def assign_batches(slides: Iterable[str], size: int, ledger: str | Path) -> dict
     return dict(sorted(batches.items()))
 
 
-def write_ledger(batches: dict[str, list[str]], ledger: str | Path) -> None:
-    """Remember the slides' batches, also of slides that have left the sheet.
+def assign_groups(
+    networks: Iterable[str], sharing: Iterable[str], ledger: str | Path
+) -> dict[str, list[str]]:
+    """Assign networks to groups; networks in the ledger stay in theirs.
+
+    Networks that join a study make a group of their own: one that joined a finished group would
+    change the inputs of its jobs, and everything that follows from these networks would run again.
+
+    Parameters
+    ----------
+    networks : iterable of str
+        The networks of the study, in its order.
+    sharing : iterable of str
+        Those that are the same below a block; each of the others is a group of its own.
+    ledger : str or Path
+        The table that `write_ledger` wrote, or where it will.
+
+    Returns
+    -------
+    dict of str to list of str
+        Networks by group, which bears the name of its first network; no group is empty.
+    """
+    sharing = set(sharing)
+    names = list(networks)
+    alone = set(names) - sharing
+    known = {name: group for name, group in _read(ledger).items() if group not in alone}
+    new = [name for name in names if name in sharing and name not in known]
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        own = name if name in alone else known.get(name, new[0] if new else name)
+        groups.setdefault(own, []).append(name)
+    return groups
+
+
+def write_ledger(
+    batches: dict[str, list[str]],
+    ledger: str | Path,
+    *,
+    what: str = "slide",
+    where: str = "batch",
+) -> None:
+    """Remember the slides' batches, also of slides that have left the sheet; or networks' groups.
 
     Parameters
     ----------
     batches : dict of str to list of str
-        As `assign_batches` gave them.
+        As `assign_batches` or `assign_groups` gave them.
     ledger : str or Path
-        A TSV table of slide, batch.
+        A TSV table of `what` and `where`.
+    what, where : str
+        Its columns.
     """
     ledger = Path(ledger)
     known = _read(ledger)
@@ -63,13 +107,14 @@ def write_ledger(batches: dict[str, list[str]], ledger: str | Path) -> None:
     part = ledger.with_name(f".{ledger.name}.part")
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerows([("slide", "batch"), *now.items()])
+        writer.writerows([(what, where), *now.items()])
     part.replace(ledger)
 
 
 def _read(ledger: str | Path) -> dict[str, str]:
     try:
         with Path(ledger).open(encoding="utf-8", newline="") as file:
-            return {row["slide"]: row["batch"] for row in csv.DictReader(file, delimiter="\t")}
+            _, *rows = csv.reader(file, delimiter="\t")
     except FileNotFoundError:
         return {}
+    return {name: place for name, place, *_ in rows}

@@ -64,7 +64,7 @@ ENDINGS = {
 and another's table. No name ends like this."""
 TAKEN = {
     "tasks": (),
-    "extractors": ("batches.tsv",),
+    "extractors": ("batches.tsv", "groups.tsv"),
     "datasets": (
         *("slides", "star_counts", "mutations"),
         *("mutations.tsv", "expression.tsv", "truth.tsv"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.errors import HistotransferError
 from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem
-from .batches import assign_batches
+from .batches import assign_batches, assign_groups
 from .catalogue import FIGURES, PUBLISHED, TABLES
 from .cohorts import cohorts_of
 from .config import (
@@ -94,10 +94,15 @@ class StudyPlan:
         By task, the extractors without features of its samples (`coverage.lacking`).
     cohorts : CohortParameters or None
         Those of an external validation.
-    ledger : str
-        The table that remembers which slides share a batch.
-    batches, blocks : dict of str to list
-        Slides that share one start of the network; repeats that share one job.
+    ledger, groups_ledger : str
+        The tables that remember which slides share a batch, and which networks a group.
+    batches, groups, blocks : dict of str to list
+        Slides that share one start of the network; networks that share a pass; repeats that share
+        one job.
+    cut : str
+        The block below which all networks of `sharing` are the same; empty if none is.
+    sharing : list of str
+        The networks that could share a pass.
     tables, paper_tables, figures, first_figures : list of str
         The names of the final tables, of those that the tables for a paper are made of, of the
         figures, and of those to look at first.
@@ -149,6 +154,14 @@ class StudyPlan:
         self.left_out = lacking(self.extractors, self._feature_files, self.tasks, known)
         self.evaluated_datasets = sorted({self.tasks[name].dataset for name in self.patch_tasks})
         self.cohorts = cohorts_of(config, ((s.patient, s.cohort) for s in sheet.values()))
+        self.cut = str(config["finetune"]["step2"]["unfreeze_from"])
+        if self.cut in ("all", "block1"):
+            self.cut = ""
+        # From the same weights, with the same blocks frozen: what the networks' files say of
+        # themselves decides in the job.
+        self.sharing = self.extractors_of("imagenet", "finetuned") if self.cut else []
+        self.groups_ledger = f"{self.results}/features/groups.tsv"
+        self.groups = assign_groups(self.networks, self.sharing, self.groups_ledger)
         self.ledger = f"{self.results}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
@@ -383,6 +396,14 @@ class StudyPlan:
     def extractors_of(self, *kinds: str) -> list[str]:
         """Return the extractors of these kinds."""
         return [name for name, extractor in self.extractors.items() if extractor.kind in kinds]
+
+    def group_of(self, network: str) -> str:
+        """Return the group of networks that a network is computed with."""
+        return next(group for group, members in self.groups.items() if network in members)
+
+    def cut_of(self, network: str) -> str:
+        """Return the block at which a network is computed in two parts; empty for one part."""
+        return self.cut if network in self.sharing else ""
 
     def compared_in(self, task: str) -> list[str]:
         """Return the extractors that a task compares.
