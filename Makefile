@@ -72,7 +72,7 @@ bench-labels: $(VENV)/dev.stamp  ## time the reading of labels of 18,000 genes
 bench-tiling: $(VENV)/dev.stamp  ## compare tiling with other tools (SLIDES="a.svs b.svs:0.25" BENCH_PYTHON=...)
 	$(BENCH) bench/tiling.py $(SLIDES)
 
-bench-evidence: $(VENV)/dev.stamp  ## compare fine-tuned and ImageNet features on real patches (PATCHES=folder)
+bench-evidence: $(VENV)/dev.stamp  ## judge the recipe of fine-tuning on real patches of several organs (PATCHES=folder)
 	PYTHONPATH=workflow/scripts python bench/evidence.py $(PATCHES)
 
 bench-features: $(VENV)/dev.stamp  ## compare feature extraction with the network alone
