@@ -43,7 +43,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
-        "<results>/summary.html",
+        made(rules.write_summary.output.summary),
 
 
 rule tiles:

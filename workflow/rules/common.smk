@@ -20,11 +20,19 @@ from histotransfer.study.plan import StudyPlan
 
 DEFAULTS = WORKFLOW / "defaults.yaml"
 
+# Snakemake tells a Snakefile only of --lint what it is asked for, by `check_envvars`.
+ASKED = {word.partition("=")[0] for word in sys.argv[1:]}
+REPORTS = bool(ASKED & {"--report", "--reporter"})
+LISTS = {"-l", "--list", "--list-rules", "--lt", "--list-target-rules", "--summary"}
+RUNS_NOTHING = REPORTS or "--unlock" in ASKED or bool(ASKED & LISTS)
+
 try:
     config.update(complete(config, DEFAULTS))
-    # --lint and --list-rules plan nothing, so they need no data.
+    # What runs nothing needs no data: they may be gone, or on another machine.
     PLAN = StudyPlan.from_config(
-        config, WORKFLOW / "schemas", check_files=workflow.check_envvars
+        config,
+        WORKFLOW / "schemas",
+        check_files=workflow.check_envvars and not RUNS_NOTHING,
     )
 except HistotransferError as error:
     raise WorkflowError(str(error))
@@ -100,8 +108,23 @@ def table(name):
     return f"<results>/tables/{name}.tsv"
 
 
+def made(*files):
+    """Keep of the files that are asked for those that exist, if they are only to be reported."""
+    return [path for path in leaves(files) if not REPORTS or is_made(path)]
+
+
+def is_made(path):
+    """Tell whether a result exists."""
+    return Path(path.replace("<results>", PLAN.results)).exists()
+
+
 def reported(path, item, caption):
-    """Show a file in the report, in its category and with its caption."""
+    """Show a file in the report, in its category and with its caption.
+
+    Snakemake refuses to report a study of which a marked file is not made yet.
+    """
+    if REPORTS and not is_made(path):
+        return path
     return report(
         path,
         caption=f"../report/{caption}.rst",
@@ -151,23 +174,21 @@ def say_who_is_left_out():
 
 
 def say_where_to_look():
-    """Name the slides that were left out and the figures to look at first."""
+    """Name the slides that were left out, and what to read and look at first of what is made."""
     results = Path(PLAN.results)
     excluded = results / "tables/excluded_slides.tsv"
-    if not excluded.exists():
-        return
-    with excluded.open(encoding="utf-8", newline="") as rows:
-        for row in csv.DictReader(rows, delimiter="\t"):
-            print(
-                f"Excluded: slide {row['slide']} {Reason.of(row).sentence()}",
-                file=sys.stderr,
-            )
-    print("Read the summary first, then look at these three figures:", file=sys.stderr)
-    for name in (
-        "summary.html",
-        *(f"figures/{figure}.png" for figure in PLAN.first_figures),
-    ):
-        print(f"  {results / name}", file=sys.stderr)
+    if excluded.exists():
+        with excluded.open(encoding="utf-8", newline="") as rows:
+            for row in csv.DictReader(rows, delimiter="\t"):
+                print(
+                    f"Excluded: slide {row['slide']} {Reason.of(row).sentence()}",
+                    file=sys.stderr,
+                )
+    summary = results / "summary.html"
+    figures = [results / f"figures/{figure}.png" for figure in PLAN.first_figures]
+    first = [str(path) for path in (summary, *figures) if path.exists()]
+    if first:
+        print("\n  ".join(["Look at these first:", *first]), file=sys.stderr)
 
 
 localrules:
