@@ -32,9 +32,15 @@ onstart:
     write_ledger(PLAN.batches, PLAN.ledger)
     say_which_slides_are_alike()
     say_who_is_left_out()
+    show_one_line()
+
+
+onerror:
+    erase_the_line()
 
 
 onsuccess:
+    erase_the_line()
     say_where_to_look()
 
 

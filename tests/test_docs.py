@@ -46,6 +46,12 @@ def test_links_of_a_document_resolve(path: Path) -> None:
         assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
 
 
+@each_document
+def test_each_study_that_a_document_shows_is_a_whole_config(path: Path) -> None:
+    for shown in re.findall(r"```yaml\n(study: .*?)```", path.read_text(), re.DOTALL):
+        check_config(complete(yaml.safe_load(shown), DEFAULTS_PATH), SCHEMA_PATH)
+
+
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
@@ -93,9 +99,3 @@ def test_a_key_that_nobody_explains_is_noticed() -> None:
     schema = {"properties": {"seed": {"type": "integer"}}, "$defs": {}}
     with pytest.raises(LookupError, match="seed lacks a description"):
         config_keys.table(schema, {}, ["seed"])
-
-
-def test_the_config_that_is_shown_is_right() -> None:
-    shown = re.search(r"```yaml\n(.*?)```", CONFIG_README, re.DOTALL)
-    assert shown
-    check_config(complete(yaml.safe_load(shown[1]), DEFAULTS_PATH), SCHEMA_PATH)

@@ -2,9 +2,11 @@
 
 import csv
 import sys
+from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 WORKFLOW = Path(workflow.current_basedir).parent
 SCRIPTS = WORKFLOW / "scripts"
@@ -12,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
+from histotransfer.core.progress_line import ProgressLine, show_progress
 from histotransfer.core.provenance import code_digest, files_digest
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
@@ -171,6 +174,30 @@ def say_who_is_left_out():
     """Warn of extractors that have no features of a task's samples."""
     for text in PLAN.warnings_of_coverage():
         print(f"WARNING: {text}", file=sys.stderr)
+
+
+def show_one_line():
+    """In a terminal, show one line that moves instead of several lines for each job.
+
+    The line knows a rule's stage by the file that the rule is in.
+    """
+    said = {str(word) for word in workflow.output_settings.quiet or ()}
+    if workflow.output_settings.verbose or said & {"all", "progress"}:
+        return
+    stages = {
+        rule.name: Path(rule.snakefile).stem
+        for rule in workflow.rules
+        if rule.snakefile.endswith(".smk")
+    }
+    jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+    show_progress(logger, stages, jobs)
+
+
+def erase_the_line():
+    """Erase the line that moves, before the last words."""
+    for handler in logger.handlers:
+        if isinstance(handler, ProgressLine):
+            handler.stop()
 
 
 def say_where_to_look():

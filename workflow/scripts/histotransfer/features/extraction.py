@@ -25,6 +25,7 @@ import pandas as pd
 from ..core.errors import HistotransferError
 from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
+from ..core.progress import Progress
 from ..core.tables import TableSchema, write_table
 from ..models.runtime import resolve
 from ..patches.store import read_images
@@ -92,7 +93,7 @@ def extract(
     runtime = resolve(parameters.compute)
     width = output_width(model_path)
     network: Network | None = None
-    for name, path in stores.items():
+    for number, (name, path) in enumerate(stores.items(), 1):
         output = outputs[name]
         made_by = (SCHEMA, model_digest, parameters.dtype, code, repr(runtime), store_digest(path))
         key = hashlib.sha256(" ".join(made_by).encode()).hexdigest()
@@ -116,6 +117,7 @@ def extract(
                 )
             started = time.perf_counter()
             rows = iter(()) if network is None else compute_features(store, network, threads)
+            rows = Progress(log, f"{name} ({number} of {len(stores)})", count).each(rows)
             write_features(output, rows, (count, width), parameters.dtype, store, attrs)
             seconds = time.perf_counter() - started
             log.info("%s: %d patches, %.1f patches/s", path, count, count / seconds)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import HistotransferError
+from ..core.progress import Progress
 from ..patches.store import read_images
 from . import backend
 from .augmentation import apply_symmetry
@@ -75,6 +76,7 @@ def compute_outputs(
         for name, shape in shapes.items()
     }
     model = keras.Model(base.inputs, outputs)
+    progress = Progress(log, "frozen blocks", count)
     start, size = 0, batch_size
     while start < count:
         images = read_images(store, start, start + size)
@@ -90,4 +92,5 @@ def compute_outputs(
             log.warning("out of memory: the frozen blocks continue with batches of %d", size)
         else:
             start += len(images)
+            progress.add(len(images))
     return kept
