@@ -1,6 +1,6 @@
 from snakemake.utils import min_version
 
-min_version("9.20")
+min_version("9.27")
 
 
 # Without a config of your own it is the published study. workflow/defaults.yaml completes either.

@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-min_version("9.20")
+min_version("9.27")
 
 
 if "study" not in config and not workflow.config_settings.configfiles:

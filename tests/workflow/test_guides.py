@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -23,6 +25,17 @@ DONE = {"--conda-create-envs-only", "--unlock", "--report"}
 """What is not planned but done: by `test_ways_to_run.py`."""
 MINE = "my_study.yaml"
 COMMANDS = all_commands()
+PROFILE = ROOT / "profiles/slurm/config.yaml"
+VOID = """
+from snakemake_interface_storage_plugins.storage_object import StorageObjectRead, StorageObjectWrite
+from snakemake_interface_storage_plugins.storage_provider import StorageProviderBase
+
+class StorageProvider(StorageProviderBase):
+    pass
+
+class StorageObject(StorageObjectRead, StorageObjectWrite):
+    pass
+"""
 
 
 def of(program: str) -> list[Command]:
@@ -104,6 +117,9 @@ def test_pip_is_asked_for_packages_that_we_lock(command: Command) -> None:
         for name, version in re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / lock).read_text(), re.M)
     }
     assert command.words[1] == "install"
+    if "-r" in command.words:
+        assert (ROOT / command.words[-1]).is_file()
+        return
     for requirement in command.words[2:]:
         name, _, limits = requirement.partition(">=")
         assert name in locked or name == "pre-commit", requirement
@@ -112,3 +128,63 @@ def test_pip_is_asked_for_packages_that_we_lock(command: Command) -> None:
             major, minor = (int(part) for part in locked[name].split(".")[:2])
             assert (major, minor) == tuple(map(int, low.split("."))), requirement
             assert high == str(major + 1), requirement
+
+
+def test_one_version_of_snakemake_is_named_everywhere() -> None:
+    named = {}
+    for path in (ROOT / "Snakefile", ROOT / "workflow/sheets.smk", ROOT / "requirements.in"):
+        found = re.search(r'(?:min_version\("|snakemake >=)(\d+\.\d+)', path.read_text())
+        assert found
+        named[path.name] = found[1]
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for version in re.findall(r"nakemake(?:>=| >=| )(\d+\.\d+)", path.read_text()):
+            named[path.name] = version
+    assert {"README.md", "cluster.md"} <= named.keys()
+    assert len(set(named.values())) == 1, named
+
+
+def test_what_the_guide_says_of_gpus_is_what_sbatch_is_asked() -> None:
+    """Rules of the network ask for `gpu=1`; a row of the guide says what else to write."""
+    utils = pytest.importorskip("snakemake_executor_plugin_slurm.utils")
+    guide = (ROOT / "docs/cluster.md").read_text()
+    rows = re.findall(r"^\| (.*`--g(?:pus|res)=.*) \| (.*) \|$", guide, re.M)
+    assert len(rows) == 3
+    for asked, written in rows:
+        resources = {"gpu": 1}
+        for shown in re.findall(r"`((?:gpu|gres|gpu_model): [^`]*)`", written):
+            resources |= yaml.safe_load(f"{{{shown}}}")
+        option = re.findall(r"`(--[^`]+)`", asked)[-1]
+        job = SimpleNamespace(resources=Resources(resources))
+        assert utils.set_gres_string(job).strip() == option, written
+
+
+class Resources(dict[str, object]):
+    """A job's resources, which Snakemake gives by key and by attribute."""
+
+    __getattr__ = dict.__getitem__
+
+
+def test_the_lines_of_a_site_amend_lines_of_the_profile() -> None:
+    shown = re.search(
+        r"```yaml\n(default-resources.*?)```", (ROOT / "docs/cluster.md").read_text(), re.S
+    )
+    assert shown
+    ours, profile = yaml.safe_load(shown[1]), yaml.safe_load(PROFILE.read_text())
+    for rule, resources in profile["set-resources"].items():
+        assert resources.items() <= ours["set-resources"][rule].items()
+    assert ours["set-resources"].keys() == profile["set-resources"].keys()
+    assert set(profile["default-resources"]) <= set(ours["default-resources"])
+
+
+@pytest.mark.slow
+def test_a_storage_plugin_is_refused_with_the_reason(study: Study, tmp_path: Path) -> None:
+    """A plugin of that name, with nothing in it, since none is installed here."""
+    plugin = tmp_path / "snakemake_storage_plugin_void"
+    plugin.mkdir()
+    (plugin / "__init__.py").write_text(VOID)
+    study_with = {**study.environment, "PYTHONPATH": str(tmp_path)}
+    command = study.command("--dry-run", "--default-storage-provider", "void")
+    command += ["--default-storage-prefix", "void://x"]
+    process = subprocess.run(command, env=study_with, capture_output=True, text=True, check=False)
+    assert process.returncode != 0
+    assert "file system that all nodes share" in process.stderr

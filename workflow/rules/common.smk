@@ -23,6 +23,13 @@ from histotransfer.study.plan import StudyPlan
 
 DEFAULTS = WORKFLOW / "defaults.yaml"
 
+if storage := workflow.storage_settings.default_storage_provider:
+    raise WorkflowError(
+        f"--default-storage-provider {storage}: the study does not run through a storage plugin, since slides "
+        "and batches of features are read where they lie. Put it on a file system that all nodes share, "
+        "and leave the option out (docs/cluster.md)."
+    )
+
 # Snakemake tells a Snakefile only of --lint what it is asked for, by `check_envvars`.
 ASKED = {word.partition("=")[0] for word in sys.argv[1:]}
 REPORTS = bool(ASKED & {"--report", "--reporter"})
