@@ -192,9 +192,9 @@ def show_one_line():
     if workflow.output_settings.verbose or said & {"all", "progress"}:
         return
     stages = {
-        rule.name: Path(rule.snakefile).stem
-        for rule in workflow.rules
-        if rule.snakefile.endswith(".smk")
+        one.name: Path(one.snakefile).stem
+        for one in workflow.rules
+        if one.snakefile.endswith(".smk")
     }
     jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
     show_progress(logger, stages, jobs)
