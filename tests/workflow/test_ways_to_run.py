@@ -228,6 +228,7 @@ def test_what_runs_nothing_needs_no_data_and_no_finished_study(
     text = report.read_text()
     assert "comparison.tsv" in text
     assert "summary.html" not in text
+    shutil.rmtree(study.folder / "results")
     process = study.snakemake("--report", str(report), cores=None)
     assert "nothing to report" in process.stdout
     assert "--configfile" in process.stdout
