@@ -29,6 +29,7 @@ report: "workflow/report/workflow.rst"
 
 onstart:
     check_labels_that_are_new()
+    check_the_disk()
     write_ledger(PLAN.batches, PLAN.ledger)
     say_which_slides_are_alike()
     say_who_is_left_out()

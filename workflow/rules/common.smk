@@ -19,6 +19,8 @@ from histotransfer.core.provenance import code_digest, files_digest
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
+from histotransfer.study.disk import check_room
+from histotransfer.study.machine import memory_mb
 from histotransfer.study.plan import StudyPlan
 
 DEFAULTS = WORKFLOW / "defaults.yaml"
@@ -47,8 +49,19 @@ try:
 except HistotransferError as error:
     raise WorkflowError(str(error))
 
+# On this machine, jobs run side by side only as far as its memory goes, and one that asks for more
+# than all of it runs alone. On a cluster (`--jobs`) the scheduler sees to that.
+if (
+    workflow.resource_settings.nodes is None
+    and "mem_mb" not in workflow.global_resources
+    and (memory := memory_mb())
+):
+    workflow.register_resource("mem_mb", memory)
+
 # A GPU needs several threads that decode; on CPUs, single-threaded jobs use the cores best.
 NETWORK_THREADS = 8 if PLAN.uses_gpu else 1
+# A process that drives a GPU holds CUDA's libraries and what is decoded ahead.
+NETWORK_MB = 8000 if PLAN.uses_gpu else 4000
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
 )
@@ -169,6 +182,22 @@ def check_labels_that_are_new():
                 print(f"WARNING: {task}: {said}.", file=sys.stderr)
         except HistotransferError as error:
             raise WorkflowError(str(error))
+
+
+def check_the_disk():
+    """Stop before the first job if what it is known to write does not fit; say how much that is."""
+    jobs = {}
+    for job in workflow.dag.needrun_jobs():
+        jobs.setdefault(job.rule.name, []).append(job)
+    slides = [job.wildcards.slide for job in jobs.get("extract_patches", [])]
+    tunes = len(jobs.get("fine_tune", []))
+    fetched = [job.wildcards.slide for job in jobs.get("fetch_slide", [])]
+    try:
+        said = check_room(PLAN.disk_needs(slides, fetched, tunes), PLAN.results)
+    except HistotransferError as error:
+        raise WorkflowError(str(error))
+    if said:
+        print(said, file=sys.stderr)
 
 
 def say_which_slides_are_alike():
