@@ -58,6 +58,7 @@ rule write_sheets:
     params:
         address=config["download"]["gdc"],
         project=config["download"]["project"],
+        samples=config["download"].get("samples", ["primary"]),
         slide_folder=f"{config['download']['folder']}/slides",
         code=code_digest(SCRIPTS / "write_sheets.py", SCRIPTS),
     script:

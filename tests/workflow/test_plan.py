@@ -29,7 +29,7 @@ def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
         "config/slides.tsv",
         "config/mutations.tsv",
         "make sheets",
-        "portal.gdc",
+        "asks https://api.gdc.cancer.gov",
         "make demo",
     ):
         assert word in process.stdout
