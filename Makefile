@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help check-gpu config demo sheets test test-fast test-long lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys coverage audit fuzz lock clean
+.PHONY: help check-gpu config demo sheets test test-fast test-long lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys metadata coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -103,6 +103,9 @@ rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
 
 keys: $(VENV)/dev.stamp  ## write the tables of keys into config/README.md
 	python docs/config_keys.py
+
+metadata: $(VENV)/dev.stamp  ## write codemeta, Zenodo's and RO-Crate's metadata from CITATION.cff
+	python docs/metadata.py
 
 bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process; watch time, memory, open files
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:tests python bench/soak.py

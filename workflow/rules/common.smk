@@ -1,6 +1,7 @@
 # What several stages share: the plan of the study, the digest of the code, resources, the report.
 
 import csv
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -57,6 +58,13 @@ if (
     and (memory := memory_mb())
 ):
     workflow.register_resource("mem_mb", memory)
+
+# For --sdm apptainer: the image of this version, or one that was built from containers/.
+IMAGE = "docker://ghcr.io/owner/histotransfer:0.1.0"
+
+
+container: os.environ.get("HISTOTRANSFER_IMAGE", IMAGE)
+
 
 # A GPU needs several threads that decode; on CPUs, single-threaded jobs use the cores best.
 NETWORK_THREADS = 8 if PLAN.uses_gpu else 1
