@@ -1,7 +1,7 @@
 """Write what archives and catalogues read of the project, from `CITATION.cff`: `make metadata`.
 
 Title, version, licence, authors and the address of the repository stand there once. From there they
-come into `codemeta.json`, `.zenodo.json`, `ro-crate-metadata.json`, README and the workflow.
+come into `codemeta.json`, `.zenodo.json`, `ro-crate-metadata.json`, a guide and the workflow.
 """
 
 from __future__ import annotations
@@ -136,11 +136,11 @@ def texts(of: Facts, root: Path = ROOT) -> dict[str, str]:
         }.items()
     }
     place = f"{of['owner']}/{of['name']}"
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    found["README.md"] = re.sub(
+    guide = (root / "docs/running.md").read_text(encoding="utf-8")
+    found["docs/running.md"] = re.sub(
         r'github\("[^"]*", path="Snakefile", tag="[^"]*"\)',
         f'github("{place}", path="Snakefile", tag="v{of["version"]}")',
-        readme,
+        guide,
     )
     rules = (root / "workflow/rules/common.smk").read_text(encoding="utf-8")
     image = f"docker://ghcr.io/{place.lower()}:{of['version']}"

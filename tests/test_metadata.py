@@ -23,7 +23,7 @@ def test_one_line_names_the_repository() -> None:
     texts = metadata.texts(ours)
     assert (
         'github("pathology-lab/histotransfer", path="Snakefile", tag="v1.2.3")'
-        in texts["README.md"]
+        in texts["docs/running.md"]
     )
     image = 'IMAGE = "docker://ghcr.io/pathology-lab/histotransfer:1.2.3"'
     assert image in texts["workflow/rules/common.smk"]
