@@ -8,8 +8,10 @@ from typing import Any
 
 import config_keys
 import pytest
+import site_pages as site
 import yaml
 
+from histotransfer.results.tables import SCHEMAS
 from histotransfer.study.config import check_config, complete
 from support.root import ROOT
 
@@ -56,6 +58,37 @@ def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leaves(nav: Any) -> list[str]:
+    """List the pages of a navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    inner = nav.values() if isinstance(nav, dict) else nav
+    return [page for entry in inner for page in leaves(entry)]
+
+
+def test_the_site_shows_each_document_once(tmp_path: Path) -> None:
+    nav = leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    site.lay_out(tmp_path)
+    pages = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md"))
+    assert sorted(nav) == pages
+
+
+def test_the_site_leads_to_the_repository_for_what_is_no_document(tmp_path: Path) -> None:
+    site.lay_out(tmp_path)
+    exists = set(tmp_path.rglob("*"))
+    for path in tmp_path.rglob("*.md"):
+        for target in site.LINK.findall(path.read_text()):
+            assert (path.parent / target[1]).resolve() in exists, (path, target[1])
+
+
+def test_the_page_of_columns_has_those_of_the_code() -> None:
+    page = site.columns()
+    for name, schema in SCHEMAS.items():
+        _, _, section = page.partition(f"### {name}\n")
+        shown = re.findall(r"^\| `(\w+)` \|", section.partition("\n### ")[0], re.M)
+        assert shown == list(schema.columns), name
 
 
 def test_every_python_that_is_promised_is_tested() -> None:
