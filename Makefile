@@ -55,7 +55,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, imports between rooms, and the w
 
 docs: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## build the documentation as a site, .site/html/index.html, and check its links
 	python docs/site_pages.py .site/pages
-	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(VENV)/docs python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(VENV)/docs python -m mkdocs build --strict
 
 format: $(VENV)/dev.stamp  ## format the code
 	ruff check --fix .
