@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help check-gpu config demo sheets test test-fast test-long lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys coverage audit fuzz lock clean
+.PHONY: help check-gpu config demo docs sheets test test-fast test-long lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys metadata coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,10 @@ lint: $(VENV)/dev.stamp  ## check style, types, imports between rooms, and the w
 	pytest -q tests/test_rooms.py
 	snakefmt --check Snakefile workflow
 	snakemake --lint --configfile config/demo.yaml
+
+docs: $(VENV)/dev.stamp $(VENV)/docs.stamp  ## build the documentation as a site, .site/html/index.html, and check its links
+	python docs/site_pages.py .site/pages
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(VENV)/docs python -m mkdocs build --strict
 
 format: $(VENV)/dev.stamp  ## format the code
 	ruff check --fix .
@@ -104,6 +108,9 @@ rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
 keys: $(VENV)/dev.stamp  ## write the tables of keys into config/README.md
 	python docs/config_keys.py
 
+metadata: $(VENV)/dev.stamp  ## write codemeta, Zenodo's and RO-Crate's metadata from CITATION.cff
+	python docs/metadata.py
+
 bench-soak: $(VENV)/dev.stamp  ## send 2,000 tiny slides through one process; watch time, memory, open files
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:tests python bench/soak.py
 
@@ -131,6 +138,8 @@ lock:  ## resolve requirements*.in into the lock files (needs uv)
 		--no-annotate --no-header --fork-strategy fewest requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-docs.in -o requirements-docs.txt
 
 clean:  ## delete the demo's results and the virtual environment
 	rm -rf $(DEMO) $(VENV)
@@ -142,6 +151,10 @@ $(VENV)/bin/python:
 $(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
 	@echo "Installing the locked requirements into $(VENV) (about two minutes, once) ..."
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/docs.stamp: requirements-docs.txt | $(VENV)/bin/python
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes --target $(VENV)/docs --upgrade -r requirements-docs.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt | $(VENV)/bin/python

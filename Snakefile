@@ -1,6 +1,6 @@
 from snakemake.utils import min_version
 
-min_version("9.20")
+min_version("9.27")
 
 
 # Without a config of your own it is the published study. workflow/defaults.yaml completes either.
@@ -29,13 +29,20 @@ report: "workflow/report/workflow.rst"
 
 onstart:
     check_labels_that_are_new()
+    check_the_disk()
     write_ledger(PLAN.batches, PLAN.ledger)
     write_ledger(PLAN.groups, PLAN.groups_ledger, what="network", where="group")
     say_which_slides_are_alike()
     say_who_is_left_out()
+    show_one_line()
+
+
+onerror:
+    erase_the_line()
 
 
 onsuccess:
+    erase_the_line()
     say_where_to_look()
 
 
@@ -44,7 +51,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
-        "<results>/summary.html",
+        made(rules.write_summary.output.summary),
 
 
 rule tiles:

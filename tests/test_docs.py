@@ -8,8 +8,10 @@ from typing import Any
 
 import config_keys
 import pytest
+import site_pages as site
 import yaml
 
+from histotransfer.results.tables import SCHEMAS
 from histotransfer.study.config import check_config, complete
 from support.root import ROOT
 
@@ -46,10 +48,47 @@ def test_links_of_a_document_resolve(path: Path) -> None:
         assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
 
 
+@each_document
+def test_each_study_that_a_document_shows_is_a_whole_config(path: Path) -> None:
+    for shown in re.findall(r"```yaml\n(study: .*?)```", path.read_text(), re.DOTALL):
+        check_config(complete(yaml.safe_load(shown), DEFAULTS_PATH), SCHEMA_PATH)
+
+
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leaves(nav: Any) -> list[str]:
+    """List the pages of a navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    inner = nav.values() if isinstance(nav, dict) else nav
+    return [page for entry in inner for page in leaves(entry)]
+
+
+def test_the_site_shows_each_document_once(tmp_path: Path) -> None:
+    nav = leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    site.lay_out(tmp_path)
+    pages = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.md"))
+    assert sorted(nav) == pages
+
+
+def test_the_site_leads_to_the_repository_for_what_is_no_document(tmp_path: Path) -> None:
+    site.lay_out(tmp_path)
+    exists = set(tmp_path.rglob("*"))
+    for path in tmp_path.rglob("*.md"):
+        for target in site.LINK.findall(path.read_text()):
+            assert (path.parent / target[1]).resolve() in exists, (path, target[1])
+
+
+def test_the_page_of_columns_has_those_of_the_code() -> None:
+    page = site.columns()
+    for name, schema in SCHEMAS.items():
+        _, _, section = page.partition(f"### {name}\n")
+        shown = re.findall(r"^\| `(\w+)` \|", section.partition("\n### ")[0], re.M)
+        assert shown == list(schema.columns), name
 
 
 def test_every_python_that_is_promised_is_tested() -> None:
@@ -93,9 +132,3 @@ def test_a_key_that_nobody_explains_is_noticed() -> None:
     schema = {"properties": {"seed": {"type": "integer"}}, "$defs": {}}
     with pytest.raises(LookupError, match="seed lacks a description"):
         config_keys.table(schema, {}, ["seed"])
-
-
-def test_the_config_that_is_shown_is_right() -> None:
-    shown = re.search(r"```yaml\n(.*?)```", CONFIG_README, re.DOTALL)
-    assert shown
-    check_config(complete(yaml.safe_load(shown[1]), DEFAULTS_PATH), SCHEMA_PATH)

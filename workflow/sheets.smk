@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-min_version("9.20")
+min_version("9.27")
 
 
 if "study" not in config and not workflow.config_settings.configfiles:
@@ -58,6 +58,7 @@ rule write_sheets:
     params:
         address=config["download"]["gdc"],
         project=config["download"]["project"],
+        samples=config["download"].get("samples", ["primary"]),
         slide_folder=f"{config['download']['folder']}/slides",
         code=code_digest(SCRIPTS / "write_sheets.py", SCRIPTS),
     script:

@@ -18,6 +18,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.tables import read_table
 from histotransfer.fetch.gdc import MANIFEST, Gdc, fetch_file, fetch_files
+from histotransfer.fetch.gdc_samples import kind_of
 from histotransfer.fetch.gdc_sheets import (
     FILES,
     LEFT_OUT,
@@ -44,6 +45,7 @@ from support.gdc import (
     add_patients,
     add_slide,
     case,
+    described,
     row,
 )
 from support.loopback import Archive, md5, serving
@@ -260,6 +262,92 @@ def test_sheets_list_diagnostic_slides_of_primary_tumours_and_what_was_left_out(
     assert release["bytes"]["slides"] == 3 * 23
 
 
+@pytest.mark.parametrize(
+    ("sample", "kind"),
+    [
+        # as the API answers today
+        ({"tissue_type": "Tumor", "tumor_descriptor": "Primary", "sample_type": None}, "primary"),
+        ({"tissue_type": "Tumor", "tumor_descriptor": "Metastatic"}, "metastatic"),
+        ({"tissue_type": "Tumor", "tumor_descriptor": "Recurrence"}, "recurrent"),
+        ({"tissue_type": "Normal", "tumor_descriptor": "Not Applicable"}, "normal"),
+        ({"tissue_type": "Tumor", "tumor_descriptor": "New Primary"}, ""),
+        # as it did until 2023
+        ({"sample_type": "Primary Tumor"}, "primary"),
+        ({"sample_type": "Solid Tissue Normal"}, "normal"),
+        ({"sample_type": "Blood Derived Normal"}, "normal"),
+        ({"sample_type": "Additional - New Primary"}, ""),
+        # the newer fields say more than the older one
+        ({"tissue_type": "Tumor", "tumor_descriptor": "Metastatic",
+          "sample_type": "Primary Tumor"}, "metastatic"),
+        # where a field says nothing, the next one does, and at last the barcode
+        ({"tissue_type": "Tumor", "tumor_descriptor": "Not Reported",
+          "sample_type": "Metastatic"}, "metastatic"),
+        ({"submitter_id": "TCGA-05-4244-01A", "tissue_type": "Not Reported"}, "primary"),
+        ({"submitter_id": "TCGA-05-4244-06A", "tissue_type": "Tumor"}, "metastatic"),
+        ({"submitter_id": "TCGA-05-4244-11A"}, "normal"),
+        ({"submitter_id": "TCGA-05-4244-20A"}, ""),
+        ({"submitter_id": "C3L-00001-01"}, ""),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_the_kind_of_a_sample_is_read_from_what_says_it(sample, kind):
+    assert kind_of(sample) == kind
+
+
+@pytest.mark.parametrize("fields", ["both", "old", "new", "none"])
+def test_sheets_do_not_depend_on_one_field_of_the_dictionary(archive, tmp_path, fields):
+    add_patients(archive, ["TCGA-05-0001"])
+
+    def of(sample: str, kind: str) -> list[dict[str, object]]:
+        (patient,) = case((sample, kind))
+        facts = described(kind) if fields in ("both", "new") else {}
+        old = {"sample_type": kind} if fields in ("both", "old") else {}
+        return [patient | {"samples": [{"submitter_id": sample, **facts, **old}]}]
+
+    slides = {"01Z": PRIMARY, "06Z": "Metastatic", "11Z": NORMAL}
+    for code, kind in slides.items():
+        sample = f"TCGA-05-0001-{code}"
+        add_slide(archive, f"{sample}-00-DX1", cases=of(sample, kind))
+    out = {name: tmp_path / f"{name}.tsv" for name in (*SHEETS, "release")}
+    gdc = Gdc(archive.address, QUICK)
+    for kinds, codes in ((["primary"], ["01Z"]), (["metastatic", "primary"], ["01Z", "06Z"])):
+        write_sheets(gdc, PROJECT, "slides", out, kinds)
+        expected = [f"TCGA-05-0001-{code}-00-DX1" for code in codes]
+        assert read_table(out["slides"], SLIDES)["slide"].tolist() == expected
+        assert len(read_table(out["left_out"], LEFT_OUT)) == 3 - len(codes)
+
+
+def test_of_several_kinds_the_first_that_is_named_is_used(archive, tmp_path):
+    """A file of a metastasis and its primary tumour, as some lists have them."""
+    add_patients(archive, ["TCGA-05-0001"])
+    add_slide(archive, "TCGA-05-0001-06Z-00-DX1", "Metastatic")
+    both = case(("TCGA-05-0001-01A", PRIMARY), ("TCGA-05-0001-06A", "Metastatic"))
+    add_mutations(archive, "TCGA-05-0001-06A", MAF, cases=both)
+    out = {name: tmp_path / f"{name}.tsv" for name in (*SHEETS, "release")}
+    write_sheets(Gdc(archive.address, QUICK), PROJECT, "s", out, ["metastatic", "primary"])
+    assert read_table(out["mutations"], FILES)["Sample ID"].tolist() == ["TCGA-05-0001-06A"]
+
+
+def test_a_project_without_a_slide_to_use_is_an_error_and_writes_no_sheet(archive, tmp_path):
+    add_patients(archive, ["TCGA-D3-0001"])
+    for number in range(3):
+        add_slide(archive, f"TCGA-D3-0001-06Z-00-DX{number}", "Metastatic")
+    with pytest.raises(HistotransferError) as caught:
+        sheets_of(archive, tmp_path)
+    assert_clear(caught.value, archive.address, "3 found", "Metastatic", "download.samples")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_waits_is_told_of_each_retry(archive, capsys):
+    archive.add_file("f", b"x", data_type="Slide Image")
+    archive.faults["/files"] = [500, 500, "drop:30"]
+    Gdc(archive.address, QUICK).search("files", {"data_type": "Slide Image"}, [], {})
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3
+    assert all("asking again in 0 s" in line for line in said)
+    assert sum("/files answers 500" in line for line in said) == 2
+
+
 def test_an_unknown_project_is_named(archive, tmp_path):
     with pytest.raises(HistotransferError, match=r"download\.project: .* TCGA-LUAD"):
         sheets_of(archive, tmp_path)
@@ -270,6 +358,7 @@ def test_files_of_a_sheet_are_fetched_checked_and_listed(archive, tmp_path):
     add_patients(archive, ["TCGA-05-0001"])
     for number in range(5):
         add_expression(archive, f"TCGA-05-000{number}-01A", f"content {number}")
+    add_slide(archive, "TCGA-05-0001-01Z-00-DX1")
     sheet = sheets_of(archive, tmp_path)["star_counts"]
     manifest = tmp_path / "star_counts/MANIFEST.txt"
     archive.faults["/data/star-00003"] = [404]
@@ -310,6 +399,7 @@ def test_of_two_aliquots_the_first_by_barcode_is_used(archive, tmp_path):
         ("TCGA-05-0001-01A", "1000", 3), ("TCGA-05-0002-01A", "1000", 1),
     ):  # fmt: skip
         add_expression(archive, sample, f"{STAR}ENSG1\tA\tx\t1\t{tpm}\n", plate=plate)
+    add_slide(archive, "TCGA-05-0001-01Z-00-DX1")
     sheet = sheets_of(archive, tmp_path)["star_counts"]
     fetch_files(archive.address, sheet, tmp_path / "star/MANIFEST.txt", 2, QUICK)
     cohort = write_cohort(tmp_path / "cohort.tsv", ["TCGA-05-0001", "TCGA-05-0002"])

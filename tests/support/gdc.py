@@ -21,6 +21,14 @@ STAR = (
 MAF = "#version gdc-1.0.0\nHugo_Symbol\tVariant_Classification\tTumor_Sample_Barcode\n"
 
 
+def described(kind: str) -> dict[str, str]:
+    """Return a sample's kind as the GDC's dictionary says it since version 3."""
+    if kind == NORMAL:
+        return {"tissue_type": "Normal", "tumor_descriptor": "Not Applicable"}
+    descriptors = {PRIMARY: "Primary", "Metastatic": "Metastatic", "Recurrent Tumor": "Recurrence"}
+    return {"tissue_type": "Tumor", "tumor_descriptor": descriptors[kind]}
+
+
 def case(*samples: tuple[str, str], project: str = PROJECT) -> list[dict[str, object]]:
     return [
         {

@@ -124,4 +124,5 @@ def _snakemake(arguments: Sequence[str], environment: Mapping[str, str], printed
     os.dup2(output, 2)
     os.environ.clear()
     os.environ.update(environment)
+    sys.argv = ["snakemake", *arguments]  # by which the workflow sees what it is asked for
     main(list(arguments))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import rulegraph
 
+from support.published_study import lay_out_the_published_study
 from support.root import ROOT
 from support.study import Study
 from support.tiny_study import PATIENTS, RESULTS, Tiny
@@ -15,23 +16,8 @@ from support.tiny_study import PATIENTS, RESULTS, Tiny
 SLIDE = "SIM-01-0001-01Z-00-DX1"
 
 
-def lay_out_the_published_study(study: Study, n_slides: int) -> None:
-    """Put empty files where the published study's data are expected, or would be fetched to."""
-    config = study.config("config.yaml")
-    rows = ["slide\tpatient\tpath"]
-    (study.folder / "data/slides").mkdir(parents=True)
-    for number in range(n_slides):
-        slide = f"TCGA-05-{number:04d}-01Z-00-DX1"
-        path = study.folder / "data/slides" / f"{slide}.svs"
-        path.touch()
-        rows.append(f"{slide}\tTCGA-05-{number // 2:04d}\tdata/slides/{slide}.svs")
-    (study.folder / "config/slides.tsv").write_text("\n".join(rows) + "\n")
-    for dataset in config["datasets"]:
-        (study.folder / "data" / dataset).mkdir()
-    for files in ("star_counts", "mutations"):
-        (study.folder / f"config/{files}.tsv").touch()
-        (study.folder / f"data/{files}").mkdir()
-        (study.folder / f"data/{files}/MANIFEST.txt").touch()
+def published(n_slides: int) -> list[str]:
+    return [f"TCGA-05-{number:04d}-01Z-00-DX1" for number in range(n_slides)]
 
 
 def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
@@ -43,7 +29,7 @@ def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
         "config/slides.tsv",
         "config/mutations.tsv",
         "make sheets",
-        "portal.gdc",
+        "asks https://api.gdc.cancer.gov",
         "make demo",
     ):
         assert word in process.stdout
@@ -51,7 +37,7 @@ def test_without_data_nothing_starts_and_the_user_is_told_where_they_come_from(
 
 
 def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
-    lay_out_the_published_study(study, 541)
+    lay_out_the_published_study(study, published(541))
     jobs = study.plan()
     assert jobs["tile_slide"] == jobs["extract_patches"] == jobs["judge_patches"] == 541
     assert jobs["extract_batch"] == 17  # 541 slides in batches of 32, both extractors in one pass
@@ -67,7 +53,7 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
 
 
 def test_slides_of_the_sheet_that_are_not_there_stop_the_run_by_name(study: Study) -> None:
-    lay_out_the_published_study(study, 4)
+    lay_out_the_published_study(study, published(4))
     gone = study.folder / "data/slides/TCGA-05-0002-01Z-00-DX1.svs"
     gone.unlink()
     process = study.snakemake("--dry-run")
@@ -144,7 +130,7 @@ def test_labels_that_name_nobody_stop_before_the_first_job(tmp_path: Path) -> No
 
 
 def test_external_features_are_pooled_and_compared_where_they_can_be(study: Study) -> None:
-    lay_out_the_published_study(study, 4)
+    lay_out_the_published_study(study, published(4))
     (study.folder / "data/uni").mkdir()
     (study.folder / "data/uni/TCGA-05-0000-01Z-00-DX1.h5").touch()
     (study.folder / "data/clinical.csv").touch()

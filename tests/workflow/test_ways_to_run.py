@@ -212,6 +212,28 @@ def test_nothing_runs_where_nothing_changed(local: SmallStudy) -> None:
     assert plan(local) == RERUNS["nothing"]
 
 
+def test_what_runs_nothing_needs_no_data_and_no_finished_study(
+    local: SmallStudy, tmp_path: Path
+) -> None:
+    """So far only the tables are made; the report holds these."""
+    study = local.copy(tmp_path / "study")
+    shutil.rmtree(study.folder / "data")
+    (study.folder / "config/slides.tsv").unlink()
+    assert "Unlocked" in study.run(
+        "--unlock", cores=None
+    )  # as docs/cluster.md says, without a config
+    assert "fine_tune" in study.run("--list-rules", cores=None)
+    report = tmp_path / "report.html"
+    study.run("--report", str(report), *study.arguments(), cores=None)
+    text = report.read_text()
+    assert "comparison.tsv" in text
+    assert "summary.html" not in text
+    shutil.rmtree(study.folder / "results")
+    process = study.snakemake("--report", str(report), cores=None)
+    assert "nothing to report" in process.stdout
+    assert "--configfile" in process.stdout
+
+
 @contextlib.contextmanager
 def another(path: Path, contents: bytes | None = None) -> Iterator[None]:
     """Put another file in a file's place, older than it: as ``cp -p`` and ``unzip`` do."""
@@ -486,6 +508,7 @@ def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_submission(
     command = study.command("tables", *study.arguments(), *SLURM, cores=None)
     log = tmp_path / "snakemake.log"
     with one_node_slurm(tmp_path / "slurm"), log.open("wb") as out:
+        study.run("--conda-create-envs-only", "tables", *study.arguments(), *SLURM, cores=None)
         first = subprocess.Popen(command, stdout=out, stderr=out, env=study.environment)
         try:
             victim, *_ = wait_for(lambda: running("extract_batch"), first, log)
@@ -498,7 +521,7 @@ def test_a_run_on_slurm_survives_a_killed_job_and_a_killed_submission(
         cancel()
         while squeue("--states=RUNNING,COMPLETING"):
             time.sleep(0.2)
-        study.run("--unlock", *study.arguments())
+        study.run("--unlock", cores=None)
         planned = study.plan("tables", "--use-conda", *study.arguments())
         study.run("tables", *study.arguments(), *SLURM, cores=None)
         jobs = describe_jobs()

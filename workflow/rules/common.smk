@@ -1,10 +1,13 @@
 # What several stages share: the plan of the study, the digest of the code, resources, the report.
 
 import csv
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 WORKFLOW = Path(workflow.current_basedir).parent
 SCRIPTS = WORKFLOW / "scripts"
@@ -12,19 +15,37 @@ sys.path.insert(0, str(SCRIPTS))
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
+from histotransfer.core.progress_line import ProgressLine, show_progress
 from histotransfer.core.provenance import code_digest, files_digest
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
+from histotransfer.study.disk import check_room
+from histotransfer.study.machine import memory_mb
 from histotransfer.study.plan import StudyPlan
 
 DEFAULTS = WORKFLOW / "defaults.yaml"
 
+if storage := workflow.storage_settings.default_storage_provider:
+    raise WorkflowError(
+        f"--default-storage-provider {storage}: the study does not run through a storage plugin, since slides "
+        "and batches of features are read where they lie. Put it on a file system that all nodes share, "
+        "and leave the option out (docs/cluster.md)."
+    )
+
+# Snakemake tells a Snakefile only of --lint what it is asked for, by `check_envvars`.
+ASKED = {word.partition("=")[0] for word in sys.argv[1:]}
+REPORTS = bool(ASKED & {"--report", "--reporter"})
+LISTS = {"-l", "--list", "--list-rules", "--lt", "--list-target-rules", "--summary"}
+RUNS_NOTHING = REPORTS or "--unlock" in ASKED or bool(ASKED & LISTS)
+
 try:
     config.update(complete(config, DEFAULTS))
-    # --lint and --list-rules plan nothing, so they need no data.
+    # What runs nothing needs no data: they may be gone, or on another machine.
     PLAN = StudyPlan.from_config(
-        config, WORKFLOW / "schemas", check_files=workflow.check_envvars
+        config,
+        WORKFLOW / "schemas",
+        check_files=workflow.check_envvars and not RUNS_NOTHING,
     )
 except HistotransferError as error:
     raise WorkflowError(str(error))
@@ -32,6 +53,25 @@ except HistotransferError as error:
 # Everything waits for the fine-tuned network, so what leads to it starts first, and then what it
 # computes. Snakemake's own priority is 0.
 FIRST, SECOND = 20, 15
+
+# On this machine, jobs run side by side only as far as its memory goes, and one that asks for more
+# than all of it runs alone. On a cluster (`--jobs`) the scheduler sees to that.
+if (
+    workflow.resource_settings.nodes is None
+    and "mem_mb" not in workflow.global_resources
+    and (memory := memory_mb())
+):
+    workflow.register_resource("mem_mb", memory)
+
+# For --sdm apptainer: the image of this version, or one that was built from containers/.
+IMAGE = "docker://ghcr.io/owner/histotransfer:0.1.0"
+
+
+container: os.environ.get("HISTOTRANSFER_IMAGE", IMAGE)
+
+
+# A process that drives a GPU holds CUDA's libraries and what is decoded ahead.
+NETWORK_MB = 8000 if PLAN.uses_gpu else 4000
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
 )
@@ -130,8 +170,23 @@ def table(name):
     return f"<results>/tables/{name}.tsv"
 
 
+def made(*files):
+    """Keep of the files that are asked for those that exist, if they are only to be reported."""
+    return [path for path in leaves(files) if not REPORTS or is_made(path)]
+
+
+def is_made(path):
+    """Tell whether a result exists."""
+    return Path(path.replace("<results>", PLAN.results)).exists()
+
+
 def reported(path, item, caption):
-    """Show a file in the report, in its category and with its caption."""
+    """Show a file in the report, in its category and with its caption.
+
+    Snakemake refuses to report a study of which a marked file is not made yet.
+    """
+    if REPORTS and not is_made(path):
+        return path
     return report(
         path,
         caption=f"../report/{caption}.rst",
@@ -168,6 +223,22 @@ def check_labels_that_are_new():
             raise WorkflowError(str(error))
 
 
+def check_the_disk():
+    """Stop before the first job if what it is known to write does not fit; say how much that is."""
+    jobs = {}
+    for job in workflow.dag.needrun_jobs():
+        jobs.setdefault(job.rule.name, []).append(job)
+    slides = [job.wildcards.slide for job in jobs.get("extract_patches", [])]
+    tunes = len(jobs.get("fine_tune", []))
+    fetched = [job.wildcards.slide for job in jobs.get("fetch_slide", [])]
+    try:
+        said = check_room(PLAN.disk_needs(slides, fetched, tunes), PLAN.results)
+    except HistotransferError as error:
+        raise WorkflowError(str(error))
+    if said:
+        print(said, file=sys.stderr)
+
+
 def say_which_slides_are_alike():
     """Warn of slides that seem to be copies of one."""
     for _, text in PLAN.warnings_of_copies():
@@ -180,24 +251,46 @@ def say_who_is_left_out():
         print(f"WARNING: {text}", file=sys.stderr)
 
 
+def show_one_line():
+    """In a terminal, show one line that moves instead of several lines for each job.
+
+    The line knows a rule's stage by the file that the rule is in.
+    """
+    said = {str(word) for word in workflow.output_settings.quiet or ()}
+    if workflow.output_settings.verbose or said & {"all", "progress"}:
+        return
+    stages = {
+        one.name: Path(one.snakefile).stem
+        for one in workflow.rules
+        if one.snakefile.endswith(".smk")
+    }
+    jobs = Counter(job.rule.name for job in workflow.dag.needrun_jobs())
+    show_progress(logger, stages, jobs)
+
+
+def erase_the_line():
+    """Erase the line that moves, before the last words."""
+    for handler in logger.handlers:
+        if isinstance(handler, ProgressLine):
+            handler.stop()
+
+
 def say_where_to_look():
-    """Name the slides that were left out and the figures to look at first."""
+    """Name the slides that were left out, and what to read and look at first of what is made."""
     results = Path(PLAN.results)
     excluded = results / "tables/excluded_slides.tsv"
-    if not excluded.exists():
-        return
-    with excluded.open(encoding="utf-8", newline="") as rows:
-        for row in csv.DictReader(rows, delimiter="\t"):
-            print(
-                f"Excluded: slide {row['slide']} {Reason.of(row).sentence()}",
-                file=sys.stderr,
-            )
-    print("Read the summary first, then look at these three figures:", file=sys.stderr)
-    for name in (
-        "summary.html",
-        *(f"figures/{figure}.png" for figure in PLAN.first_figures),
-    ):
-        print(f"  {results / name}", file=sys.stderr)
+    if excluded.exists():
+        with excluded.open(encoding="utf-8", newline="") as rows:
+            for row in csv.DictReader(rows, delimiter="\t"):
+                print(
+                    f"Excluded: slide {row['slide']} {Reason.of(row).sentence()}",
+                    file=sys.stderr,
+                )
+    summary = results / "summary.html"
+    figures = [results / f"figures/{figure}.png" for figure in PLAN.first_figures]
+    first = [str(path) for path in (summary, *figures) if path.exists()]
+    if first:
+        print("\n  ".join(["Look at these first:", *first]), file=sys.stderr)
 
 
 localrules:

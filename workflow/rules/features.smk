@@ -19,7 +19,7 @@ rule extract_features:
         NETWORK_ENV
     threads: extraction_threads
     resources:
-        **needs(mem_mb=8000, minutes=240),
+        **needs(mem_mb=NETWORK_MB, minutes=240),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
@@ -54,7 +54,7 @@ rule extract_batch:
         NETWORK_ENV
     threads: extraction_threads
     resources:
-        **needs(mem_mb=8000, minutes=480),
+        **needs(mem_mb=NETWORK_MB, minutes=480),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),

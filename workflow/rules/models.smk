@@ -93,7 +93,7 @@ rule fine_tune:
         NETWORK_ENV
     threads: tuning_threads
     resources:
-        **needs(mem_mb=16000, minutes=1440),
+        **needs(mem_mb=2 * NETWORK_MB, minutes=1440),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.fine_tuning.as_params(),

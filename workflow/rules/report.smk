@@ -53,15 +53,24 @@ rule write_summary:
 
 rule tables:
     input:
-        [table(name) for name in PLAN.tables],
-        [table("cohort")] if PLAN.has_slides else [],
-        rules.write_paper_tables.output,
+        made([table(name) for name in PLAN.tables]),
+        made([table("cohort")] if PLAN.has_slides else []),
+        made(list(rules.write_paper_tables.output)),
 
 
 rule figures:
     input:
-        expand(
-            "<results>/figures/{figure}.{kind}",
-            figure=PLAN.figures,
-            kind=["pdf", "png"],
+        made(
+            [
+                f"<results>/figures/{figure}.{kind}"
+                for figure in PLAN.figures
+                for kind in ("pdf", "png")
+            ]
         ),
+
+
+if REPORTS and not [*rules.tables.input, *rules.figures.input]:
+    raise WorkflowError(
+        f"There is nothing to report: {PLAN.results} has no table and no figure of this study. "
+        "Name the study's config with --configfile, and run it first."
+    )

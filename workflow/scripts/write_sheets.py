@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
         snakemake.params.project,
         snakemake.params.slide_folder,
         out=snakemake.output,
+        kinds=snakemake.params.samples,
     )

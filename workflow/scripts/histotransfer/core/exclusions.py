@@ -42,6 +42,7 @@ CODES: Mapping[str, str] = {
     "not_of_one_patient": "is not of exactly one patient",
     "not_diagnostic_slide": "is not a diagnostic slide",
     "not_primary_tumour": "is not of a primary tumour",
+    "not_a_chosen_sample": "is of no kind of sample that the config names",
     "not_svs": "is not an .svs file",
     "further_file": "is a further file of its slide",
     # a patient or patch of a task

@@ -27,6 +27,7 @@ import pandas as pd
 from ..core.errors import HistotransferError
 from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
+from ..core.progress import Progress
 from ..core.tables import TableSchema, write_table
 from ..models.runtime import Runtime, resolve
 from ..patches.store import read_images
@@ -119,7 +120,7 @@ def extract(
         together = [name for name in names if any(name in keys for keys in missing.values())]
         columns = _columns({name: models[name] for name in together})
         network: Network | None = None
-        for name, keys in missing.items():
+        for number, (name, keys) in enumerate(missing.items(), 1):
             with open_store(stores[name], PATCHES_SCHEMA) as store:
                 identity, count = _identity(store, name), len(store["images"])
                 targets = [
@@ -135,6 +136,7 @@ def extract(
                     network = open_network(paths, where, parameters, runtime, threads)
                 started = time.perf_counter()
                 rows = iter(()) if network is None else compute_features(store, network, threads)
+                rows = Progress(log, f"{name} ({number} of {len(missing)})", count).each(rows)
                 write_features(rows, targets, count, parameters.dtype, store)
                 rate = count / (time.perf_counter() - started)
                 log.info("%s: %d patches, %.1f patches/s: %s", name, count, rate, ", ".join(keys))

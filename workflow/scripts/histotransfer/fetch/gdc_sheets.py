@@ -1,13 +1,14 @@
 """The sheets of a project of the GDC: its diagnostic slides, patients, and files of labels.
 
-Only diagnostic slides (DX) and primary tumours are used; whatever else the searches find is listed
-apart, with the reason.
+Only diagnostic slides (DX) and samples of the kinds asked for, by default primary tumours, are
+used; whatever else the searches find is listed apart, with the reason.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..core.exclusions import Reason
 from ..core.files import written_whole
 from ..core.tables import TableSchema
 from .gdc import Gdc, Hit
+from .gdc_samples import PRIMARY, chosen, described
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +37,10 @@ SEARCHES = {
 FIELDS = (
     *("file_name", "md5sum", "file_size", "access", "experimental_strategy"),
     *("cases.submitter_id", "cases.samples.submitter_id", "cases.samples.sample_type"),
+    *("cases.samples.tissue_type", "cases.samples.tumor_descriptor"),
     "associated_entities.entity_submitter_id",
 )
-DIAGNOSTIC, TUMOUR, SLIDE_SUFFIX = "Diagnostic Slide", "Primary Tumor", ".svs"
+DIAGNOSTIC, SLIDE_SUFFIX = "Diagnostic Slide", ".svs"
 SLIDES = TableSchema.of("slides", "text: slide patient path file_id md5", "integer: size")
 """The slide sheet: a row per slide, with what it takes to fetch it."""
 _FILE_COLUMNS = ("File ID", "File Name", "Case ID", "Sample ID", "Aliquot ID", "md5")
@@ -80,17 +83,24 @@ FILE = _object(
 """JSON schema of a file, as the GDC answers; it leaves out what is empty."""
 
 
-def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, str | Path]) -> None:
+def write_sheets(
+    gdc: Gdc,
+    project: str,
+    slide_folder: str,
+    out: Mapping[str, str | Path],
+    kinds: Sequence[str] = (PRIMARY,),
+) -> None:
     """Ask the GDC for a project's files and write the sheets that name them.
 
     A project is such as ``TCGA-LUAD``; the slides will lie in `slide_folder`. `out` names the files
     to write: those of `SHEETS`, and ``release`` (JSON: the data release, the numbers and bytes of
-    the files).
+    the files). Of a file's samples the first is used of the first of `kinds` that it has
+    (`gdc_samples.kind_of`).
 
     Raises
     ------
     HistotransferError
-        If the API does not answer, or has no such project.
+        If the API does not answer, or has no such project, or no slide of it that can be used.
     """
     release = gdc.release()
     cases = gdc.search("cases", {"project.project_id": project}, ["submitter_id"], PATIENT)
@@ -102,13 +112,15 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
     left_out: list[dict[str, str]] = []
     for name, search in SEARCHES.items():
         where = {"cases.project.project_id": project, **search}
-        used[name], others = sort_out(gdc.search("files", where, FIELDS, FILE), name)
+        used[name], others = sort_out(gdc.search("files", where, FIELDS, FILE), name, kinds)
         left_out += others
         log.info("%s: %d files used, %d left out", name, len(used[name]), len(others))
+    if not used["slides"]:
+        raise _no_slides(gdc.address, project, [row for row in left_out if row["list"] == "slides"])
     tables = {
         "slides": slide_table(used["slides"], slide_folder),
-        "star_counts": file_table(used["star_counts"]),
-        "mutations": file_table(used["mutations"]),
+        "star_counts": file_table(used["star_counts"], kinds),
+        "mutations": file_table(used["mutations"], kinds),
         "patients": patient_table([case["submitter_id"] for case in cases], used),
         "left_out": _table(left_out, LEFT_OUT),
     }
@@ -126,7 +138,24 @@ def write_sheets(gdc: Gdc, project: str, slide_folder: str, out: Mapping[str, st
         partial.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[dict[str, str]]]:
+def _no_slides(address: str, project: str, left_out: list[dict[str, str]]) -> HistotransferError:
+    """Say what the slides of a project are, none of which can be used."""
+    counts = Counter((row["code"], row["detail"]) for row in left_out)
+    found = "; ".join(
+        f"{number} {Reason(*reason).sentence()}" for reason, number in counts.most_common(5)
+    )
+    return HistotransferError(
+        "config: download.project",
+        f"{address} has no slide of {project} that can be used"
+        + (f" ({len(left_out)} found: {found})" if found else ""),
+        "Name the kinds of samples in `download.samples`, such as [primary, metastatic], or name "
+        "another project",
+    )
+
+
+def sort_out(
+    hits: Sequence[Hit], name: str, kinds: Sequence[str] = (PRIMARY,)
+) -> tuple[list[Hit], list[dict[str, str]]]:
     """Tell the files of a search (`name`) that count from those that do not.
 
     Returns the former sorted by name (of a slide's several files the first) and a row of `LEFT_OUT`
@@ -136,7 +165,7 @@ def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[dict[str, 
     left_out: list[dict[str, str]] = []
     seen = set()
     for hit in sorted(hits, key=lambda hit: (hit["file_name"], hit["file_id"])):
-        reason = _fault(hit, name)
+        reason = _fault(hit, name, kinds)
         if name == "slides" and not reason:
             if slide_id(hit) in seen:
                 reason = Reason("further_file", "the first by name is used")
@@ -150,7 +179,7 @@ def sort_out(hits: Sequence[Hit], name: str) -> tuple[list[Hit], list[dict[str, 
     return used, left_out
 
 
-def _fault(hit: Hit, name: str) -> Reason | None:
+def _fault(hit: Hit, name: str, kinds: Sequence[str]) -> Reason | None:
     """Say why a file does not count, if it does not."""
     cases = hit.get("cases", [])
     if hit["access"] != "open":
@@ -160,19 +189,13 @@ def _fault(hit: Hit, name: str) -> Reason | None:
     strategy = hit.get("experimental_strategy")
     if name == "slides" and strategy != DIAGNOSTIC:
         return Reason("not_diagnostic_slide", str(strategy))
-    if _tumour(hit) is None:
-        kinds = {str(sample.get("sample_type")) for sample in cases[0].get("samples", [])}
-        return Reason("not_primary_tumour", ", ".join(sorted(kinds)))
+    samples = cases[0].get("samples", [])
+    if chosen(samples, kinds) is None:
+        code = "not_primary_tumour" if tuple(kinds) == (PRIMARY,) else "not_a_chosen_sample"
+        return Reason(code, ", ".join(sorted({described(sample) for sample in samples})))
     if name == "slides" and not hit["file_name"].lower().endswith(SLIDE_SUFFIX):
         return Reason("not_svs")
     return None
-
-
-def _tumour(hit: Hit) -> str | None:
-    """Return the primary tumour's sample; a mutation file is also of a normal one."""
-    samples = hit["cases"][0].get("samples", [])
-    tumours = (s["submitter_id"] for s in samples if s.get("sample_type") == TUMOUR)
-    return min(tumours, default=None)
 
 
 def slide_id(hit: Hit) -> str:
@@ -194,11 +217,11 @@ def slide_table(hits: Sequence[Hit], folder: str) -> pd.DataFrame:
     return _table(rows, SLIDES).sort_values("slide", ignore_index=True)
 
 
-def file_table(hits: Sequence[Hit]) -> pd.DataFrame:
-    """Return the files (`FILES`) with their tumours' samples, by sample, aliquot and file."""
+def file_table(hits: Sequence[Hit], kinds: Sequence[str] = (PRIMARY,)) -> pd.DataFrame:
+    """Return the files (`FILES`) with the sample that each is of, by sample, aliquot and file."""
     rows = []
     for hit in hits:
-        sample = str(_tumour(hit))
+        sample = str(chosen(hit["cases"][0].get("samples", []), kinds))
         entities = [e["entity_submitter_id"] for e in hit.get("associated_entities", [])]
         rows.append(
             {

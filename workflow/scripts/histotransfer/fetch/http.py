@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse
 from urllib3.util import Retry
 
 from ..core.errors import HistotransferError
@@ -69,9 +71,28 @@ class _BrokenOffError(Exception):
     """A body that ended too soon, or does not resume where the last one ended."""
 
 
+class _SaidRetry(Retry):
+    """Says that it waits, and why, instead of being silent for minutes."""
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Wait, and say for how long."""
+        last = self.history[-1]
+        cause = f"answers {last.status}" if last.status else f"cannot be asked ({last.error})"
+        asked = response and self.get_retry_after(response)
+        wait = asked or self.get_backoff_time()
+        say(f"{last.url} {cause}: asking again in {wait:.0f} s, up to {self.total} more times")
+        super().sleep(response)
+
+
+def say(text: str) -> None:
+    """Tell the log and the terminal, since somebody waits."""
+    log.warning("%s", text)
+    print(text, file=sys.stderr, flush=True)
+
+
 def open_session(policy: RetryPolicy) -> requests.Session:
     """Open a session that repeats requests that failed temporarily."""
-    retries = Retry(
+    retries = _SaidRetry(
         total=policy.retries,
         backoff_factor=policy.backoff_s,
         backoff_max=_LONGEST_WAIT_S,
@@ -108,8 +129,9 @@ def ask(
             failures += 1
             if failures > policy.retries:
                 raise
-            log.warning("%s broke off (%s)", url, error)
-            time.sleep(policy.wait_s(failures))
+            wait = policy.wait_s(failures)
+            say(f"{url} broke off ({error}): asking again in {wait:.0f} s")
+            time.sleep(wait)
             continue
         if not isinstance(value, dict):
             raise requests.exceptions.InvalidJSONError(f"{url} does not answer with a JSON object")
@@ -222,8 +244,9 @@ def _fill(session: requests.Session, remote: Remote, part: Path, policy: RetryPo
                     f"could not be fetched ({error})",
                     f"Run again when the network is back; the {now} bytes that arrived are kept",
                 ) from error
-            log.warning("%s broke off at %d bytes (%s)", remote.url, now, error)
-            time.sleep(policy.wait_s(failures))
+            wait = policy.wait_s(failures)
+            say(f"{remote.url} broke off at {now} bytes ({error}): going on in {wait:.0f} s")
+            time.sleep(wait)
 
 
 def _append(

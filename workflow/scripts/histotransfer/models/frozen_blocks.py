@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import HistotransferError
+from ..core.progress import Progress
 from ..patches.store import read_images
 from . import backend
 from .augmentation import Augmentation
@@ -79,6 +80,7 @@ def compute_outputs(
     }
     unchanged = keras.Model(base.inputs, whole)
     lower = None if boundary is None else keras.Model(base.inputs, boundary)
+    progress = Progress(log, "frozen blocks", count)
     start, size = 0, batch_size
     while start < count:
         images = read_images(store, start, start + size)
@@ -101,4 +103,5 @@ def compute_outputs(
             log.warning("out of memory: the frozen blocks continue with batches of %d", size)
         else:
             start += len(images)
+            progress.add(len(images))
     return kept

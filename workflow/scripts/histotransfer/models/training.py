@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import HistotransferError
+from ..core.progress import Progress
 from ..core.streams import stream
 from ..study.parameters import StepParameters
 from . import backend
@@ -59,6 +60,8 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self, read: Reader, data: Data, n_classes: int, order: Indices, moment: Moment | None
     ) -> None:
         super().__init__(workers=data.workers)
+        part = "validation" if moment is None else f"step {moment[0]}, epoch {moment[1]}"
+        self._progress = Progress(log, part, len(order))
         self._read, self._data, self._order, self._moment = read, data, order, moment
         self._indicators = np.eye(n_classes, dtype=np.float32)
 
@@ -68,6 +71,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Inputs, npt.NDArray[np.float32]]:
         size = self._data.batch_size
         rows = self._order[index * size : (index + 1) * size]
+        self._progress.add(len(rows))
         return self._read(rows, self._moment), self._indicators[self._data.labels[rows]]
 
 

@@ -33,7 +33,7 @@ SOURCES = {
     "multiclass": "a table of patients, with a column of classes",
     "survival": "a table of patients, with a column of times and one of events",
 }
-SHEETS = "`make sheets` asks https://portal.gdc.cancer.gov and writes it"
+SHEETS = "`make sheets` asks {gdc} and writes it"
 #: The sheets that `make sheets` writes beside the slide sheet.
 SHEET_FILES = {
     "patients": "patients.tsv",
@@ -429,7 +429,8 @@ def refuse_misplaced(config: Mapping[str, Any]) -> None:
 
 def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """List the files and folders that a config names: key, path, and where it comes from."""
-    by_sheets = f"{SOURCES['slides']}; or {SHEETS}" if "download" in config else SOURCES["slides"]
+    sheets = SHEETS.format(gdc=config.get("download", {}).get("gdc"))
+    by_sheets = f"{SOURCES['slides']}; or {sheets}" if "download" in config else SOURCES["slides"]
     wanted = [("slides", config["slides"], by_sheets)] if "slides" in config else []
     if table := config.get("cohorts", {}).get("table"):
         wanted.append(("cohorts.table", table, "a table of patients, with a column cohort"))
@@ -446,7 +447,7 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for name, task in config["tasks"].items():
         labels = label_source(config, task)
         if is_fetched(task.get("labels")):
-            wanted.append((f"tasks.{name}.labels.source", labels["samples"], SHEETS))
+            wanted.append((f"tasks.{name}.labels.source", labels["samples"], sheets))
         else:
             for key, path in label_files(labels):
                 key = "labels" if isinstance(task["labels"], str) else key

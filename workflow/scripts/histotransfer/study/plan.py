@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
-from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem
+from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem, files_meant
 from .batches import assign_batches, assign_groups
 from .catalogue import FIGURES, PUBLISHED, TABLES
 from .cohorts import cohorts_of
@@ -26,6 +26,7 @@ from .config import (
     sheet_files,
 )
 from .coverage import feature_files, lacking, refuse_uncompared, sentences
+from .disk import Need, of_features, of_fine_tuning, of_patches, of_slides_to_fetch, tile_count
 from .extractors import CONCAT, COVARIATES, extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
@@ -309,6 +310,34 @@ class StudyPlan:
     def warnings_of_copies(self) -> list[tuple[str, str]]:
         """Return headlines and texts about slides that seem to be copies of one."""
         return [] if self.is_simulated else warnings(copies(self.slides.values()))
+
+    def disk_needs(self, slides: list[str], fetched: list[str], tunings: int) -> list[Need]:
+        """Return what a run writes: patches of slides, fetched slides, caches of fine-tuning."""
+        config = self.config
+        tiles = {slide: tile_count(f"{self.results}/tiles/{slide}.h5") for slide in slides}
+        needs = [
+            of_slides_to_fetch(
+                (self.slide(name).size or 0 for name in fetched),
+                keep=bool(config.get("download", {}).get("keep_slides")),
+                at_once=4,
+            ),
+            of_patches(
+                tiles,
+                self.batches.values(),
+                keep=config["patches"]["keep"],
+                codec=self.encoding.codec,
+                patch_px=self.tiling.patch_px,
+            ),
+            of_features(
+                tiles, len(self.networks), int(self.extraction.dtype.removeprefix("float")) // 8
+            ),
+        ]
+        own = self.trained_on and self.has_own_patches(self.trained_on)
+        if tunings and own and config["finetune"]["cache"]:
+            count = len(files_meant(self.dataset_folder(self.trained_on), PATCHES))
+            symmetries = 8 if config["finetune"]["augment"]["flips_and_rotations"] else 1
+            needs.append(of_fine_tuning(count, symmetries, self.tiling.patch_px))
+        return needs
 
     def has_own_patches(self, dataset: str) -> bool:
         """Whether the user gives a dataset's folder of patches, so that no rule makes it."""
