@@ -28,16 +28,24 @@ _DTYPES: dict[str, np.dtype[Any]] = {FEATURES: np.dtype("f4"), ACTIVATIONS: np.d
 
 @contextmanager
 def work_folder(path: str | Path) -> Iterator[Path]:
-    """Make a folder for the outputs, and delete them at the end; a checkpoint in it survives."""
+    """Make a folder for the outputs, and delete them at the end; a checkpoint in it survives.
+
+    What a killed run left is deleted first, or it would count as lack of space.
+    """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
+    _delete_outputs(folder)
     try:
         yield folder
     finally:
-        for file in folder.glob("*.npy"):
-            file.unlink()
+        _delete_outputs(folder)
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _delete_outputs(folder: Path) -> None:
+    for file in folder.glob("*.npy"):
+        file.unlink()
 
 
 def compute_outputs(
@@ -52,7 +60,7 @@ def compute_outputs(
     """Run the network of `xception.build` once over all patches, in each symmetry.
 
     The patches are n; without a boundary there are no activations. Too small a disk is an error.
-    Where the memory does not hold a batch, it is halved.
+    Where the memory does not hold a batch, it is halved. An output that is not finite is an error.
 
     Returns
     -------
@@ -82,12 +90,22 @@ def compute_outputs(
             for symmetry in range(symmetries):
                 shown = np.stack([apply_symmetry(image, symmetry) for image in images])
                 for name, computed in model.predict_on_batch(shown).items():
-                    kept[name][symmetry, start : start + len(images)] = computed
+                    with np.errstate(over="ignore"):  # found by the check below
+                        kept[name][symmetry, start : start + len(images)] = computed
         except Exception as error:
             if size == 1 or not backend.is_out_of_memory(error):
                 raise
             size //= 2
             log.warning("out of memory: the frozen blocks continue with batches of %d", size)
         else:
+            for name, values in kept.items():
+                if not np.isfinite(values[:, start : start + len(images)]).all():
+                    raise HistotransferError(
+                        store.filename,
+                        f"has patches, from row {start} on, whose {name} in the frozen blocks are "
+                        f"not finite in {values.dtype}",
+                        "Check the initial weights (network.weights), or set network.precision to "
+                        "float32 and finetune.cache to false",
+                    )
             start += len(images)
     return kept
