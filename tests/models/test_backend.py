@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -16,15 +21,24 @@ OUT_OF_MEMORY = {
     "InternalError": "Failed to allocate memory for the batch of tensors",
     "UnknownError": "CUDNN_STATUS_ALLOC_FAILED in external/local_xla/cuda_dnn.cc(1234)",
     "InvalidArgumentError": "CUBLAS_STATUS_ALLOC_FAILED",
+    "UnavailableError": "Failed copying input tensor from /job:localhost/replica:0/task:0/device:"
+    "CPU:0 to /job:localhost/replica:0/task:0/device:GPU:0 in order to run _EagerConst: Dst tensor "
+    "is not initialized.",
+    "NotFoundError": "No algorithm worked!  Error messages:  Profiling failure on CUDNN engine "
+    "eng11{k2=2}: Resource exhausted: Allocating 1073741824 bytes exceeds the limit",
     "AbortedError": "Out of memory while trying to allocate 3221225472 bytes. [Op:__inference_1]",
     # JAX, by both names of its error
     "XlaRuntimeError": "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 16.0GiB.",
     "JaxRuntimeError": "RESOURCE_EXHAUSTED: Failed to allocate request for 1.50GiB (1610612736B) on"
     " device ordinal 0",
+    "IndexError": "Attempting to allocate 7.50G. That was not possible. There are 3.02G free.",
+    "OSError": "std::bad_alloc",
     "ValueError": "INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
     # PyTorch
     "OutOfMemoryError": "",
     "AcceleratorError": "CUDA error: out of memory",
+    "HipError": "hipErrorOutOfMemory",
+    "SystemError": "DefaultCPUAllocator: not enough memory: you tried to allocate 322122547 bytes.",
     "RuntimeError": "[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't "
     "allocate memory: you tried to allocate 137438953472 bytes.",
 }
@@ -68,3 +82,20 @@ def test_a_compiled_network_returns_what_keras_predicts():
     assert np.array_equal(found, model.predict_on_batch(batch))
     compiled = backend.numpy(backend.compiled(model, jit=True)(batch))
     np.testing.assert_allclose(compiled, found, rtol=1e-5)
+
+
+def test_a_backend_that_is_not_installed_is_refused_in_one_sentence():
+    missing = next((n for n in ("jax", "torch") if importlib.util.find_spec(n) is None), None)
+    if missing is None:
+        pytest.skip("both are installed")
+    process = subprocess.run(
+        [sys.executable, "-c", "import histotransfer.models.inference"],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": missing,
+            "PYTHONPATH": ":".join(filter(None, sys.path)),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert f"KERAS_BACKEND: is {missing}, but {missing} is not installed" in process.stderr

@@ -20,7 +20,7 @@ from histotransfer.models.augmentation import Augmentation
 from histotransfer.models.backend import keras
 from histotransfer.models.checkpoint import Checkpoint
 from histotransfer.models.fine_tuning import FineTunedFiles
-from histotransfer.models.frozen_blocks import compute_outputs
+from histotransfer.models.frozen_blocks import compute_outputs, work_folder
 from histotransfer.models.history import TRAINING
 from histotransfer.models.training import Data, train
 from histotransfer.study.parameters import AugmentationParameters, ComputeParameters, StepParameters
@@ -364,3 +364,23 @@ def test_memory_that_ends_halves_the_batch_of_the_frozen_blocks_but_not_of_the_r
     monkeypatch.setattr(keras.Model, "fit", exhausted)
     with pytest.raises(HistotransferError, match=r"finetune\.batch_size.* is 8, more than"):
         run(weights_path, store_path, tmp_path)
+
+
+def test_what_a_killed_run_left_does_not_count_as_lack_of_space(tmp_path):
+    (tmp_path / "activations.npy").write_bytes(b"29 GB")
+    (tmp_path / "checkpoint.h5").write_bytes(b"the last epoch")
+    with work_folder(tmp_path) as work:
+        assert [path.name for path in work.iterdir()] == ["checkpoint.h5"]
+        (work / "features.npy").write_bytes(b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.h5"]
+
+
+def test_frozen_blocks_that_overflow_are_an_error_before_the_training(store_path, tmp_path):
+    image = keras.Input((PX, PX, 3), dtype="uint8")
+    middle = keras.layers.Rescaling(1e4)(image)
+    base = keras.Model(image, keras.layers.GlobalAveragePooling2D()(middle))
+    with (
+        h5py.File(store_path) as store,
+        pytest.raises(HistotransferError, match=r"whose activations .* not finite in float16"),
+    ):
+        compute_outputs(base, middle, store, symmetries=1, batch_size=8, work=tmp_path)

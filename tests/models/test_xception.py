@@ -159,9 +159,22 @@ def test_a_users_extractor_is_admitted_at_its_size(tmp_path):
         keras_files.admit(model, tmp_path / "no.keras", input_px=224)
 
 
-def test_the_precision_reaches_the_layers_of_networks_within_networks():
-    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    outer = keras.Sequential([keras.Input((4,)), keras.Sequential([keras.Input((4,)), inner])])
-    for mixed, policy in ((True, "mixed_float16"), (False, "float32")):
+def test_the_precision_reaches_networks_within_networks_and_layers_within_layers():
+    layers = keras.layers
+    inner = keras.Sequential([keras.Input((4, 4)), layers.Dense(3)])
+    image = keras.Input((4, 4))
+    x = keras.Sequential([keras.Input((4, 4)), inner])(image)
+    x = layers.TimeDistributed(layers.Dense(4))(x)
+    x = layers.MultiHeadAttention(2, 2)(x, x)
+    x = layers.Bidirectional(layers.LSTM(2))(x)
+    outer = keras.Model(image, layers.Flatten()(x))
+    patches = np.random.default_rng(0).random((2, 4, 4), dtype=np.float32)
+    exact = outer.predict_on_batch(patches)
+    for mixed, kind in ((True, "float16"), (False, "float32")):
         xception.set_precision(outer, mixed=mixed)
-        assert inner.layers[-1].dtype_policy.name == policy
+        assert {layer.compute_dtype for layer in outer._flatten_layers()} == {kind}
+        assert {weight.dtype for weight in outer.weights} == {"float32"}
+        outer.compile()
+        found = outer.predict_on_batch(patches)
+        assert found.dtype == kind
+        np.testing.assert_allclose(found, exact, rtol=0.02, atol=0.01)

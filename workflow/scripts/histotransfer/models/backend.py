@@ -25,19 +25,27 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # JAX would take three quarters of a GPU's memory at its start, also where another job uses it.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
-import keras
+try:
+    import keras
+except ModuleNotFoundError as error:
+    raise HistotransferError(
+        "KERAS_BACKEND",
+        f"is {os.environ['KERAS_BACKEND']}, but {error.name} is not installed",
+        "Install it in the environment of the network, or unset KERAS_BACKEND to take TensorFlow",
+    ) from error
 
 __all__ = ["compiled", "configure", "device", "is_out_of_memory", "keras"]
 
 log = logging.getLogger(__name__)
 
 _OUT_OF_MEMORY = re.compile(
-    r"RESOURCE_EXHAUSTED|out of memory|OUT_OF_MEMORY|OOM when allocating|STATUS_ALLOC_FAILED"
-    r"|failed to allocate|(?:can't|cannot|unable to) allocate",
+    r"RESOURCE[_ ]EXHAUSTED|out[_ ]?of[_ ]?memory|not enough memory|OOM when allocating"
+    r"|ALLOC_FAILED|bad_alloc|(?:failed|can't|cannot|unable) to allocate|(?:can't|cannot) allocate"
+    r"|attempting to (?:allocate|reserve) [^;]*that was not possible|Dst tensor is not initialized",
     re.IGNORECASE,
 )
-"""What the libraries say, whose classes differ by version: TensorFlow's allocator and cuDNN, XLA
-(under TensorFlow and JAX), CUDA, PyTorch, the allocators of a CPU."""
+"""What the libraries say, whose classes differ by version: TensorFlow's allocator, its copies to a
+GPU and cuDNN, XLA (under TensorFlow and JAX), CUDA, PyTorch, the allocators of a CPU."""
 
 
 def configure(*, threads: int = 0, seed: int = 0, gpu: bool | str = "prefer") -> None:

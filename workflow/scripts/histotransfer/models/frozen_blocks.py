@@ -29,16 +29,24 @@ _DTYPES: dict[str, np.dtype[Any]] = {FEATURES: np.dtype("f4"), ACTIVATIONS: np.d
 
 @contextmanager
 def work_folder(path: str | Path) -> Iterator[Path]:
-    """Make a folder for the outputs, and delete them at the end; a checkpoint in it survives."""
+    """Make a folder for the outputs, and delete them at the end; a checkpoint in it survives.
+
+    What a killed run left is deleted first, or it would count as lack of space.
+    """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
+    _delete_outputs(folder)
     try:
         yield folder
     finally:
-        for file in folder.glob("*.npy"):
-            file.unlink()
+        _delete_outputs(folder)
         if not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _delete_outputs(folder: Path) -> None:
+    for file in folder.glob("*.npy"):
+        file.unlink()
 
 
 def compute_outputs(
@@ -53,7 +61,7 @@ def compute_outputs(
     """Run the network of `xception.build` over all patches and, up to the boundary, their versions.
 
     The patches are n; without a boundary there are no activations. Too small a disk is an error.
-    Where the memory does not hold a batch, it is halved.
+    Where the memory does not hold a batch, it is halved. An output that is not finite is an error.
 
     Returns
     -------
@@ -84,24 +92,35 @@ def compute_outputs(
     start, size = 0, batch_size
     while start < count:
         images = read_images(store, start, start + size)
+        rows = slice(start, start + len(images))
         try:
-            rows = slice(start, start + len(images))
             computed = unchanged.predict_on_batch(images)
-            kept[FEATURES][rows] = computed[FEATURES]
-            if lower is not None:
-                kept[ACTIVATIONS][0, rows] = computed[ACTIVATIONS]
-                for number in range(1, augmentation.versions):
-                    changed = [
-                        augmentation.version(image, start + place, number)
-                        for place, image in enumerate(images)
-                    ]
-                    kept[ACTIVATIONS][number, rows] = lower.predict_on_batch(np.stack(changed))
+            with np.errstate(over="ignore"):  # found by the check below
+                kept[FEATURES][rows] = computed[FEATURES]
+                if lower is not None:
+                    kept[ACTIVATIONS][0, rows] = computed[ACTIVATIONS]
+                    for number in range(1, augmentation.versions):
+                        changed = [
+                            augmentation.version(image, start + place, number)
+                            for place, image in enumerate(images)
+                        ]
+                        kept[ACTIVATIONS][number, rows] = lower.predict_on_batch(np.stack(changed))
         except Exception as error:
             if size == 1 or not backend.is_out_of_memory(error):
                 raise
             size //= 2
             log.warning("out of memory: the frozen blocks continue with batches of %d", size)
         else:
+            for name, values in kept.items():
+                written = values[rows] if name == FEATURES else values[:, rows]
+                if not np.isfinite(written).all():
+                    raise HistotransferError(
+                        store.filename,
+                        f"has patches, from row {start} on, whose {name} in the frozen blocks are "
+                        f"not finite in {values.dtype}",
+                        "Check the initial weights (network.weights), or set network.precision to "
+                        "float32 and finetune.cache to false",
+                    )
             start += len(images)
             progress.add(len(images))
     return kept

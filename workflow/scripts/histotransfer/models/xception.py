@@ -140,14 +140,12 @@ def save(model: keras.Model, path: str | Path) -> None:
 
 
 def set_precision(model: keras.Model, *, mixed: bool) -> None:
-    """Let a model compute in float16 with float32 weights (`mixed`), or in float32 throughout."""
-    policy = "mixed_float16" if mixed else "float32"
-    model.dtype_policy = policy
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):  # a network within the network
-            set_precision(layer, mixed=mixed)
-        else:
-            layer.dtype_policy = policy
+    """Let a model compute in float16 with float32 weights (`mixed`), or in float32 throughout.
+
+    This includes networks within it, and layers within its layers.
+    """
+    for layer in model._flatten_layers():
+        layer.dtype_policy = "mixed_float16" if mixed else "float32"
 
 
 def tensors(model: keras.Model) -> weight_files.Tensors:
