@@ -34,6 +34,11 @@ NETWORK_THREADS = 8 if PLAN.uses_gpu else 1
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
 )
+TORCH_ENV = (
+    "../../envs/network-torch-gpu.yaml"
+    if PLAN.uses_gpu
+    else "../../envs/network-torch.yaml"
+)
 
 
 def any_of(names):
@@ -69,6 +74,21 @@ def needs(mem_mb, minutes):
         "mem_mb": lambda wildcards, attempt: mem_mb * attempt,
         "runtime": lambda wildcards, attempt: minutes * attempt,
     }
+
+
+def network_env(wildcards):
+    """Choose the environment of the library that runs an extractor."""
+    return TORCH_ENV if PLAN.extractors[wildcards.extractor].is_torch else NETWORK_ENV
+
+
+def network_needs(minutes):
+    """Do as `needs`; networks of PyTorch are up to fifty times as large as Xception."""
+
+    def mem_mb(wildcards, attempt):
+        of_torch = PLAN.extractors[wildcards.extractor].is_torch
+        return (16000 if of_torch else 8000) * attempt
+
+    return {**needs(mem_mb=0, minutes=minutes), "mem_mb": mem_mb}
 
 
 def leaves(files):

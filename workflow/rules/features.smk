@@ -3,7 +3,7 @@
 
 rule extract_features:
     input:
-        model="<results>/models/{extractor}.keras",
+        model=lambda w: PLAN.model_of(w.extractor),
         patches=["<results>/patches/{store}.h5"],
     output:
         features=["<results>/features/{extractor}/{store}.h5"],
@@ -15,10 +15,10 @@ rule extract_features:
         extractor=any_of(PLAN.networks),
         store=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     conda:
-        NETWORK_ENV
+        network_env
     threads: NETWORK_THREADS
     resources:
-        **needs(mem_mb=8000, minutes=240),
+        **network_needs(minutes=240),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
@@ -33,7 +33,7 @@ rule extract_features:
 # writes the manifest last, when all are there.
 rule extract_batch:
     input:
-        model="<results>/models/{extractor}.keras",
+        model=lambda w: PLAN.model_of(w.extractor),
         patches=lambda w: expand(
             "<results>/patches/{slide}.h5", slide=PLAN.batches[w.batch]
         ),
@@ -44,10 +44,10 @@ rule extract_batch:
     benchmark:
         "<benchmarks>/extract_batch/{extractor}/{batch}.tsv"
     conda:
-        NETWORK_ENV
+        network_env
     threads: NETWORK_THREADS
     resources:
-        **needs(mem_mb=8000, minutes=480),
+        **network_needs(minutes=480),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),

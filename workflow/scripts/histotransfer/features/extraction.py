@@ -7,10 +7,8 @@ stores costs nothing.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import time
-import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +24,8 @@ from ..core.errors import HistotransferError
 from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
 from ..core.tables import TableSchema, write_table
-from ..models.runtime import resolve
+from ..models.model_files import choose_library, is_of_torch, metadata
+from ..models.runtime import Runtime, resolve
 from ..patches.store import read_images
 from ..study.parameters import ExtractionParameters
 
@@ -89,6 +88,7 @@ def extract(
     """
     check_digest(model_path)
     model_digest = file_digest(model_path)
+    choose_library(model_path)
     runtime = resolve(parameters.compute)
     width = output_width(model_path)
     network: Network | None = None
@@ -104,21 +104,38 @@ def extract(
             attrs |= runtime.as_attrs()
             count = len(store["images"])
             if count and network is None:
-                from ..models.inference import Network
-
-                network = Network(
-                    model_path,
-                    parameters.batch_size,
-                    mixed_precision=runtime.mixed,
-                    threads=threads,
-                    jit=runtime.jit,
-                    gpu=parameters.compute.gpu,
-                )
+                network = open_network(model_path, parameters, runtime, threads)
             started = time.perf_counter()
             rows = iter(()) if network is None else compute_features(store, network, threads)
             write_features(output, rows, (count, width), parameters.dtype, store, attrs)
             seconds = time.perf_counter() - started
             log.info("%s: %d patches, %.1f patches/s", path, count, count / seconds)
+
+
+def open_network(
+    path: str | Path, parameters: ExtractionParameters, runtime: Runtime, threads: int
+) -> Network:
+    """Load an extractor of the study, ready to compute."""
+    if is_of_torch(path):
+        from ..models.torch_network import TorchNetwork
+
+        return TorchNetwork(
+            path,
+            parameters.batch_size,
+            mixed_precision=runtime.mixed,
+            threads=threads,
+            gpu=parameters.compute.gpu,
+        )
+    from ..models.inference import Network
+
+    return Network(
+        path,
+        parameters.batch_size,
+        mixed_precision=runtime.mixed,
+        threads=threads,
+        jit=runtime.jit,
+        gpu=parameters.compute.gpu,
+    )
 
 
 def write_manifest(outputs: Mapping[str, Path], path: str | Path, *, extractor: str) -> None:
@@ -132,8 +149,7 @@ def write_manifest(outputs: Mapping[str, Path], path: str | Path, *, extractor: 
 
 def output_width(model_path: str | Path) -> int:
     """Return the number of features of an extractor of the study, without importing Keras."""
-    with zipfile.ZipFile(model_path) as archive:
-        return int(json.loads(archive.read("metadata.json"))["output_width"])
+    return int(metadata(model_path)["output_width"])
 
 
 def compute_features(
