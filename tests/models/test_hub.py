@@ -82,7 +82,7 @@ def test_other_bytes_twice_are_an_error_and_leave_nothing(hub: Hub) -> None:
 def test_terms_must_be_accepted_and_the_token_is_of_the_environment(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub.token = "hf_secret"
+    hub.token = "hf_secret"  # noqa: S105
     with pytest.raises(HistotransferError) as caught:
         fetch_network(NAME, REVISION, POLICY)
     assert_clear(caught.value, NAME, "accepted its terms", "HF_TOKEN")

@@ -68,7 +68,7 @@ def test_a_study_of_networks_of_pytorch_runs_whole(study: Study, tmp_path: Path)
     named = study.configure("torch.yaml", config())
     with serving(Hub("owner/net", files, token="hf_secret")) as hub:  # noqa: S106
         study.environment |= {"HF_ENDPOINT": hub.address, "HF_TOKEN": "hf_secret"}
-        study.run("--configfile", named, "results/models/VIT.safetensors")
+        study.run("results/models/VIT.safetensors", "--configfile", named)
     study.environment |= {"HF_ENDPOINT": "http://127.0.0.1:9"}  # the jobs are offline
     study.run("--configfile", named)
     results = study.folder / "results"
