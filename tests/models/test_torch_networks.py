@@ -189,6 +189,7 @@ def test_the_card_tells_source_licence_and_use(vit: Path, tmp_path: Path) -> Non
     card = (tmp_path / "card.md").read_text()
     for text in ("cc-by-nc-nd-4.0", "vit_tiny_patch16_224", "cls+mean", "384", "crop_pct: 0.9"):
         assert text in card
+    assert "patches of 71 px are resized or cropped to 64 px" in card
 
 
 #: Architecture and arguments of the config, millions of parameters and features of the card.

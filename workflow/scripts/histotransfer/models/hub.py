@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import time
 from pathlib import Path
@@ -91,8 +92,11 @@ def _tried(
     repository: str, revision: str, name: str, policy: RetryPolicy, *, again: bool = False
 ) -> Path:
     """Fetch a file, and try again where the network or the server may recover."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     from huggingface_hub import errors, hf_hub_download
 
+    for client in ("httpx", "httpx2"):  # its addresses are signed, so they are not for a log
+        logging.getLogger(client).setLevel(logging.WARNING)
     page = f"https://huggingface.co/{repository}"
     failures = 0
     while True:

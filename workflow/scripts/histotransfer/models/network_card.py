@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from ..core.files import file_digest, written_whole
 from .model_files import PACKAGES
-from .torch_files import Description
+from .torch_files import Description, uses_of_patches
 
 _CARD = """\
 # {name}
@@ -25,7 +25,7 @@ _CARD = """\
 | architecture | `{architecture}` |
 | arguments | {arguments} |
 | pooling | {pooling} |
-| transform | {transform} |
+| transform | {transform}; {patches} |
 | SHA-256 of the weights | {weights} |
 | SHA-256 of `{file}` | {digest} |
 | versions | {versions} |
@@ -52,6 +52,7 @@ def write_network_card(
         arguments=_listed(description.arguments),
         pooling=description.pooling or "the network's own",
         transform=_listed(description.transform),
+        patches=uses_of_patches(description),
         weights=description.weights,
         file=Path(model).name,
         digest=file_digest(model),

@@ -21,6 +21,7 @@ from ..study.parameters import TimmParameters
 from . import hub
 from .model_files import HEADER_KEY, MEMBER, metadata, require_torch
 from .timm_recipes import recipe_of
+from .timm_transform import Transform
 
 if TYPE_CHECKING:
     import torch
@@ -129,11 +130,20 @@ def save_timm(
         weights=file_digest(weights),
         licence=_licence(folder, config),
     )
-    log.info("%s", description)
+    said = (description.output_width, wanted.name, uses_of_patches(description))
+    log.info("%d features of %s; %s", *said)
     with written_with_digest(out_path) as partial:
         state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(state, partial, metadata={HEADER_KEY: json.dumps(asdict(description))})
     return description
+
+
+def uses_of_patches(description: Description) -> str:
+    """Say what timm's transform does with the study's patches before they are standardised."""
+    px, size = description.input_px, description.transform["input_size"][-1]
+    if not Transform(description.transform, px).changes_pictures:
+        return f"patches of {px} px are used as they are"
+    return f"patches of {px} px are resized or cropped to {size} px"
 
 
 def load_timm(path: str | Path) -> tuple[torch.nn.Module, Description]:
