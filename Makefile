@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help check-gpu config demo docs sheets test test-fast test-long lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys metadata coverage audit fuzz lock clean
+.PHONY: help check-gpu config demo docs sheets test test-fast test-long test-torch lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys metadata coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,10 @@ test-fast: $(VENV)/dev.stamp  ## run the tests that take seconds each
 
 test-long: $(VENV)/dev.stamp  ## run the tests that take many minutes each
 	$(PYTEST) -m long
+
+test-torch: $(VENV)/torch.stamp  ## run the tests of networks of PyTorch, which needs 6 GB for an environment of its own
+	PATH=$(CURDIR)/$(VENV)/torch/bin:$$PATH KERAS_BACKEND=torch python -m pytest tests/models/test_torch_networks.py tests/models/test_hub.py \
+		tests/models/test_model_files.py tests/workflow/test_torch_study.py
 
 lint: $(VENV)/dev.stamp  ## check style, types, imports between rooms, and the workflow
 	ruff check .
@@ -140,6 +144,8 @@ lock:  ## resolve requirements*.in into the lock files (needs uv)
 		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-docs.in -o requirements-docs.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-torch.in -o requirements-torch.txt
 
 clean:  ## delete the demo's results and the virtual environment
 	rm -rf $(DEMO) $(VENV)
@@ -161,3 +167,9 @@ $(VENV)/dev.stamp: requirements-dev.txt | $(VENV)/bin/python
 	@echo "Installing the locked requirements into $(VENV) (about two minutes, once) ..."
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/torch.stamp: requirements-dev.txt requirements-torch.txt | $(VENV)/bin/python
+	@echo "Installing the locked requirements, PyTorch among them, into $(VENV)/torch (several minutes, once) ..."
+	@python -m venv $(VENV)/torch
+	@$(VENV)/torch/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt -r requirements-torch.txt
+	@touch $@

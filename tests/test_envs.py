@@ -27,10 +27,16 @@ CONDA = {
     "openslide": "openslide-python",
     "sklearn": "scikit-learn",
     "matplotlib": "matplotlib-base",
+    "torch": "pytorch",
 }
 OURS = {"histotransfer", "snakemake"}
-#: Imported only where the user chose them by KERAS_BACKEND.
-OTHER_BACKENDS = {"jax", "torch"}
+LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-torch.txt"]
+OF_TORCH = {"torch", "timm", "torchvision", "safetensors", "huggingface_hub"}
+#: Imported only where the extractor is of this library, or the user chose it by KERAS_BACKEND.
+OTHER_LIBRARIES = {
+    "network": {"jax", "PIL", *OF_TORCH},  # pictures are resized for PyTorch alone
+    "network-torch": {"jax", "tensorflow"},
+}
 
 
 def locked(path: Path) -> dict[str, set[Version]]:
@@ -40,27 +46,29 @@ def locked(path: Path) -> dict[str, set[Version]]:
     return versions
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_the_lock_pins_every_package_by_hash_and_names_no_host(name: str) -> None:
     text = (ROOT / name).read_text()
     assert not re.search(r"https?:|index-url|find-links|file:", text)
     blocks = re.split(r"\n(?=\S)", text.strip())
-    assert len(blocks) > 50
+    assert len(blocks) > 40
     for block in blocks:
         assert re.match(r"[a-z0-9._-]+==\S+", block), block
         assert "--hash=sha256:" in block
 
 
 def test_tests_run_on_the_versions_that_the_demo_runs_on() -> None:
-    run, dev = locked(ROOT / "requirements.txt"), locked(ROOT / "requirements-dev.txt")
+    run, dev, torch = (locked(ROOT / name) for name in LOCKS)
     assert {name: dev.get(name) for name in run} == run
+    shared = torch.keys() & dev.keys()
+    assert {name: torch[name] for name in shared} == {name: dev[name] for name in shared}
 
 
 @pytest.mark.parametrize("path", ENVS, ids=lambda path: path.stem)
 def test_conda_environments_admit_the_locked_versions(path: Path) -> None:
     env = yaml.safe_load(path.read_text())
     assert env["channels"] == ["conda-forge"]
-    versions = locked(ROOT / "requirements.txt")
+    versions = locked(ROOT / "requirements-torch.txt") | locked(ROOT / "requirements.txt")
     for dependency in env["dependencies"]:
         name, specifiers = dependency.split()[:2]
         pypi = PYPI.get(name, name)
@@ -117,11 +125,13 @@ def rules() -> list[tuple[str, str]]:
     found = []
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for block in path.read_text().split("conda:")[1:]:
-            env = re.search(r"envs/(\w[\w-]*)\.yaml|(NETWORK_ENV)", block)
+            env = re.search(r"envs/(\w[\w-]*)\.yaml|(NETWORK_ENV|network_env)|(TORCH_ENV)", block)
             script = re.search(r"scripts/(\w+\.py)", block)
             assert env, path
             assert script, path
-            found.append((script[1], env[1] or "network"))
+            found.append((script[1], env[1] or ("network-torch" if env[3] else "network")))
+            if env[2] == "network_env":
+                found.append((script[1], "network-torch"))
     return found
 
 
@@ -139,5 +149,6 @@ def test_every_script_finds_what_it_imports_in_its_environment(script: str, env:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
             for name in {name.split(".")[0] for name in names}:
-                if name not in sys.stdlib_module_names and name not in (OURS | OTHER_BACKENDS):
+                passed_over = OURS | OTHER_LIBRARIES.get(env, set())
+                if name not in sys.stdlib_module_names and name not in passed_over:
                     assert CONDA.get(name, name) in declared, f"{module.name} imports {name}"

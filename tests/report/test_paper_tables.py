@@ -110,6 +110,12 @@ def test_the_same_tables_give_the_same_bytes_and_simulated_ones_say_so(paths, tm
     assert one[0].read_text().count("Simulated data.") == 3
 
 
+def test_a_study_without_numbers_has_no_table_of_improved_targets(paths, tmp_path):
+    del paths["improved"]
+    markdown, *_ = write(paths, tmp_path / "out")
+    assert "tissue: FTX-2048 against IMGNET-2048." in markdown.read_text()
+
+
 def test_an_empty_comparison_is_said_in_words(paths, tmp_path):
     paths = emptied(paths, tmp_path, "comparison", "improved")
     markdown, latex, workbook = write(paths, tmp_path / "out")

@@ -133,6 +133,49 @@ def test_slides_need_paths(folder: Path) -> None:
     assert {*plan.tables, *plan.figures} >= OF_SLIDES
 
 
+def test_networks_of_pytorch_need_slides_and_neither_a_dataset_nor_keras(folder: Path) -> None:
+    (folder / "data/slides.tsv").write_text("slide\tpatient\tpath\nS1\tP1\ta.svs\n")
+    plan = plan_of(EXAMPLES["resnet-or-uni"])
+    assert plan.networks == ["RESNET", "UNI"]
+    assert plan.model_of("UNI") == "results/models/UNI.safetensors"
+    repositories = [e.timm.repository for e in plan.extractors.values() if e.timm]
+    assert repositories == ["timm/resnet50.a1_in1k", "MahmoodLab/UNI"]
+    assert {*plan.tables, *plan.figures} >= OF_SLIDES
+    said = dict(methods(plan.config, False, slides=True))["Extractors"]
+    assert "UNI: a network of timm, MahmoodLab/UNI at 01234567." in said
+    assert "Xception" not in said
+
+
+SHA = "0123456789abcdef" * 2 + "01234567"
+
+
+@pytest.mark.parametrize(
+    ("entry", "cause"),
+    [
+        ({"timm": "hf-hub:a/b"}, "commits/main"),
+        ({"timm": "resnet50.a1_in1k"}, "https://huggingface.co/timm/resnet50.a1_in1k/commits/main"),
+        ({"timm": "resnet50", "revision": SHA}, "a name of timm with its tag"),
+        ({"timm": "hf-hub:b", "revision": SHA}, "`hf-hub:OWNER/REPOSITORY`"),
+        ({"timm": "hf-hub:a/b", "revision": "main"}, "the 40 digits of a commit"),
+        ({"timm": "local-dir:net", "revision": SHA}, "a folder has no revision"),
+        ({"timm": "hf-hub:a/b", "revision": SHA, "pooling": "max"}, "pooling"),
+        ({"timm": "hf-hub:a/b", "revision": SHA, "poling": "cls"}, "pooling"),
+        ({"timm": "hf-hub:a/b", "revision": SHA, "arguments": {"pretrained": True}}, "arguments"),
+        ({"timm": "hf-hub:a/b", "revision": SHA, "arguments": {"checkpoint_path": "x"}}, "weights"),
+        ({"timm": "hf-hub:a/b", "revision": SHA, "arguments": {"act_layer": [1]}}, "act_layer"),
+        ({"features": "uni", "pooling": "cls"}, "needs `timm` beside it"),
+        ({"timm": "hf-hub:a/b", "features": "uni"}, "either"),
+        ("models/ours.pth", "`.pt` file"),
+    ],
+)
+def test_a_wrong_network_of_pytorch_gets_one_sentence(entry: Any, cause: str) -> None:
+    own = copy.deepcopy(EXAMPLES["resnet-or-uni"])
+    own["extractors"]["UNI"] = entry
+    with pytest.raises(HistotransferError) as caught:
+        plan_of(own)
+    assert_clear(caught.value, "extractors.UNI", cause)
+
+
 def test_covariates_and_combinations_are_extractors_of_patients_tasks() -> None:
     plan = plan_of(EXAMPLES["added-value"])
     single = ["UNI", "CONCH"]

@@ -139,6 +139,9 @@ def test_the_users_files_have_states_and_those_of_rules_have_none(folder: Path) 
         "UNI": {"source": {"features": "uni"}},
         "TABLE": {"source": {"table": "t.csv"}},
         "OWN": {"source": "own.keras"},
+        "SCRIPT": {"source": "own.pt"},
+        "TIMM": {"source": {"timm": "local-dir:net"}},
+        "HUB": {"source": {"timm": "resnet50.a1_in1k", "revision": "0" * 40}},
     }
     sheet = "A\tP1\ta.svs\t\t\t\n"
     plan = plan_of(config, sheet)
@@ -151,8 +154,12 @@ def test_the_users_files_have_states_and_those_of_rules_have_none(folder: Path) 
         "uni/deeper/A.h5": lambda: plan.extractor_state("UNI"),
         "t.csv": lambda: plan.extractor_state("TABLE"),
         "own.keras": lambda: plan.extractor_state("OWN"),
+        "own.pt": lambda: plan.extractor_state("SCRIPT"),
+        "net/model.safetensors": lambda: plan.extractor_state("TIMM"),
+        "net/config.json": lambda: plan.extractor_state("TIMM"),
     }
-    for name in ("patches", "star", "uni"):
+    assert plan.extractor_state("HUB") == ""
+    for name in ("patches", "star", "uni", "net"):
         (folder / name).mkdir()
     for name, state in states.items():
         before = state()

@@ -15,10 +15,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import tarfile
 from collections.abc import Mapping
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 #: Where conda-forge's name differs from PyPI's, or PyPI has no such package.
-PYPI = {"matplotlib-base": "matplotlib", "openslide": "openslide-bin", "python": None, "pip": None}
+PYPI = {
+    **{"matplotlib-base": "matplotlib", "openslide": "openslide-bin", "python": None, "pip": None},
+    **{"pytorch": "torch", "huggingface_hub": "huggingface-hub"},
+}
 ACTIVATE = 'export CONDA_PREFIX="$1"; export PATH="$1/bin:$PATH"\n'
 
 
@@ -60,8 +64,8 @@ def install_conda(folder: Path) -> Path:
     names = {matched(line).name.normalized for path in ENVS for line in dependencies(path)}
     for name in sorted(names - {"python"}):
         distribution = pypi.get(name, name)
-        number = version(distribution) if distribution else "99"
-        if name == "tensorflow":
+        number = _installed(distribution) if distribution else "99"
+        if name in ("tensorflow", "pytorch"):
             _pack(channel, name, number, build="cuda128_0", depends=("__cuda",))
             _pack(channel, name, number, build="cpu_0")
         else:
@@ -76,6 +80,15 @@ def install_conda(folder: Path) -> Path:
     conda.write_text(f"#!/bin/sh\n{run} '{folder}' \"$@\"\n")
     conda.chmod(0o755)
     return bin_folder
+
+
+def _installed(distribution: str) -> str:
+    """Return the version that is installed, or locked for what only some studies need."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        lock = (ROOT / "requirements-torch.txt").read_text()
+        return re.findall(rf"^{re.escape(distribution)}==(\S+)", lock, re.MULTILINE)[0]
 
 
 def matched(line: str) -> MatchSpec:

@@ -75,6 +75,11 @@ NETWORK_MB = 8000 if PLAN.uses_gpu else 4000
 NETWORK_ENV = (
     "../../envs/network-gpu.yaml" if PLAN.uses_gpu else "../../envs/network.yaml"
 )
+TORCH_ENV = (
+    "../../envs/network-torch-gpu.yaml"
+    if PLAN.uses_gpu
+    else "../../envs/network-torch.yaml"
+)
 
 
 def any_of(names):
@@ -139,6 +144,29 @@ def extraction_threads(wildcards):
     On CPUs, single-threaded jobs use the cores best.
     """
     return tuning_threads(wildcards) if PLAN.uses_gpu else 1
+
+
+def is_of_torch(wildcards):
+    """Tell whether a job of an extractor, or of a group of them, is one of PyTorch.
+
+    A network of PyTorch is a group of its own.
+    """
+    name = wildcards.get("extractor") or PLAN.groups[wildcards.group][0]
+    return PLAN.extractors[name].is_torch
+
+
+def network_env(wildcards):
+    """Choose the environment of the library that runs an extractor."""
+    return TORCH_ENV if is_of_torch(wildcards) else NETWORK_ENV
+
+
+def network_needs(minutes):
+    """Do as `needs`; networks of PyTorch are up to fifty times as large as Xception."""
+
+    def mem_mb(wildcards, attempt):
+        return (16000 if is_of_torch(wildcards) else 8000) * attempt
+
+    return {**needs(mem_mb=0, minutes=minutes), "mem_mb": mem_mb}
 
 
 def leaves(files):

@@ -3,7 +3,7 @@
 
 rule extract_features:
     input:
-        models=["<results>/models/{extractor}.keras"],
+        models=lambda w: [PLAN.model_of(w.extractor)],
         patches=["<results>/patches/{store}.h5"],
     output:
         features="<results>/features/{extractor}/{store}.h5",
@@ -16,7 +16,7 @@ rule extract_features:
         store=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     priority: SECOND
     conda:
-        NETWORK_ENV
+        network_env
     threads: extraction_threads
     resources:
         **needs(mem_mb=NETWORK_MB, minutes=240),
@@ -35,9 +35,7 @@ rule extract_features:
 # those that are already up to date, and writes the manifest last, when all are there.
 rule extract_batch:
     input:
-        models=lambda w: expand(
-            "<results>/models/{extractor}.keras", extractor=PLAN.groups[w.group]
-        ),
+        models=lambda w: [PLAN.model_of(name) for name in PLAN.groups[w.group]],
         patches=lambda w: expand(
             "<results>/patches/{slide}.h5", slide=PLAN.batches[w.batch]
         ),
@@ -51,7 +49,7 @@ rule extract_batch:
         group=any_of(PLAN.groups),
     priority: SECOND
     conda:
-        NETWORK_ENV
+        network_env
     threads: extraction_threads
     resources:
         **needs(mem_mb=NETWORK_MB, minutes=480),

@@ -129,3 +129,59 @@ rule admit_model:
         code=code("admit_model.py"),
     script:
         "../scripts/admit_model.py"
+
+
+# The weights of PyTorch are fetched here and nowhere else; the jobs that use them are offline.
+rule admit_timm:
+    input:
+        folder=lambda w: (
+            watched(PLAN.extractors[w.extractor].path)
+            if PLAN.extractors[w.extractor].path
+            else []
+        ),
+    output:
+        model="<results>/models/{extractor}.safetensors",
+        card="<results>/models/{extractor}.card.md",
+    log:
+        "<logs>/admit_timm/{extractor}.log",
+    benchmark:
+        "<benchmarks>/admit_timm/{extractor}.tsv"
+    wildcard_constraints:
+        extractor=any_of(PLAN.extractors_of("timm")),
+    conda:
+        TORCH_ENV
+    threads: 1
+    resources:
+        **needs(mem_mb=16000, minutes=240),
+        downloads=1,
+    params:
+        timm=lambda w: PLAN.extractors[w.extractor].timm.as_params(),
+        input_px=PLAN.tiling.patch_px,
+        state=lambda w: PLAN.extractor_state(w.extractor),
+        code=code("admit_timm.py"),
+    script:
+        "../scripts/admit_timm.py"
+
+
+rule admit_torchscript:
+    input:
+        model=lambda w: PLAN.extractors[w.extractor].path,
+    output:
+        model="<results>/models/{extractor}.pt",
+    log:
+        "<logs>/admit_torchscript/{extractor}.log",
+    benchmark:
+        "<benchmarks>/admit_torchscript/{extractor}.tsv"
+    wildcard_constraints:
+        extractor=any_of(PLAN.extractors_of("torchscript")),
+    conda:
+        TORCH_ENV
+    threads: 1
+    resources:
+        **needs(mem_mb=16000, minutes=20),
+    params:
+        input_px=PLAN.tiling.patch_px,
+        state=lambda w: PLAN.extractor_state(w.extractor),
+        code=code("admit_torchscript.py"),
+    script:
+        "../scripts/admit_torchscript.py"

@@ -16,6 +16,7 @@ MAFS = ("*.maf", "*.maf.gz")
 STAR_COUNTS = ("*.tsv", "*.tsv.gz")
 FEATURES = ("*.h5",)
 PATCHES = ("*.tif", "*.tiff", "*.png", "*.jpg", "*.jpeg")
+NETWORK = ("config.json", "model.safetensors", "pytorch_model.bin", "README.md")
 PASSED_OVER = "logs"
 """A folder of this name, which the GDC's client makes beside each file, holds no data."""
 UNFINISHED = ".parcel"

@@ -7,17 +7,15 @@ stores costs nothing.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import time
-import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -29,6 +27,7 @@ from ..core.files import check_digest, file_digest, remake
 from ..core.hdf5 import create_store, open_store, store_digest
 from ..core.progress import Progress
 from ..core.tables import TableSchema, write_table
+from ..models.model_files import choose_library, is_of_torch, metadata
 from ..models.runtime import Runtime, resolve
 from ..patches.store import read_images
 from ..study.parameters import ExtractionParameters
@@ -113,6 +112,7 @@ def extract(
     """
     for path in models.values():
         check_digest(path)
+        choose_library(path)
     runtime = resolve(parameters.compute)
     for names, where in _sharing(models, cut):
         made_by = (SCHEMA, parameters.dtype, code, repr(runtime), where)
@@ -150,9 +150,19 @@ def open_network(
     threads: int,
 ) -> Network:
     """Load an extractor, or several that are equal below a block (`cut`), ready to compute."""
+    path, *beside = paths
+    if is_of_torch(path):
+        from ..models.torch_network import TorchNetwork
+
+        return TorchNetwork(
+            path,
+            parameters.batch_size,
+            mixed_precision=runtime.mixed,
+            threads=threads,
+            gpu=parameters.compute.gpu,
+        )
     from ..models.inference import Network
 
-    path, *beside = paths
     return Network(
         path,
         parameters.batch_size,
@@ -173,7 +183,7 @@ def _sharing(models: Mapping[str, str | Path], cut: str) -> list[tuple[list[str]
     groups: dict[str, list[str]] = {}
     alone = []
     for name, path in models.items():
-        digest = _metadata(path).get("trunks", {}).get(cut) if cut else None
+        digest = metadata(path).get("trunks", {}).get(cut) if cut else None
         if digest is None:
             alone.append(([name], ""))
         else:
@@ -224,14 +234,7 @@ def write_manifest(outputs: Mapping[str, Mapping[str, Path]], path: str | Path) 
 
 def output_width(model_path: str | Path) -> int:
     """Return the number of features of an extractor of the study, without importing Keras."""
-    return int(_metadata(model_path)["output_width"])
-
-
-def _metadata(model_path: str | Path) -> dict[str, Any]:
-    """Return what an extractor's file says of it."""
-    with zipfile.ZipFile(model_path) as archive:
-        found: dict[str, Any] = json.loads(archive.read("metadata.json"))
-    return found
+    return int(metadata(model_path)["output_width"])
 
 
 def compute_features(

@@ -100,10 +100,11 @@ def _why_no_gpu() -> tuple[str, str]:
     """Find out why the backend sees no GPU; return cause and remedy."""
     library = keras.backend.backend()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    environment = f"envs/network{'-torch' * (library == 'torch')}-gpu.yaml"
     if not _is_built_for_gpus(library):
         return (
             f"the installed {library} is a build for CPUs",
-            "Run Snakemake with --use-conda, which takes envs/network-gpu.yaml",
+            f"Run Snakemake with --use-conda, which takes {environment}",
         )
     if not _has_driver():
         return "this machine has no NVIDIA driver", "Run the job on a machine with a GPU"
@@ -114,7 +115,7 @@ def _why_no_gpu() -> tuple[str, str]:
         )
     return (
         f"{library} does not find CUDA's libraries, or those of another version than the driver's",
-        "Compare nvidia-smi with the environment of envs/network-gpu.yaml",
+        f"Compare nvidia-smi with the environment of {environment}",
     )
 
 

@@ -16,7 +16,7 @@ from ..study.parameters import ComputeParameters
 PACKAGES = {
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
     "jax": ("jax", "jaxlib"),
-    "torch": ("torch",),
+    "torch": ("torch", "timm"),
 }
 """The packages of a backend; an installation has one of TensorFlow's two."""
 

@@ -9,6 +9,7 @@ from ..evaluation.bootstrap import DRAWS
 from ..evaluation.kinds import FEWEST, FEWEST_OF_CLASS
 from ..results.words import joined
 from ..study.extractors import CONCAT, COVARIATES, Extractor, extractors, fine_tuning_runs
+from ..study.parameters import TimmParameters
 from ..study.tasks import CLASSES, TIMES, TWO_VALUES, VALUES
 
 POOLED = {"mean+std": "mean and standard deviation"}
@@ -177,13 +178,21 @@ def _extractors(config: Mapping[str, Any], random_weights: bool) -> str:
         ("colour", "a control, the histograms of red, green and blue in a patch."),
         ("random", "a control, Xception with random weights."),
         ("model", "another network."),
+        ("torchscript", "another network, of PyTorch."),
         ("features", "features per patch that another tool made."),
         ("table", "features per patient that another tool made."),
     ):
         if names := [name for name, extractor in found.items() if extractor.kind == kind]:
             what = what or _fine_tuning(config["finetune"])
             said.append(f"{joined(names)}: {what}")
+    said += [f"{name}: {_of_timm(e.timm)}" for name, e in found.items() if e.timm]
     return " ".join([*said, *_side_by_side(config, found)])
+
+
+def _of_timm(timm: TimmParameters) -> str:
+    if timm.folder:
+        return f"a network of timm from {timm.folder}."
+    return f"a network of timm, {timm.repository} at {timm.revision[:8]}."
 
 
 def _side_by_side(config: Mapping[str, Any], found: Mapping[str, Extractor]) -> Iterator[str]:

@@ -56,8 +56,8 @@ def write_paper_tables(
     Parameters
     ----------
     paths : mapping
-        Where the tables `comparison`, `improved` and `answers` are; of three or more extractors
-        `ranks` and `pairs`, and of the published study `claims`.
+        Where the tables `comparison` and `answers` are; of numbers `improved`, of three or more
+        extractors `ranks` and `pairs`, and of the published study `claims`.
     markdown, latex : str or Path
         Rounded, with at most 25 targets; the LaTeX needs the package booktabs.
     workbook : str or Path
@@ -66,8 +66,8 @@ def write_paper_tables(
         The study's name; every title says so if the data are ``simulated``.
     """
     tables = read_tables(paths)
-    comparison, improved = (against_baseline(tables[name]) for name in ("comparison", "improved"))
-    parts = list(_tables(comparison, improved, study))
+    improved = against_baseline(tables["improved"]) if "improved" in tables else None
+    parts = list(_tables(against_baseline(tables["comparison"]), improved, study))
     for path, kind in ((markdown, "pipe"), (latex, "latex_booktabs")):
         text = "\n".join(_printed(*part, kind) for part in parts) or "No target was compared.\n"
         with written_whole(path) as partial:
@@ -76,13 +76,14 @@ def write_paper_tables(
         _write_workbook(partial, parts, tables)
 
 
-def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Iterator[Table]:
+def _tables(comparison: pd.DataFrame, improved: pd.DataFrame | None, study: str) -> Iterator[Table]:
     mark = "Simulated data. " if study == "simulated" else ""
     keys = ["task", "extractor", "baseline", "metric"]
     for (task, extractor, baseline, metric), rows in comparison.groupby(keys, sort=False):
         title = f"{mark}{task}: {extractor} against {baseline}."
-        share = improved[(improved["task"] == task) & (improved["extractor"] == extractor)]
-        for _, row in share[share["status"] == OK].iterrows():
+        shares = comparison.iloc[:0] if improved is None else improved
+        shares = shares[(shares["task"] == task) & (shares["extractor"] == extractor)]
+        for _, row in shares[shares["status"] == OK].iterrows():
             title += (
                 f" Of the {row['n_related']} genes related to the image features, {extractor} "
                 f"predicts {row['n_improved']} better; an estimated "

@@ -17,7 +17,15 @@ _RULES: Mapping[str, Sequence[str]] = {
     "slides": ("tile_slide",),
     "patches": ("pack_dataset", "fit_stain", "extract_patches"),
     "qc": ("judge_patches", "export_geojson", "summarise_cohort"),
-    "models": ("fetch_weights", "build_imagenet", "build_control", "fine_tune", "admit_model"),
+    "models": (
+        "fetch_weights",
+        "build_imagenet",
+        "build_control",
+        "fine_tune",
+        "admit_model",
+        "admit_timm",
+        "admit_torchscript",
+    ),
     "features": (
         *("extract_features", "extract_batch", "pool_features", "pool_external"),
         "admit_features",

@@ -117,7 +117,7 @@ def _with_source(entry: object) -> object:
     is_source = isinstance(entry, str) or (
         isinstance(entry, Mapping)
         and "source" not in entry
-        and {"features", "table", CONCAT} & {*entry}
+        and {"features", "table", "timm", CONCAT} & {*entry}
     )
     return {"source": entry} if is_source else entry
 
@@ -151,6 +151,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
     _refuse_combinations(config)
+    _refuse_floating_weights(config)
     _refuse_names(config)
     for name, dataset in config["datasets"].items():
         if {"labels", "patients"} <= dataset.keys():
@@ -288,6 +289,25 @@ def _refuse_combinations(config: Mapping[str, Any]) -> None:
         )
 
 
+def _refuse_floating_weights(config: Mapping[str, Any]) -> None:
+    """Raise an error if weights of the hub have no revision, or those of a folder have one."""
+    for name, extractor in extractors(config).items():
+        if extractor.timm is None:
+            continue
+        repository, revision = extractor.timm.repository, extractor.timm.revision
+        if repository and not revision:
+            raise HistotransferError(
+                f"config: extractors.{name}",
+                "lacks the key `revision`, without which its weights might change",
+                "Add the 40 digits of the last commit at "
+                f"https://huggingface.co/{repository}/commits/main",
+            )
+        if revision and not repository:
+            raise HistotransferError(
+                f"config: extractors.{name}.revision", "a folder has no revision", "Take it out"
+            )
+
+
 def image_datasets(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the datasets whose images are needed, and why; of others names and labels will do."""
     found = extractors(config)
@@ -414,7 +434,9 @@ def refuse_misplaced(config: Mapping[str, Any]) -> None:
     """
     folders = {f"datasets.{name}.path" for name in config["datasets"]}
     folders |= {
-        f"extractors.{n}.source" for n, e in extractors(config).items() if e.kind == "features"
+        f"extractors.{n}.source"
+        for n, e in extractors(config).items()
+        if e.kind in ("features", "timm")
     }
     for key, path, _ in _named_files(config):
         if key.endswith(".labels.maf") or not Path(path).exists():
@@ -458,6 +480,8 @@ def _named_files(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         wanted.append(("network.weights", config["network"]["weights"], "or write `auto`"))
     sources = {
         "model": "a Keras model",
+        "torchscript": "a TorchScript model",
+        "timm": "a folder with config.json and model.safetensors, as timm writes it",
         "features": "a folder with one HDF5 file of features per slide or dataset",
         "table": "a table of patients × features",
     }

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .parameters import TimmParameters
+
 CONTROLS = ("colour", "random")
 """Kinds of networks that know nothing of tissue."""
 COVARIATES, CONCAT = "covariates", "concat"
@@ -22,9 +24,10 @@ class Extractor:
     Attributes
     ----------
     kind : str
-        ``imagenet``, ``finetuned``, one of `CONTROLS`, ``model`` (a ``.keras`` file), ``features``
-        (a folder of another tool's HDF5 files), ``table`` (patients × features), ``covariates``
-        (patients × clinical values) or ``concat`` (the features of others side by side).
+        ``imagenet``, ``finetuned``, one of `CONTROLS`, ``model`` (a ``.keras`` file), ``timm`` (a
+        network of PyTorch), ``torchscript`` (a ``.pt`` file), ``features`` (a folder of another
+        tool's HDF5 files), ``table`` (patients × features), ``covariates`` (patients × clinical
+        values) or ``concat`` (the features of others side by side).
     path : str
         Of the external file or folder; empty for the study's own.
     seed : int or None
@@ -35,6 +38,8 @@ class Extractor:
         Of covariates, those that count; empty for all.
     parts : tuple of str
         Of ``concat``, the extractors whose features these are; covariates come last.
+    timm : TimmParameters or None
+        Of ``timm``, which network it is.
     """
 
     kind: str
@@ -43,11 +48,22 @@ class Extractor:
     id_column: str = ""
     columns: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    timm: TimmParameters | None = None
 
     @property
     def is_network(self) -> bool:
         """Whether it is a network, which can run on any patch."""
         return self.kind not in ("features", "table", COVARIATES, CONCAT)
+
+    @property
+    def is_torch(self) -> bool:
+        """Whether it is a network of PyTorch, which has an environment of its own."""
+        return self.kind in ("timm", "torchscript")
+
+    @property
+    def model_suffix(self) -> str:
+        """The ending of its file among the study's models."""
+        return {"timm": ".safetensors", "torchscript": ".pt"}.get(self.kind, ".keras")
 
     @property
     def is_control(self) -> bool:
@@ -77,6 +93,14 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
         source = entry["source"]
         if isinstance(source, Mapping) and CONCAT in source:
             found[name] = Extractor(CONCAT, parts=tuple(source[CONCAT]))
+        elif isinstance(source, Mapping) and "timm" in source:
+            timm = TimmParameters(
+                source["timm"],
+                source.get("revision", ""),
+                source.get("pooling", ""),
+                source.get("arguments", {}),
+            )
+            found[name] = Extractor("timm", timm.folder, timm=timm)
         elif isinstance(source, Mapping):
             kind = "table" if "table" in source else "features"
             found[name] = Extractor(kind, source[kind], id_column=source.get("id", ""))
@@ -86,7 +110,7 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
             for run, seed in zip(runs[name], config["finetune"]["seeds"], strict=True):
                 found[run] = Extractor(source, seed=seed)
         else:
-            found[name] = Extractor("model", source)
+            found[name] = Extractor("torchscript" if source.endswith(".pt") else "model", source)
     if COVARIATES not in config:
         return found
     entry = config[COVARIATES]

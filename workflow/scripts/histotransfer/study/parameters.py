@@ -239,6 +239,41 @@ class ComputeParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class TimmParameters(Parameters):
+    """Which network of timm an extractor is.
+
+    Attributes
+    ----------
+    name : str
+        ``hf-hub:OWNER/REPOSITORY``, a name of timm with its tag, or ``local-dir:FOLDER``.
+    revision : str
+        The commit of the repository; empty for a folder.
+    pooling : {"", "cls", "mean", "cls+mean"}
+        How tokens become features; empty for what its model card says, or else the network's own.
+    arguments : mapping
+        Of the architecture, beside those in the repository's ``config.json``.
+    """
+
+    name: str
+    revision: str
+    pooling: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def folder(self) -> str:
+        """The user's folder; empty for a repository."""
+        return self.name.removeprefix("local-dir:") if self.name.startswith("local-dir:") else ""
+
+    @property
+    def repository(self) -> str:
+        """``OWNER/REPOSITORY`` on the Hugging Face Hub; empty for a folder."""
+        if self.folder:
+            return ""
+        scheme, _, repository = self.name.rpartition(":")
+        return repository if scheme else f"timm/{self.name}"
+
+
+@dataclass(frozen=True)
 class ExtractionParameters(Parameters):
     """How patches become features.
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import HistotransferError
-from ..core.user_files import FEATURES, MAFS, PATCHES, STAR_COUNTS, files_by_stem, files_meant
+from ..core.user_files import (
+    FEATURES,
+    MAFS,
+    NETWORK,
+    PATCHES,
+    STAR_COUNTS,
+    files_by_stem,
+    files_meant,
+)
 from .batches import assign_batches, assign_groups
 from .catalogue import FIGURES, PUBLISHED, TABLES
 from .cohorts import cohorts_of
@@ -369,8 +377,13 @@ class StudyPlan:
         return file_state(self.dataset_features(extractor, dataset))
 
     def extractor_state(self, name: str) -> str:
-        """Return the state of a model or of external features; of a folder, its slides' files."""
+        """Return the state of a model or of external features; of a folder, its slides' files.
+
+        Weights of the hub have none: their revision says which they are.
+        """
         path = self.extractors[name].path
+        if self.extractors[name].kind == "timm":
+            return state_of(path, NETWORK) if path else ""
         if self.extractors[name].kind == "features":
             files = files_by_stem(path, FEATURES)
             return files_state(file for slide in self.patients for file in files.get(slide, []))
@@ -440,6 +453,10 @@ class StudyPlan:
         Those of other tools have features of the slides or of the dataset, or are `left_out`.
         """
         return [name for name in self.extractors if name not in self.left_out[task]]
+
+    def model_of(self, extractor: str) -> str:
+        """Return the file of a network among the study's models."""
+        return f"{self.results}/models/{extractor}{self.extractors[extractor].model_suffix}"
 
     def parts_of(self, extractor: str) -> list[str]:
         """Return the extractors whose features stand side by side: several, or itself."""
