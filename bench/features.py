@@ -1,11 +1,12 @@
-"""The rate of extraction, beside the network alone and the loop of CLAM and TRIDENT.
+"""The rate of extraction: of several extractors in one pass, of one beside the network alone.
 
-`make bench-features`. The same Xception (with random weights, on which the rate does not depend)
-takes the same JPEG patches in three ways, in turns: the network on patches in memory, which is the
-limit; histotransfer's extraction; and a loop as in CLAM and TRIDENT, which reads and collates
-patches one by one and appends rows to the HDF5 file batch by batch (here without worker processes,
-and in Keras instead of PyTorch). The bench also prints how long a job takes to start, and which
-share of the time that is in jobs of several slides.
+`make bench-features`. Extractors that are equal below block 13 pass the patches together, and one
+after another, in turns; both ways give the same bytes, or the bench stops. Then one Xception (with
+random weights, on which the rate does not depend) takes the same JPEG patches in three ways, in
+turns: the network on patches in memory, which is the limit; histotransfer's extraction; and a loop
+as in CLAM and TRIDENT, which reads and collates patches one by one and appends rows to the HDF5
+file batch by batch (here without worker processes, and in Keras instead of PyTorch). The bench also
+prints how long a job takes to start, and which share of the time that is in jobs of several slides.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from histotransfer.core.hdf5 import open_store
 from histotransfer.features import extraction
 from histotransfer.imaging.codecs import decode, encode
 from histotransfer.models import initial_weights, xception
@@ -41,22 +43,98 @@ def write_store(path: Path, count: int, px: int) -> None:
         store["coords"] = np.arange(2 * count, dtype=np.int32).reshape(-1, 2)
 
 
+CUT = "block13"
+TARGETS = {2: 1.75, 6: 4.0}
+"""How many times as fast one pass for so many extractors must be as one pass each."""
+
+
+def write_models(folder: Path, count: int, px: int) -> list[Path]:
+    """Write extractors that are equal below the cut."""
+    model = xception.build(px)
+    tensors = initial_weights.random_tensors(0)
+    above = tuple(f"block{block}_" for block in range(int(CUT.removeprefix("block")), 15))
+    paths = [folder / f"x{number}.keras" for number in range(count)]
+    for number, path in enumerate(paths):
+        changed = {
+            name: values * (1 + number / 100) if name.startswith(above) else values
+            for name, values in tensors.items()
+        }
+        xception.set_tensors(model, changed)
+        xception.save(model, path)
+    return paths
+
+
+def extract(store_path: Path, network: Network, names: list[str]) -> None:
+    """Write the features of each extractor that a network holds beside its model."""
+    width = 2048
+    targets = [
+        extraction.Target(
+            store_path.with_name(name),
+            slice(place * width, (place + 1) * width),
+            {"slide": "bench", "extractor": "x", "key": "k"},
+        )
+        for place, name in enumerate(names)
+    ]
+    with open_store(store_path, "patches/1") as store:
+        rows = extraction.compute_features(store, network)
+        extraction.write_features(rows, targets, len(store["images"]), "float16", store)
+
+
+def compare_passes(
+    store_path: Path, models: list[Path], size: int, rounds: int, threads: int
+) -> None:
+    """Time one pass for several extractors against one pass each."""
+    alone = [Network(path, size, cut=CUT, threads=threads) for path in models]
+    for count, target in TARGETS.items():
+        if count > len(models):
+            continue
+        shared = Network(models[0], size, beside=models[1:count], cut=CUT, threads=threads)
+        names = [f"one-{number}.h5" for number in range(count)]
+
+        def together(shared: Network = shared, names: list[str] = names) -> None:
+            extract(store_path, shared, names)
+
+        def apart(count: int = count) -> None:
+            for number, network in enumerate(alone[:count]):
+                extract(store_path, network, [f"each-{number}.h5"])
+
+        seconds: dict[str, list[float]] = {"together": [], "apart": []}
+        together()  # compiled before they are timed
+        apart()
+        for number, name in enumerate(names):
+            one, each = (store_path.with_name(file) for file in (name, f"each-{number}.h5"))
+            if one.read_bytes() != each.read_bytes():
+                raise SystemExit(f"extractor {number} gets other features in company")
+        for _ in range(rounds):
+            for way in (together, apart):
+                started = time.perf_counter()
+                way()
+                seconds[way.__name__].append(time.perf_counter() - started)
+        report(
+            f"features-{count}-extractors",
+            min(seconds["apart"]) / min(seconds["together"]),
+            target,
+        )
+
+
 def main() -> None:
-    """Time the three ways in turns."""
+    """Time all ways in turns."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--patches", type=int, default=128)
     options.add_argument("--px", type=int, default=224, help="side of a patch, a multiple of 8")
     options.add_argument("--batch-size", type=int, default=16)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--threads", type=int, default=0)
+    options.add_argument("--extractors", type=int, default=max(TARGETS))
     chosen = options.parse_args()
     count, size, px = chosen.patches, chosen.batch_size, chosen.px
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model, patches = folder / "x.keras", folder / "s.h5"
-        initial_weights.fetch(folder / "w.h5", source="random", seed=0)
-        xception.write_imagenet_extractor(folder / "w.h5", model, input_px=px, extractor="x")
+        patches = folder / "s.h5"
         write_store(patches, count, px)
+        models = write_models(folder, chosen.extractors, px)
+        compare_passes(patches, models, size, chosen.rounds, chosen.threads)
+        model, *_ = models
         network = Network(model, size, threads=chosen.threads)
         with h5py.File(patches) as store:
             images = np.stack([decode(buffer) for buffer in store["images"][:]])
@@ -67,12 +145,7 @@ def main() -> None:
                 network.run(images[start : start + size])
 
         def ours() -> None:
-            with h5py.File(patches) as store:
-                rows = extraction.compute_features(store, network)
-                attrs = {"slide": "bench", "extractor": "x", "key": "k"}
-                extraction.write_features(
-                    folder / "f.h5", rows, (count, width), "float16", store, attrs
-                )
+            extract(patches, network, ["f.h5"])
 
         def their_loop() -> None:
             with h5py.File(patches) as store, h5py.File(folder / "t.h5", "w") as out:

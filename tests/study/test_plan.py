@@ -199,6 +199,21 @@ def test_a_batch_keeps_its_slides() -> None:
     assert plan_of(config, "".join(rows)).batches == {"0000": ["A", "B"], "0001": ["C"]}
 
 
+def test_networks_that_are_the_same_below_a_block_share_a_pass() -> None:
+    config = config_of()
+    config["extractors"] |= {"COLOUR": {"source": "colour"}, "MINE": {"source": "mine.keras"}}
+    config["finetune"]["seeds"] = [1, 7]
+    shared = ["IMGNET-2048", "FTX-2048", "FTX-2048-seed7"]
+    plan = plan_of(config)
+    assert plan.groups == {"IMGNET-2048": shared, "COLOUR": ["COLOUR"], "MINE": ["MINE"]}
+    assert {plan.group_of(name) for name in shared} == {"IMGNET-2048"}
+    assert [plan.cut_of(name) for name in ("FTX-2048", "MINE")] == ["block13", ""]
+    config["finetune"]["step2"]["unfreeze_from"] = "all"  # nothing is the same
+    plan = plan_of(config)
+    assert plan.groups == {name: [name] for name in plan.networks}
+    assert plan.cut_of("FTX-2048") == ""
+
+
 def test_parameters_pass_through_a_rule_unchanged() -> None:
     plan = plan_of(config_of())
     for parameters in (

@@ -114,7 +114,7 @@ def write_ledger(
 def _read(ledger: str | Path) -> dict[str, str]:
     try:
         with Path(ledger).open(encoding="utf-8", newline="") as file:
-            _, *rows = csv.reader(file, delimiter="\t")
+            rows = list(csv.reader(file, delimiter="\t"))[1:]
     except FileNotFoundError:
         return {}
-    return {name: place for name, place, *_ in rows}
+    return {row[0]: row[1] for row in rows if len(row) == 2}
