@@ -119,7 +119,7 @@ def check_room(
     if known > left:
         raise HistotransferError(
             folder,
-            f"has {as_text(left)} left, and this run needs at least {as_text(known)} there ({parts})",
+            f"has {as_text(left)} left, and this run needs at least {as_text(known)} ({parts})",
             "Free some space, or set `patches.keep`, `download.keep_slides` and `finetune.cache` "
             "to false, or put `results` on a larger disk",
         )
