@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 KEYWORDS = ["histopathology", "whole-slide images", "transfer learning", "Snakemake", "benchmark"]
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 Facts = dict[str, Any]
 
 
@@ -68,10 +69,18 @@ def crate(of: Facts) -> Facts:
     profile = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
     language = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
     licence = f"https://spdx.org/licenses/{of['license']}"
+    owner = of["repository-code"].rpartition("/")[0]
     people = [
-        {"@id": f"#author-{number}", "@type": "Organization", "name": _author(author)}
+        {
+            "@id": f"#author-{number}",
+            "@type": "Organization",
+            "name": _author(author),
+            "url": owner,
+        }
         for number, author in enumerate(of["authors"], 1)
     ]
+    references = [{"@id": person["@id"]} for person in people]
+    authors = references[0] if len(references) == 1 else references
     return {
         "@context": "https://w3id.org/ro/crate/1.1/context",
         "@graph": [
@@ -89,7 +98,8 @@ def crate(of: Facts) -> Facts:
                 "datePublished": str(of["date-released"]),
                 "license": {"@id": licence},
                 "mainEntity": {"@id": "Snakefile"},
-                "author": [{"@id": person["@id"]} for person in people],
+                "author": authors,
+                "publisher": references[0],
                 "hasPart": [
                     {"@id": name} for name in ("Snakefile", "README.md", "config/", "workflow/")
                 ],
@@ -103,7 +113,9 @@ def crate(of: Facts) -> Facts:
                 "url": of["repository-code"],
                 "keywords": ", ".join(KEYWORDS),
                 "programmingLanguage": {"@id": language},
-                "creator": [{"@id": person["@id"]} for person in people],
+                "creator": authors,
+                "encodingFormat": "text/x-python",
+                "conformsTo": {"@id": BIOSCHEMAS},
             },
             {"@id": "README.md", "@type": "File", "encodingFormat": "text/markdown",
              "about": {"@id": "./"}, "name": "README"},

@@ -149,7 +149,7 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
 
 
 def test_a_second_config_changes_keys_of_the_first(study: Study) -> None:
-    lay_out_the_published_study(study, 2)
+    lay_out_the_published_study(study, published(2))
     changes = study.configure("more.yaml", {"crossval": {"repeats": 60}})
     jobs = study.plan("crossval", "--configfile", "config/config.yaml", changes)
     assert jobs["cross_validate"] == 3 * 2 * 6

@@ -94,7 +94,8 @@ class ProgressLine(logging.Handler):
         if at_work:
             parts.append(f"{', '.join(stages)}: {', '.join(rules)}")
         parts.append(in_words(elapsed))
-        if (left := self._seconds_left(elapsed)) is not None:
+        left = self._seconds_left(elapsed)
+        if left is not None and left >= 1:  # less is a job that takes longer than the others did
             parts.append(f"about {in_words(left)} left")
         return " · ".join(parts)
 

@@ -115,22 +115,22 @@ def check_room(
     there = next(place for place in (folder, *folder.parents) if place.is_dir())
     left, known = free(there), sum(need.known for need in needs)
     total = known + sum(need.guessed for need in needs)
-    parts = ", ".join(f"{need.what} {in_gb(need.known + need.guessed)}" for need in needs)
+    parts = ", ".join(f"{need.what} {as_text(need.known + need.guessed)}" for need in needs)
     if known > left:
         raise HistotransferError(
             folder,
-            f"has {in_gb(left)} left, and this run needs at least {in_gb(known)} there ({parts})",
+            f"has {as_text(left)} left, and this run needs at least {as_text(known)} ({parts})",
             "Free some space, or set `patches.keep`, `download.keep_slides` and `finetune.cache` "
             "to false, or put `results` on a larger disk",
         )
     if total < 1e9:
         return None
     is_guess = ", where a slide that is not tiled yet counts as a guess" if total > known else ""
-    said = f"This run takes about {in_gb(total)} of the {in_gb(left)} left in {folder}"
+    said = f"This run takes about {as_text(total)} of the {as_text(left)} left in {folder}"
     said += f" ({parts}{is_guess})."
     return f"WARNING: {said}" if total > left else said
 
 
-def in_gb(size: float) -> str:
-    """Return a size in gigabytes, such as ``1.2 GB``."""
-    return f"{size / 1e9:,.1f} GB"
+def as_text(size: float) -> str:
+    """Return a size in gigabytes, or in megabytes if it is small: ``1.2 GB``, ``40 MB``."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
