@@ -120,6 +120,64 @@ rule compare_extractors:
         "../scripts/compare_extractors.py"
 
 
+# Learning curves and shuffled labels, from the first few repeats.
+if PLAN.curve_repeats:
+
+    rule trace_curve:
+        input:
+            features=lambda w: [
+                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+            ],
+            labels="<results>/labels/{task}.tsv",
+        output:
+            curve="<results>/curves/{task}/{extractor}.h5",
+        log:
+            "<logs>/trace_curve/{task}/{extractor}.log",
+        benchmark:
+            "<benchmarks>/trace_curve/{task}/{extractor}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=120),
+        params:
+            task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
+            of_patches=lambda w: w.task in PLAN.patch_tasks,
+            parts=lambda w: PLAN.parts_of(w.extractor),
+            repeats=PLAN.curve_repeats,
+            folds=PLAN.splits.folds,
+            group_by=PLAN.splits.group_by,
+            seed=PLAN.splits.seed,
+            code=code("trace_curve.py"),
+        script:
+            "../scripts/trace_curve.py"
+
+    rule tabulate_curves:
+        input:
+            leaves(PLAN.curve_files()),
+            comparison=table("comparison"),
+        output:
+            learning_curves=reported_table("learning_curves"),
+            permuted=reported_table("permuted"),
+        log:
+            "<logs>/tabulate_curves.log",
+        benchmark:
+            "<benchmarks>/tabulate_curves.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=4000, minutes=60),
+        params:
+            **PLAN.statistics.as_params(),
+            files=PLAN.curve_files(),
+            kinds=PLAN.kinds,
+            patch_tasks=PLAN.patch_tasks,
+            code=code("tabulate_curves.py"),
+        script:
+            "../scripts/tabulate_curves.py"
+
+
 # The model of all training patients meets the external cohort once.
 if PLAN.cohorts:
 

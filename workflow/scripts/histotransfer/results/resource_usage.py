@@ -25,7 +25,7 @@ _RULES: Mapping[str, Sequence[str]] = {
     "labels": ("read_labels", "read_external_labels"),
     "evaluation": (
         *("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
-        *("validate", "tabulate_validation"),
+        *("trace_curve", "tabulate_curves", "validate", "tabulate_validation"),
     ),
     "results": (
         *("find_near_duplicates", "answer_questions", "rank_extractors", "check_claims"),

@@ -11,6 +11,7 @@ import pandas as pd
 from ..core.hdf5 import open_store
 from ..core.tables import TableSchema, read_table
 from ..evaluation.comparison import SCHEMAS as COMPARED
+from ..evaluation.curve_tables import LEARNING_CURVES, PERMUTED
 from ..evaluation.external_scores import VALIDATION
 from ..evaluation.scores import SCORES
 from ..features.external import USED
@@ -34,6 +35,7 @@ SCHEMAS: Mapping[str, TableSchema] = {
     for schema in (
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
         *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, OF_PATCHES, PAIRS),
+        *(LEARNING_CURVES, PERMUTED),
         *(QC, RANKS, SCORES, SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
         VALIDATION,
     )

@@ -69,6 +69,8 @@ TABLES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
     "validation": Item("Comparison", "Table: external validation", needs="cohorts"),
+    "learning_curves": Item("Comparison", "Table: learning curves", needs="curves"),
+    "permuted": Item("Comparison", "Table: shuffled labels", needs="curves"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
     "confusion": Item("Tissue types", "Table: confusion", needs="classes"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),
@@ -97,6 +99,9 @@ FIGURES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
     "validation": Item(
         "Comparison", "Figure: external validation", ("validation",), needs="cohorts"
+    ),
+    "learning_curves": Item(
+        "Comparison", "Figure: learning curves", ("learning_curves", "permuted"), needs="curves"
     ),
     "tissue_accuracy": Item(
         "Tissue types",

@@ -98,6 +98,8 @@ class StudyPlan:
         The table that remembers which slides share a batch.
     batches, blocks : dict of str to list
         Slides that share one start of the network; repeats that share one job.
+    curve_repeats : int
+        The first repeats, of which learning curves are traced.
     tables, paper_tables, figures, first_figures : list of str
         The names of the final tables, of those that the tables for a paper are made of, of the
         figures, and of those to look at first.
@@ -156,6 +158,7 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
+        self.curve_repeats = min(int(config["crossval"]["curve_repeats"]), repeats)
         parts = self._parts()
         self.tables = [name for name, item in TABLES.items() if item.needs in parts]
         of_paper = ("comparison", "improved", "answers", "claims", "ranks", "pairs")
@@ -247,6 +250,7 @@ class StudyPlan:
                 "fine-tuning": self.extractors_of("finetuned"),
                 "classifier": self.classifier_files(),
                 "cohorts": self.cohorts,
+                "curves": self.curve_repeats,
                 "simulated": self.is_simulated,
                 "published": self.is_published,
             }.items()
@@ -456,6 +460,19 @@ class StudyPlan:
             task: {
                 name: [f"{self.results}/cv/{task}/{name}/{block}.h5" for block in self.blocks]
                 for name in self.compared_in(task)
+            }
+            for task in self.tasks
+        }
+
+    def curve_files(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the scores and the learning curves of each task, by extractor."""
+        return {
+            task: {
+                "scores": self.scores_of(task),
+                "curves": {
+                    name: f"{self.results}/curves/{task}/{name}.h5"
+                    for name in self.compared_in(task)
+                },
             }
             for task in self.tasks
         }
