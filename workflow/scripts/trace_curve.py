@@ -25,6 +25,7 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
             snakemake.params.seed,
         ),
         of_patches=snakemake.params.of_patches,
+        sites=snakemake.params.sites,
     )
     trace_curve(
         snakemake.input.features,
@@ -37,5 +38,6 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
         parts=snakemake.params.parts,
         of_patches=snakemake.params.of_patches,
         group_by=snakemake.params.group_by,
+        sites=snakemake.params.sites,
         seed=snakemake.params.seed,
     )

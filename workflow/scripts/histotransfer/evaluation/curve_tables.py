@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,24 +69,12 @@ def write_curve_tables(
     compared = read_table(comparison, COMPARISON)
     curves, permuted = [LEARNING_CURVES.empty()], [PERMUTED.empty()]
     for number, (task, kind) in enumerate(kinds.items()):
-        results = TaskResults(
-            task=task,
-            kind=KINDS[kind],
-            scores={
-                name: read_table(path, SCORES, task=task, extractor=name)
-                for name, path in files[task]["scores"].items()
-            },
-            predictions={},
-            truth=np.empty((0, 0)),
-            fold_of=np.empty((0, 0), dtype=np.int64),
-            parameters=parameters,
-            number=number,
-        )
+        results = results_of_scores(files[task]["scores"], task, kind, parameters, number)
         traced = {
             name: read_curve(path, results.targets, task=task, extractor=name)
             for name, path in files[task]["curves"].items()
         }
-        chosen = _chosen(results, compared)
+        chosen = averaged_targets(results, compared)
         whose = {"task": task, "metric": KINDS[kind].metric}
         unit = PER_CLASS if task in patch_tasks else FRACTION
         curves.append(learning_curves(results.primary, traced, chosen, unit).assign(**whose))
@@ -98,7 +86,32 @@ def write_curve_tables(
         write_table(pd.concat(tables[1:] or tables), out, schema)
 
 
-def _chosen(results: TaskResults, comparison: pd.DataFrame) -> dict[tuple[str, str], list[int]]:
+def results_of_scores(
+    paths: Mapping[str, str | Path],
+    task: str,
+    kind: str,
+    parameters: StatisticsParameters,
+    number: int = 0,
+) -> TaskResults:
+    """Read the scores of a task by extractor, without the predictions that they are of."""
+    return TaskResults(
+        task=task,
+        kind=KINDS[kind],
+        scores={
+            name: read_table(path, SCORES, task=task, extractor=name)
+            for name, path in paths.items()
+        },
+        predictions={},
+        truth=np.empty((0, 0)),
+        fold_of=np.empty((0, 0), dtype=np.int64),
+        parameters=parameters,
+        number=number,
+    )
+
+
+def averaged_targets(
+    results: TaskResults, comparison: pd.DataFrame
+) -> dict[tuple[str, str], list[int]]:
     """Return which targets each row of the tables averages, by its scope and target.
 
     A task of classes is scored over all of them. Any other task is the mean over the targets on
@@ -132,23 +145,39 @@ def learning_curves(
     rows = []
     for (scope, target), places in chosen.items():
         for number, size in sizes:
-            base: FoldScores | None = None
-            for name, curve in curves.items():
-                scores = _averaged(full[name] if number is None else curve.scores[number], places)
-                mean, low, high = _interval(scores)
-                delta = _interval(scores - base) if base is not None else (np.nan,) * 3
+            scores = {
+                name: full[name] if number is None else curve.scores[number]
+                for name, curve in curves.items()
+            }
+            for row in beside_baseline(scores, places):
+                curve = curves[row["extractor"]]
+                n_train = curve.n_full if number is None else curve.n_train[number]
                 rows.append(
-                    {
-                        **{"scope": scope, "target": target, "extractor": name, "size": size},
-                        "baseline": "" if base is None else next(iter(curves)),
-                        "n_train": curve.n_full if number is None else curve.n_train[number],
-                        **{"n_targets": len(places), "repeats": len(scores.folds)},
-                        **{"mean": mean, "ci_low": low, "ci_high": high},
-                        **dict(zip(("delta", "delta_low", "delta_high"), delta, strict=True)),
-                    }
+                    row | {"scope": scope, "target": target, "size": size, "n_train": n_train}
                 )
-                base = base or scores
     return pd.DataFrame(rows).assign(unit=unit)
+
+
+def beside_baseline(
+    scores: Mapping[str, FoldScores], places: list[int]
+) -> Iterator[dict[str, Any]]:
+    """Yield the mean score of each extractor over targets, and its difference from the first one.
+
+    With the 95 % intervals of Student's t by the `df` and `variance` of `FoldScores`.
+    """
+    base: FoldScores | None = None
+    for name, every in scores.items():
+        own = _averaged(every, places)
+        mean, low, high = _interval(own)
+        delta = (np.nan,) * 3 if base is None else _interval(own - base)
+        yield {
+            "extractor": name,
+            "baseline": "" if base is None else next(iter(scores)),
+            **{"n_targets": len(places), "repeats": len(own.folds)},
+            **{"mean": mean, "ci_low": low, "ci_high": high},
+            **dict(zip(("delta", "delta_low", "delta_high"), delta, strict=True)),
+        }
+        base = base or own
 
 
 def shuffles(

@@ -69,6 +69,7 @@ def trace_curve(
     of_patches: bool,
     group_by: str,
     seed: int,
+    sites: Mapping[str, str] | None = None,
 ) -> None:
     """Score an extractor on a task after training on fewer samples, and on shuffled labels.
 
@@ -86,8 +87,8 @@ def trace_curve(
         A ``curves/1`` store, which `read_curve` reads.
     of_patches : bool
         Whether sizes are labels per class instead of fractions of the patients.
-    group_by : {"patient", "site"}
-        What never stands on both sides of a split, within which labels are shuffled (`shuffled`).
+    group_by, sites
+        As for `splits.write_splits`; within these groups labels are shuffled (`shuffled`).
     """
     kind = KINDS[parameters.kind]
     _, data = read_data(dict(zip(parts, features_paths, strict=True)), labels_path, kind)
@@ -101,7 +102,7 @@ def trace_curve(
     labels = TaskLabels(every.group.loc[[*data.samples]], every.values.loc[[*data.samples]])
     group = labels.group
     if group_by == "site" and not of_patches:
-        group = sites_of(data.samples, labels_path)
+        group = sites_of(data.samples, labels_path, sites)
     predictor = data.fitted_to(kind.predictor(parameters))
     truth = np.where(kind.estimable(data.truth, folds), data.truth, np.nan)
     with threadpool_limits(limits=1):

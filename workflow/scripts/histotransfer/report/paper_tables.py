@@ -13,6 +13,7 @@ from tabulate import tabulate
 from ..core.files import written_whole
 from ..evaluation.statistics import OK, UNTESTED
 from ..results.rows import against_baseline
+from ..results.table1 import printed
 from ..results.tables import Paths, Tables, read_tables
 
 SHOWN = 25
@@ -33,6 +34,7 @@ WHOLE = {
     "ranks": "The mean rank of each extractor over targets, and over tasks.",
     "pairs": "The difference of every pair of extractors in each task.",
     "claims": "The claims of the published abstract, and what this study found.",
+    "table1": "The patients: median (quartiles) or n (%), and how many values are missing.",
 }
 """Tables that the workbook holds as they are, with their titles."""
 FORMATS = {
@@ -57,7 +59,7 @@ def write_paper_tables(
     ----------
     paths : mapping
         Where the tables `comparison`, `improved` and `answers` are; of three or more extractors
-        `ranks` and `pairs`, and of the published study `claims`.
+        `ranks` and `pairs`, of the published study `claims`, with clinical covariates `table1`.
     markdown, latex : str or Path
         Rounded, with at most 25 targets; the LaTeX needs the package booktabs.
     workbook : str or Path
@@ -66,6 +68,8 @@ def write_paper_tables(
         The study's name; every title says so if the data are ``simulated``.
     """
     tables = read_tables(paths)
+    if "table1" in tables:
+        tables["table1"] = printed(tables["table1"])
     comparison, improved = (against_baseline(tables[name]) for name in ("comparison", "improved"))
     parts = list(_tables(comparison, improved, study))
     for path, kind in ((markdown, "pipe"), (latex, "latex_booktabs")):
