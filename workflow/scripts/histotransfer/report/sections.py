@@ -5,7 +5,7 @@ Each is what its block in ``templates/sections.html`` shows; a study without the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -74,11 +74,11 @@ def _splits(splits: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         yield str(task), str(extractor), *shown
 
 
-def _change(row: Any) -> str:
+def _change(row: Mapping[Any, Any]) -> str:
     return _interval(row, "delta", "delta_low", "delta_high", sign="+")
 
 
-def _interval(row: Any, middle: str, low: str, high: str, sign: str = "") -> str:
+def _interval(row: Mapping[Any, Any], middle: str, low: str, high: str, sign: str = "") -> str:
     if pd.isna(row[middle]):
         return ""
     bounds = f" ({row[low]:.3f} to {row[high]:.3f})" if pd.notna(row[low]) else ""
