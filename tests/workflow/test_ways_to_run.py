@@ -137,7 +137,7 @@ RERUNS: dict[str, dict[str, int]] = {
     "extractors side by side (`concat`)": {**ONE_TASK, **ANSWER, **RANKS},
     "covariates, where there were none": {
         "pool_external": 1, **TASKS, "cross_validate": 10, "trace_curve": 10,
-        "score_predictions": 10,
+        "score_predictions": 10, "tabulate_table1": 1,
         **ANSWER, **RANKS,
     },
     "the seed": {

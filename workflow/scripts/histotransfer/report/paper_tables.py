@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from ..core.files import written_whole
 from ..evaluation.statistics import OK, UNTESTED
+from ..evaluation.tables_of_kinds import IMPROVED
 from ..results.rows import against_baseline
 from ..results.table1 import printed
 from ..results.tables import Paths, Tables, read_tables
@@ -58,8 +59,9 @@ def write_paper_tables(
     Parameters
     ----------
     paths : mapping
-        Where the tables `comparison`, `improved` and `answers` are; of three or more extractors
-        `ranks` and `pairs`, of the published study `claims`, with clinical covariates `table1`.
+        Where the tables `comparison`, `answers` and, of numbers, `improved` are; of three or more
+        extractors `ranks` and `pairs`, of the published study `claims`, with clinical covariates
+        `table1`.
     markdown, latex : str or Path
         Rounded, with at most 25 targets; the LaTeX needs the package booktabs.
     workbook : str or Path
@@ -70,7 +72,9 @@ def write_paper_tables(
     tables = read_tables(paths)
     if "table1" in tables:
         tables["table1"] = printed(tables["table1"])
-    comparison, improved = (against_baseline(tables[name]) for name in ("comparison", "improved"))
+    # A study without numbers has no table `improved`.
+    improved = against_baseline(tables.get("improved", IMPROVED.empty()))
+    comparison = against_baseline(tables["comparison"])
     parts = list(_tables(comparison, improved, study))
     for path, kind in ((markdown, "pipe"), (latex, "latex_booktabs")):
         text = "\n".join(_printed(*part, kind) for part in parts) or "No target was compared.\n"
