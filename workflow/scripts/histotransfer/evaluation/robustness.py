@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from .predictors.predictor import Bools, Float, Ints
 
@@ -26,7 +27,8 @@ def nearest(features: Float) -> Ints:
     """Return each sample's others, (n, n - 1), by cosine distance, the nearest first."""
     length = np.linalg.norm(features, axis=1, keepdims=True)
     unit = features / np.where(length > 0, length, 1)
-    similar = unit @ unit.T
+    with threadpool_limits(limits=1):  # else neighbours that are nearly as near may change places
+        similar = unit @ unit.T
     np.fill_diagonal(similar, -np.inf)
     return np.argsort(-similar, axis=1, kind="stable")[:, :-1]
 
