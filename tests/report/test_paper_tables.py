@@ -129,3 +129,15 @@ def test_only_the_published_study_has_a_sheet_of_claims(paths, tmp_path):
     book = openpyxl.load_workbook(workbook)
     assert book.sheetnames == ["Table 1", "Table 2", "Table 3", "Answers"]
     assert book["Answers"]["A3"].value == "task"
+
+
+def test_a_study_without_numbers_has_its_tables_and_table_1_as_it_is_printed(paths, tmp_path):
+    described = {"population": "all patients", "variable": "sex", "level": "F", "n_patients": 40}
+    patients = rows("table1", [described | {"n": 10, "missing": 0, "percent": 25}])
+    table1 = written("table1", patients, tmp_path / "table1.tsv")
+    given = {name: paths[name] for name in ("comparison", "answers")}
+    *_, path = write({**given, "table1": table1}, tmp_path / "out")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames[-1] == "Table1"
+    shown = list(book["Table1"].iter_rows(min_row=3, values_only=True))
+    assert shown == [("variable", "level", "all patients (n = 40)"), ("sex", "F", "10 (25 %)")]

@@ -38,6 +38,7 @@ from support.root import ROOT
 
 TABLES = ("answers", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
 TABLES += ("tuning",)
+OF_SECTIONS = ("learning_curves", "permuted", "site_audit", "site_splits", "table1")
 DEFAULTS = complete({}, ROOT / "workflow/defaults.yaml")
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
@@ -52,6 +53,7 @@ def page_of(config, folder, random_weights=False, copies=(), left_out=(), **chan
     given = [name for name in (*TABLES, "near_duplicates", "external_patches") if name in paths]
     given += ["ranks", "pairs"] if len(config["extractors"]) > 2 else []
     given += ["validation"] if "cohorts" in config else []
+    given += [name for name in OF_SECTIONS if name in changed]
     inputs = {name: paths[name] for name in given}
     if config["study"] == PUBLISHED:
         tables = read_tables({name: paths[name] for name in ("answers", "improved", "cohort")})
@@ -490,3 +492,61 @@ def test_each_caption_renders_with_each_config(caption, name, capsys):
     publish_parts(text, writer="html", settings_overrides=settings)
     assert ("imulated" in text) == (name == "demo" or caption.stem == "truth")
     assert "{" not in text
+
+
+def test_sections_of_sites_curves_and_patients_stand_where_there_are_such_tables(tmp_path):
+    config = config_of("config")
+    audit = rows(
+        "site_audit",
+        [
+            {
+                **{"extractor": "FTX-2048", "quantity": "site, accuracy", "n": 400, "n_sites": 12},
+                **{"value": 0.61, "ci_low": 0.55, "ci_high": 0.67, "chance": 0.2, "status": OK},
+            }
+        ],
+    )
+    splits = rows(
+        "site_splits",
+        [
+            {
+                **{"task": "mutation", "scope": "task", "extractor": "FTX-2048", "delta": 0.05},
+                **{"grouped_by": by, "mean": mean, "delta_low": 0.01, "delta_high": 0.09},
+            }
+            for by, mean in (("patient", 0.712), ("site", 0.634))
+        ],
+    )
+    patients = rows(
+        "table1",
+        [
+            {
+                **{"population": "all patients", "variable": "age", "n_patients": 400, "n": 390},
+                **{"missing": 10, "median": 66, "q1": 58, "q3": 72},
+            }
+        ],
+    )
+    found = write_results(tmp_path / "three", genes=12, repeats=2)
+    given = {name: found[name] for name in ("learning_curves", "permuted")}
+    given |= {
+        name: written(name, table, tmp_path / f"{name}.tsv")
+        for name, table in {
+            "site_audit": audit, "site_splits": splits, "table1": patients
+        }.items()
+    }  # fmt: skip
+    page = page_of(config, tmp_path, **given)
+    told = (
+        "Features tell 12 sites with this accuracy: FTX-2048 61 %; the largest site alone is 20 %"
+    )
+    assert told in page
+    for shown in (
+        "66 (58 to 72)",
+        "0.610 (0.550 to 0.670)",
+        "0.712",
+        "0.634",
+        "With shuffled labels",
+    ):
+        assert shown in page, shown
+    kept = {**config, "crossval": {**config["crossval"], "group_by": "site"}}
+    assert "Splits ignore" not in page_of(kept, tmp_path, **given)
+    without = page_of(config, tmp_path)
+    assert "Splits ignore" not in without
+    assert "With shuffled labels" not in without

@@ -16,8 +16,18 @@ from histotransfer.core.exclusions import NOT_EXCLUDED, Reason
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import TableSchema, write_table
 from histotransfer.evaluation.comparison import MAKERS
+from histotransfer.evaluation.curve_tables import (
+    FRACTION,
+    PER_CLASS,
+    TARGET,
+    WHOLE,
+    learning_curves,
+    shuffles,
+)
 from histotransfer.evaluation.external_scores import validate
+from histotransfer.evaluation.fold_scores import FoldScores
 from histotransfer.evaluation.kinds import KINDS, TaskKind
+from histotransfer.evaluation.learning_curves import Curve
 from histotransfer.evaluation.predictions import Predictions
 from histotransfer.evaluation.scores import scores_of_repeat
 from histotransfer.evaluation.task_results import TaskResults
@@ -68,6 +78,7 @@ def write_results(
     tuned = tables["confusion"].query("extractor != @extractors[0]").drop(columns="task")
     tables["classifier"] = tuned.assign(dataset="CRC-VAL-HE-7K")
     tables |= _cohort(rng, slides, patients)
+    tables |= _curves(extractors, genes, mutations, patients, patches, repeats, seed)
     tables["tuning"] = rows("tuning", [TUNED])
     tables["validation"] = _validation(extractors, genes, mutations, patients, seed)
     paths: dict[str, Files] = {
@@ -132,6 +143,66 @@ def emptied(paths: Mapping[str, Files], folder: Path, *names: str) -> dict[str, 
 
 
 @cache
+def _curves(
+    extractors: tuple[str, ...],
+    genes: int,
+    mutations: int,
+    patients: int,
+    patches: int,
+    repeats: int,
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """Return the learning curves of scores that grow with the samples, and shuffles around 0."""
+    parts: dict[str, list[pd.DataFrame]] = {"learning_curves": [], "permuted": []}
+    for of_task in _tasks(extractors, genes, mutations, patients, patches, repeats, seed):
+        sizes = [2.0, 5.0, 10.0, 20.0] if of_task.task == "tissue" else [0.25, 0.5, 0.75]
+        per = len(CLASSES) if of_task.task == "tissue" else 0.8 * patients
+        curves = {
+            name: Curve(
+                np.array(sizes), per * np.array(sizes), 0.8 * len(of_task.truth),
+                [
+                    FoldScores(grown * full.folds[:2], grown * full.pairs[:1])
+                    for grown in 1 - 0.5 / (1 + np.arange(len(sizes)))
+                ],
+                0.1 * full.folds[:2],
+            )
+            for name, full in of_task.primary.items()
+        }  # fmt: skip
+        unit = PER_CLASS if of_task.task == "tissue" else FRACTION
+        every = range(1 if of_task.task == "tissue" else len(of_task.targets))
+        places = {
+            (WHOLE, ""): [*every],
+            **{(TARGET, t): [i] for i, t in enumerate(of_task.targets)},
+        }
+        whose = {"task": of_task.task, "metric": of_task.kind.metric}
+        for name, table in {
+            "learning_curves": learning_curves(of_task.primary, curves, places, unit),
+            "permuted": shuffles(of_task.primary, curves, places),
+        }.items():
+            parts[name].append(table.assign(**whose))
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+
+
+@cache
+def _tasks(
+    extractors: tuple[str, ...],
+    genes: int,
+    mutations: int,
+    patients: int,
+    patches: int,
+    repeats: int,
+    seed: int,
+) -> tuple[TaskResults, ...]:
+    rng = np.random.default_rng(seed)
+    return (
+        _results("tissue", *_classes(rng, extractors, patches, repeats)),
+        _results("expression", *_genes(rng, extractors, genes, patients, repeats)),
+        _results("mutation", *_mutations(rng, extractors, mutations, patients, repeats)),
+        _results("survival", *_times(rng, extractors, patients, repeats)),
+    )
+
+
+@cache
 def _compared(
     extractors: tuple[str, ...],
     genes: int,
@@ -142,13 +213,7 @@ def _compared(
     seed: int,
 ) -> tuple[dict[str, pd.DataFrame], Mapping[str, pd.DataFrame]]:
     """Return the tables of the comparison, and the scores of the mutations by extractor."""
-    rng = np.random.default_rng(seed)
-    results = [
-        _results("tissue", *_classes(rng, extractors, patches, repeats)),
-        _results("expression", *_genes(rng, extractors, genes, patients, repeats)),
-        _results("mutation", *_mutations(rng, extractors, mutations, patients, repeats)),
-    ]
-    survival = _results("survival", *_times(rng, extractors, patients, repeats))
+    *results, survival = _tasks(extractors, genes, mutations, patients, patches, repeats, seed)
     tables = {
         name: pd.concat(
             make(of_task)

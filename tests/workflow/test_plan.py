@@ -47,7 +47,7 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     assert jobs["pool_features"] == 2
     assert jobs["draw_splits"] == jobs["read_labels"] == 3
     assert jobs["cross_validate"] == 3 * 2 * 5  # tasks, extractors, blocks of ten repeats
-    assert jobs["score_predictions"] == 3 * 2
+    assert jobs["score_predictions"] == jobs["trace_curve"] == 3 * 2
     not_planned = ("simulate", "check_truth", "draw_truth", "fetch_dataset", "fetch_slide")
     assert not any(rule.startswith(not_planned) for rule in jobs)
 

@@ -77,22 +77,22 @@ def test_gpu_jobs_run_one_after_another_and_name_their_device(local: SmallStudy)
 ANSWER = dict.fromkeys(
     [
         *("compare_extractors", "answer_questions", "pick_patches", "map_best_slides"),
-        *("write_paper_tables", "tabulate_costs"),
+        *("tabulate_curves", "write_paper_tables", "tabulate_costs"),
     ],
     1,
 )
 FLOW = {"tabulate_flow": 1}
 TUNING = {"tabulate_tuning": 1}
 TASKS = {
-    "read_labels": 2, "draw_splits": 2, "cross_validate": 4, "score_predictions": 4,
-    **TUNING, **FLOW,
+    "read_labels": 2, "draw_splits": 2, "cross_validate": 4, "trace_curve": 4,
+    "score_predictions": 4, **TUNING, **FLOW,
 }  # fmt: skip
 COHORT = {"pool_features": 1, "summarise_cohort": 1, "tabulate_slide_costs": 1}
 RANKS = {"rank_extractors": 1}
 """Three extractors are ranked."""
 ONE_SLIDE = {"tile_slide": 1, "extract_patches": 1, "judge_patches": 1, "extract_batch": 1}
 CUT = {"extract_patches": 4, "judge_patches": 4, "extract_batch": 2}
-ONE_TASK = {"cross_validate": 2, "score_predictions": 2, **TUNING}
+ONE_TASK = {"cross_validate": 2, "trace_curve": 2, "score_predictions": 2, **TUNING}
 LABELS = {"read_labels": 1, "draw_splits": 1, **ONE_TASK, **FLOW, **ANSWER}
 FEATURES = {"pool_external": 1, **TASKS, **ANSWER}
 RERUNS: dict[str, dict[str, int]] = {
@@ -120,7 +120,8 @@ RERUNS: dict[str, dict[str, int]] = {
     },
     "one gene more": LABELS,
     "the number of folds": {
-        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **TUNING, **ANSWER
+        "draw_splits": 2, "cross_validate": 4, "trace_curve": 4, "score_predictions": 4,
+        **TUNING, **ANSWER,
     },
     "more repeats": {
         "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **TUNING, **ANSWER
@@ -130,11 +131,13 @@ RERUNS: dict[str, dict[str, int]] = {
         "fine_tune": 1, "extract_batch": 2, "pool_features": 1, **ONE_TASK, **ANSWER, **RANKS
     },
     "a new table of features": {
-        "pool_external": 1, **TASKS, "cross_validate": 6, "score_predictions": 6, **ANSWER, **RANKS
+        "pool_external": 1, **TASKS, "cross_validate": 6, "trace_curve": 6, "score_predictions": 6,
+        **ANSWER, **RANKS,
     },
     "extractors side by side (`concat`)": {**ONE_TASK, **ANSWER, **RANKS},
     "covariates, where there were none": {
-        "pool_external": 1, **TASKS, "cross_validate": 10, "score_predictions": 10,
+        "pool_external": 1, **TASKS, "cross_validate": 10, "trace_curve": 10,
+        "score_predictions": 10, "tabulate_table1": 1,
         **ANSWER, **RANKS,
     },
     "the seed": {
@@ -145,7 +148,7 @@ RERUNS: dict[str, dict[str, int]] = {
     "slides per job": {},
     "a comment, a docstring, the layout of a script or module": {},
     "a module of the library (`ridge.py`)": {
-        "draw_splits": 2, "cross_validate": 4, "score_predictions": 4, **TUNING,
+        "draw_splits": 2, "cross_validate": 4, "trace_curve": 4, "score_predictions": 4, **TUNING,
         **ANSWER,
     },
     "an environment file (`envs/stats.yaml`), with conda": {
@@ -320,7 +323,7 @@ def folders(
 
 def of_four(jobs: dict[str, int]) -> dict[str, int]:
     """Return the jobs of four extractors, of which two are networks, where two tell of two."""
-    again = {"cross_validate": 2, "score_predictions": 2}
+    again = {"cross_validate": 2, "trace_curve": 2, "score_predictions": 2}
     return (
         jobs | RANKS | {rule: jobs[rule] * times for rule, times in again.items() if rule in jobs}
     )
@@ -384,7 +387,7 @@ def test_a_network_of_the_users_that_is_replaced_is_noticed(
     folders: tuple[SmallStudy, dict[str, Any]], name: str, change: str
 ) -> None:
     study, config = folders
-    one_network = {"cross_validate": 2, "score_predictions": 2}  # both tasks
+    one_network = {"cross_validate": 2, "trace_curve": 2, "score_predictions": 2}  # both tasks
     with another(study.folder / name):
         jobs = plan(study, config)
     assert {rule: jobs[rule] for rule in one_network} == one_network

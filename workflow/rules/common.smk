@@ -244,7 +244,12 @@ def check_labels_that_are_new():
         labels, patients = PLAN.tasks[task].labels, sorted(set(PLAN.patients.values()))
         try:
             for said in check_labels(
-                labels, patients, PLAN.splits, PLAN.covariates, PLAN.cohorts
+                labels,
+                patients,
+                PLAN.splits,
+                PLAN.covariates,
+                PLAN.cohorts,
+                PLAN.named_sites,
             ):
                 print(f"WARNING: {task}: {said}.", file=sys.stderr)
         except HistotransferError as error:

@@ -31,6 +31,7 @@ rule draw_splits:
         **PLAN.splits.as_params(),
         kind=lambda w: PLAN.tasks[w.task].kind,
         of_patches=lambda w: w.task in PLAN.patch_tasks,
+        sites=PLAN.named_sites,
         code=code("draw_splits.py"),
     script:
         "../scripts/draw_splits.py"
@@ -60,6 +61,7 @@ rule cross_validate:
         repeats=lambda w: PLAN.blocks[w.block],
         folds=PLAN.splits.folds,
         group_by=PLAN.splits.group_by,
+        sites=PLAN.named_sites,
         seed=PLAN.splits.seed,
         code=code("cross_validate.py"),
     script:
@@ -118,6 +120,152 @@ rule compare_extractors:
         code=code("compare_extractors.py"),
     script:
         "../scripts/compare_extractors.py"
+
+
+# Learning curves and shuffled labels, from the first few repeats.
+if PLAN.curve_repeats:
+
+    rule trace_curve:
+        input:
+            features=lambda w: [
+                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+            ],
+            labels="<results>/labels/{task}.tsv",
+        output:
+            curve="<results>/curves/{task}/{extractor}.h5",
+        log:
+            "<logs>/trace_curve/{task}/{extractor}.log",
+        benchmark:
+            "<benchmarks>/trace_curve/{task}/{extractor}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=120),
+        params:
+            task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
+            of_patches=lambda w: w.task in PLAN.patch_tasks,
+            parts=lambda w: PLAN.parts_of(w.extractor),
+            repeats=PLAN.curve_repeats,
+            folds=PLAN.splits.folds,
+            group_by=PLAN.splits.group_by,
+            sites=PLAN.named_sites,
+            seed=PLAN.splits.seed,
+            code=code("trace_curve.py"),
+        script:
+            "../scripts/trace_curve.py"
+
+    rule tabulate_curves:
+        input:
+            leaves(PLAN.curve_files()),
+            comparison=table("comparison"),
+        output:
+            learning_curves=reported_table("learning_curves"),
+            permuted=reported_table("permuted"),
+        log:
+            "<logs>/tabulate_curves.log",
+        benchmark:
+            "<benchmarks>/tabulate_curves.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=4000, minutes=60),
+        params:
+            **PLAN.statistics.as_params(),
+            files=PLAN.curve_files(),
+            kinds=PLAN.kinds,
+            patch_tasks=PLAN.patch_tasks,
+            code=code("tabulate_curves.py"),
+        script:
+            "../scripts/tabulate_curves.py"
+
+
+# What tells the site, and results under splits that keep sites together beside the study's own.
+if PLAN.audited:
+
+    rule audit_sites:
+        input:
+            features="<results>/pooled/{extractor}.h5",
+            labels=expand("<results>/labels/{task}.tsv", task=PLAN.patient_tasks),
+        output:
+            audit="<results>/sites/{extractor}.tsv",
+        log:
+            "<logs>/audit_sites/{extractor}.log",
+        benchmark:
+            "<benchmarks>/audit_sites/{extractor}.tsv"
+        wildcard_constraints:
+            extractor=any_of(PLAN.audited),
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=60),
+        params:
+            labels=PLAN.by_task(PLAN.patient_tasks, "labels"),
+            kinds=PLAN.kinds,
+            sites=PLAN.sites,
+            folds=PLAN.splits.folds,
+            repeats=PLAN.curve_repeats,
+            seed=PLAN.splits.seed,
+            code=code("audit_sites.py"),
+        script:
+            "../scripts/audit_sites.py"
+
+    rule cross_validate_beside:
+        input:
+            features=lambda w: [
+                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+            ],
+            labels="<results>/labels/{task}.tsv",
+        output:
+            scores="<results>/sites/{task}/{extractor}.tsv",
+        log:
+            "<logs>/cross_validate_beside/{task}/{extractor}.log",
+        benchmark:
+            "<benchmarks>/cross_validate_beside/{task}/{extractor}.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=120),
+        params:
+            task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
+            parts=lambda w: PLAN.parts_of(w.extractor),
+            repeats=PLAN.curve_repeats,
+            folds=PLAN.splits.folds,
+            group_by=PLAN.other_grouping,
+            sites=PLAN.sites,
+            seed=PLAN.splits.seed,
+            code=code("cross_validate_beside.py"),
+        script:
+            "../scripts/cross_validate_beside.py"
+
+    rule tabulate_sites:
+        input:
+            leaves(PLAN.site_files()),
+            audits=expand("<results>/sites/{extractor}.tsv", extractor=PLAN.audited),
+            comparison=table("comparison"),
+        output:
+            audit=reported_table("site_audit"),
+            splits=reported_table("site_splits"),
+        log:
+            "<logs>/tabulate_sites.log",
+        benchmark:
+            "<benchmarks>/tabulate_sites.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=4000, minutes=60),
+        params:
+            **PLAN.statistics.as_params(),
+            files=PLAN.site_files(),
+            kinds=PLAN.kinds,
+            groupings=[PLAN.splits.group_by, PLAN.other_grouping],
+            code=code("tabulate_sites.py"),
+        script:
+            "../scripts/tabulate_sites.py"
 
 
 # The model of all training patients meets the external cohort once.

@@ -345,6 +345,36 @@ rule export_heatmap:
         "../scripts/export_heatmap.py"
 
 
+if PLAN.covariates:
+
+    rule tabulate_table1:
+        input:
+            covariates=PLAN.covariates.path,
+            labels=expand("<results>/labels/{task}.tsv", task=PLAN.patient_tasks),
+        output:
+            table1=reported_table("table1"),
+        log:
+            "<logs>/tabulate_table1.log",
+        benchmark:
+            "<benchmarks>/tabulate_table1.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=1000, minutes=10),
+        params:
+            id_column=PLAN.covariates.id_column,
+            columns=list(PLAN.covariates.columns),
+            patients=sorted(set(PLAN.patients.values())),
+            sites=PLAN.sites,
+            labels=PLAN.by_task(PLAN.patient_tasks, "labels"),
+            kinds=PLAN.kinds,
+            state=PLAN.extractor_state("covariates"),
+            code=code("tabulate_table1.py"),
+        script:
+            "../scripts/tabulate_table1.py"
+
+
 rule tabulate_flow:
     input:
         qc=table("qc"),

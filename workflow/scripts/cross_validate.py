@@ -26,6 +26,7 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
             snakemake.params.seed,
         ),
         of_patches=snakemake.params.of_patches,
+        sites=snakemake.params.sites,
         repeats=snakemake.params.repeats,
     )
     run_block(

@@ -12,4 +12,5 @@ with job_log(snakemake.log[0]):
         kind=snakemake.params.kind,
         parameters=SplitParameters.of(snakemake.params),
         of_patches=snakemake.params.of_patches,
+        sites=snakemake.params.sites,
     )

@@ -31,6 +31,12 @@ def patient_of(text: str) -> str:
     return barcode(text)[: _LENGTHS[-1]] or text
 
 
+def tissue_source_site(text: str) -> str:
+    """Return the site of a TCGA barcode, its second part; an empty text where it is none."""
+    found = barcode(text)
+    return found.split("-")[1] if found else ""
+
+
 def forms(text: str) -> list[str]:
     """Return an id and, of a TCGA barcode, its vial, its sample and its patient."""
     spelled = barcode(text)

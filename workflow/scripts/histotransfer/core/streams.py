@@ -34,6 +34,8 @@ PURPOSES: Mapping[str, tuple[int, ...]] = {
     "folds of survival": (10,),
     "external fit": (21,),
     "external patients": (22,),
+    "learning curve": (31,),
+    "permuted labels": (32,),
 }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..core.errors import HistotransferError
+from ..core.patient_ids import tissue_source_site
 from ..core.streams import stream
 from ..core.tables import TableSchema, write_table
 from ..labels.files import TaskLabels, read_labels_file
@@ -33,6 +34,7 @@ def write_splits(
     parameters: SplitParameters,
     of_patches: bool = False,
     repeats: Sequence[int] | None = None,
+    sites: Mapping[str, str] | None = None,
 ) -> None:
     """Draw the folds of every repeat (or of some `repeats`) of a task's cross-validation.
 
@@ -42,15 +44,16 @@ def write_splits(
 
     The table `SPLITS` counts folds from 0, and is sorted by repeat and sample; the kind's
     `TaskKind.strata` are spread evenly over the folds. Repeat r depends on (seed, kind, r) and the
-    labels alone: more repeats keep the first ones. ``site`` is the second part of the TCGA barcode;
-    what tells sites apart then tells no labels (Howard et al., Nat Commun 2021;12:4423). Nobody
-    knows the site of a patch: if the samples are `of_patches`, they keep their groups.
+    labels alone: more repeats keep the first ones. The site of a patient is that of `sites`, by
+    default the second part of the TCGA barcode; what tells sites apart then tells no labels (Howard
+    et al., Nat Commun 2021;12:4423). Nobody knows the site of a patch: if the samples are
+    `of_patches`, they keep their groups.
 
     Raises
     ------
     HistotransferError
         If there are fewer groups than folds, a class of patients is too rare for them, or a
-        patient's site is unknown for want of a TCGA barcode.
+        patient's site is unknown.
     """
     labels = read_labels_file(labels_path)
     labels = TaskLabels(labels.group.sort_index(), labels.values.sort_index())
@@ -58,7 +61,7 @@ def write_splits(
     if not of_patches:
         refuse_rare(KINDS[kind], labels, folds, labels_path)
         if parameters.group_by == "site":
-            group = sites_of(labels.samples, labels_path)
+            group = sites_of(labels.samples, labels_path, sites)
     codes, groups = pd.factorize(group, sort=True)
     if len(groups) < folds:
         raise HistotransferError(
@@ -78,17 +81,23 @@ def write_splits(
     write_table(pd.concat(tables).assign(task=task), out_path, SPLITS)
 
 
-def sites_of(patients: Sequence[str], labels_path: str | Path) -> pd.Series[str]:
-    """Return the tissue source site of each patient."""
-    site = pd.Series(patients).str.extract(r"^TCGA-([A-Z0-9]{2})-", expand=False)
-    if site.isna().any():
+def sites_of(
+    patients: Sequence[str], labels_path: str | Path, sites: Mapping[str, str] | None = None
+) -> pd.Series[str]:
+    """Return the site of each patient: as given, or TCGA's tissue source site."""
+    if sites:
+        site = pd.Series(patients).map(sites)
+        what, remedy = "whose site the slide sheet does not name", "Fill the column of sites"
+    else:
+        site = pd.Series([tissue_source_site(patient) for patient in patients], dtype=object)
+        what = "which is not a TCGA barcode, so its site is unknown"
+        remedy = "Set `crossval: group_by` in the config to `patient`"
+    unknown = site.isna() | (site == "")
+    if unknown.any():
         raise HistotransferError(
-            labels_path,
-            f"names {patients[int(site.isna().argmax())]}, which is not a TCGA barcode, "
-            "so its site is unknown",
-            "Set `crossval: group_by` in the config to `patient`",
+            labels_path, f"names {patients[int(unknown.argmax())]}, {what}", remedy
         )
-    return site
+    return site.astype(str)
 
 
 def fold_of_samples(

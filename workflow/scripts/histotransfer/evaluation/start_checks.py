@@ -6,7 +6,7 @@ patients of the slide sheet, so that a study does not tile slides for days first
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ def check_labels(
     splits: SplitParameters,
     covariates: Extractor | None = None,
     cohorts: CohortParameters | None = None,
+    sites: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Check the labels of a task of patients; yield what limits the study without stopping it.
 
@@ -47,6 +48,8 @@ def check_labels(
         The clinical covariates, if the study has any.
     cohorts : CohortParameters, optional
         Of an external validation: then the patients of the training cohort must be enough.
+    sites : mapping of str to str, optional
+        The sites of patients, where splits are grouped by sites that the slide sheet names.
 
     Yields
     ------
@@ -74,7 +77,9 @@ def check_labels(
         cells = read_matrix(path, excluded)
         rows = rows_of_patients(cells, patients, path, excluded, id_column=source.get("id", ""))
         labelled = [str(patient) for patient in rows.values.index]
-        _refuse_too_few([name for name in labelled if name in train], train, splits, path, whose)
+        _refuse_too_few(
+            [name for name in labelled if name in train], train, splits, path, whose, sites
+        )
         return
     path = Path(source["table"])
     labels, _ = patient_labels(parameters, patients, excluded)
@@ -82,7 +87,7 @@ def check_labels(
         refuse_labels_among_covariates(beside.source, beside.values, labels, parameters)
     if cohorts is not None:
         labels = labels_of(cohorts.train, labels, of_patients, cohorts, excluded)
-    _refuse_too_few(labels.samples, train, splits, path, whose)
+    _refuse_too_few(labels.samples, train, splits, path, whose, sites)
     refuse_rare(KINDS[parameters.kind], labels, splits.folds, path)
     if parameters.values == TIMES:
         _refuse_few_events(labels, splits.folds, path)
@@ -96,10 +101,11 @@ def _refuse_too_few(
     splits: SplitParameters,
     path: Path,
     whose: str,
+    sites: Mapping[str, str] | None,
 ) -> None:
     groups, of_sites = len(labelled), ""
     if splits.group_by == "site":
-        groups = sites_of(labelled, path).nunique()
+        groups = sites_of(labelled, path, sites).nunique()
         of_sites = f", of {groups} sites"
     if groups < splits.folds:
         raise HistotransferError(

@@ -44,6 +44,8 @@ class Covariates:
         Every patient, with the reason where there is no row.
     notes : list of Note
         What was decided in reading the table, of each column too.
+    words : dict of str to list of str
+        The categories of each column that has some; their numbers are their places here.
     """
 
     source: Path
@@ -51,6 +53,7 @@ class Covariates:
     is_category: list[bool]
     reasons: dict[str, Reason | None]
     notes: list[Note]
+    words: dict[str, list[str]]
 
 
 def read_covariates(
@@ -85,11 +88,12 @@ def read_covariates(
     path = Path(path)
     found = read_patient_rows(path, patients, id_column=id_column, key="covariates.id")
     cells, notes = _wanted(found.cells, columns, path), list(found.notes)
-    read = {}
+    read, words_of = {}, {}
     for name in map(str, cells):
         values, words = _values_of(cells[name], path)
         if (varies := values.nunique()) > 1:
             read[name] = values, bool(words)
+            words_of[name] = words
         notes.append(Note(name, "column", _reason(values, words, varies)))
     if not read:
         raise HistotransferError(
@@ -100,7 +104,8 @@ def read_covariates(
     no_value = Reason("no_feature_row", "its cells are empty", "Fill the patient's cells")
     reasons = found.reasons() | dict.fromkeys(table.index[empty], no_value)
     of_words = [is_category for _, is_category in read.values()]
-    return Covariates(path, table[~empty], of_words, reasons, notes)
+    with_words = {name: words for name, words in words_of.items() if words}
+    return Covariates(path, table[~empty], of_words, reasons, notes, with_words)
 
 
 def write_covariates(

@@ -17,6 +17,7 @@ from . import (
     expression,
     gallery,
     heatmaps,
+    learning_curves,
     mutation,
     qc,
     ranks,
@@ -31,6 +32,7 @@ from . import (
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
     "ranks": ranks.chart,
+    "learning_curves": learning_curves.by_task,
     "tissue_accuracy": tissue.accuracy,
     "confusion": tissue.confusion,
     "embedding": embedding.layout,

@@ -11,6 +11,7 @@ from ..core.errors import listed
 from ..core.exclusions import KEPT, Reason
 from ..evaluation.decisions import WHY
 from ..evaluation.kinds import WHY_NOT
+from ..evaluation.site_audit import ACCURACY
 from ..evaluation.statistics import NOT_ESTIMABLE, OK, UNTESTED
 from ..results.answers import TARGET
 from ..results.tables import Tables
@@ -52,6 +53,7 @@ def limits(
     for text in (
         *(_of_slides(tables) if "qc" in tables else ()),
         *_of_barcodes(config),
+        *_of_sites(config, tables),
         *_no_better_than_controls(config, tables),
         *left_out,
         *_not_compared(tables["answers"]),
@@ -104,6 +106,31 @@ def _of_barcodes(config: Mapping[str, Any]) -> Iterator[str]:
             "This study has no slide sheet. The patient of a slide is that of its TCGA barcode; a "
             "slide with another name counts as a patient of its own."
         )
+
+
+def _of_sites(config: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """Say how well features tell the site where splits ignore it."""
+    if "site_audit" not in tables or config["crossval"]["group_by"] == "site":
+        return
+    audit = tables["site_audit"]
+    told = audit[(audit["quantity"] == ACCURACY) & (audit["status"] == OK)]
+    if told.empty:
+        yield (
+            "Splits ignore the patients’ sites, and too few sites have enough patients to say "
+            "whether features tell them. Part of a score may come from the site."
+        )
+        return
+    found = [
+        f"{row['extractor']} {100 * row['value']:.0f} %"
+        for row in told.sort_values("value", ascending=False).to_dict("records")
+    ]
+    yield (
+        "Splits ignore the patients’ sites, so part of a score may come from the site rather than "
+        f"from biology. Features tell {int(told['n_sites'].max())} sites with this accuracy: "
+        f"{joined(found)}; the largest site alone is {100 * told['chance'].max():.0f} % "
+        "(tables/site_audit.tsv). Scores under splits that keep sites together stand beside in "
+        "tables/site_splits.tsv."
+    )
 
 
 def _left_out(excluded: pd.DataFrame, cohort: pd.DataFrame) -> Iterator[str]:

@@ -264,7 +264,8 @@ def _cross_validation(config: Mapping[str, Any]) -> str:
     if of_patients:
         said.append("No patient is on both sides of a split.")
     if crossval["group_by"] == "site":
-        said.append("All patients of a TCGA tissue source site are on the same side.")
+        site = "site" if "site_column" in config else "TCGA tissue source site"
+        said.append(f"All patients of a {site} are on the same side.")
     said.append("Scaling and tuning are fitted inside the training folds.")
     return " ".join([*said, *(_task(name, task) for name, task in config["tasks"].items())])
 

@@ -12,7 +12,9 @@ from tabulate import tabulate
 
 from ..core.files import written_whole
 from ..evaluation.statistics import OK, UNTESTED
+from ..evaluation.tables_of_kinds import IMPROVED
 from ..results.rows import against_baseline
+from ..results.table1 import printed
 from ..results.tables import Paths, Tables, read_tables
 
 SHOWN = 25
@@ -33,6 +35,7 @@ WHOLE = {
     "ranks": "The mean rank of each extractor over targets, and over tasks.",
     "pairs": "The difference of every pair of extractors in each task.",
     "claims": "The claims of the published abstract, and what this study found.",
+    "table1": "The patients: median (quartiles) or n (%), and how many values are missing.",
 }
 """Tables that the workbook holds as they are, with their titles."""
 FORMATS = {
@@ -56,8 +59,9 @@ def write_paper_tables(
     Parameters
     ----------
     paths : mapping
-        Where the tables `comparison` and `answers` are; of numbers `improved`, of three or more
-        extractors `ranks` and `pairs`, and of the published study `claims`.
+        Where the tables `comparison`, `answers` and, of numbers, `improved` are; of three or more
+        extractors `ranks` and `pairs`, of the published study `claims`, with clinical covariates
+        `table1`.
     markdown, latex : str or Path
         Rounded, with at most 25 targets; the LaTeX needs the package booktabs.
     workbook : str or Path
@@ -66,8 +70,12 @@ def write_paper_tables(
         The study's name; every title says so if the data are ``simulated``.
     """
     tables = read_tables(paths)
-    improved = against_baseline(tables["improved"]) if "improved" in tables else None
-    parts = list(_tables(against_baseline(tables["comparison"]), improved, study))
+    if "table1" in tables:
+        tables["table1"] = printed(tables["table1"])
+    # A study without numbers has no table `improved`.
+    improved = against_baseline(tables.get("improved", IMPROVED.empty()))
+    comparison = against_baseline(tables["comparison"])
+    parts = list(_tables(comparison, improved, study))
     for path, kind in ((markdown, "pipe"), (latex, "latex_booktabs")):
         text = "\n".join(_printed(*part, kind) for part in parts) or "No target was compared.\n"
         with written_whole(path) as partial:
@@ -76,13 +84,12 @@ def write_paper_tables(
         _write_workbook(partial, parts, tables)
 
 
-def _tables(comparison: pd.DataFrame, improved: pd.DataFrame | None, study: str) -> Iterator[Table]:
+def _tables(comparison: pd.DataFrame, improved: pd.DataFrame, study: str) -> Iterator[Table]:
     mark = "Simulated data. " if study == "simulated" else ""
     keys = ["task", "extractor", "baseline", "metric"]
     for (task, extractor, baseline, metric), rows in comparison.groupby(keys, sort=False):
         title = f"{mark}{task}: {extractor} against {baseline}."
-        shares = comparison.iloc[:0] if improved is None else improved
-        shares = shares[(shares["task"] == task) & (shares["extractor"] == extractor)]
+        shares = improved[(improved["task"] == task) & (improved["extractor"] == extractor)]
         for _, row in shares[shares["status"] == OK].iterrows():
             title += (
                 f" Of the {row['n_related']} genes related to the image features, {extractor} "

@@ -29,6 +29,7 @@ from ..study.extractors import extractors
 from ..study.origins import origins
 from .limits import limits
 from .methods import choices, methods
+from .sections import sections
 
 PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib")
 """Packages whose version is given; those of other environments are on the report's rule pages."""
@@ -90,6 +91,7 @@ def write_summary(
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
+        **sections(tables),
         "methods": list(
             methods(config, random_weights, slides="qc" in tables, ranks="ranks" in tables)
         ),

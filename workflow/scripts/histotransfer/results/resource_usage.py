@@ -33,13 +33,14 @@ _RULES: Mapping[str, Sequence[str]] = {
     "labels": ("read_labels", "read_external_labels"),
     "evaluation": (
         *("draw_splits", "cross_validate", "score_predictions", "compare_extractors"),
-        *("validate", "tabulate_validation"),
+        *("cross_validate_beside", "tabulate_sites"),
+        *("trace_curve", "tabulate_curves", "audit_sites", "validate", "tabulate_validation"),
     ),
     "results": (
         *("find_near_duplicates", "answer_questions", "rank_extractors", "check_claims"),
         *("check_truth", "embed_patches", "classify", "tabulate_tuning", "pick_patches"),
         *("read_gallery", "map_best_slides", "map_slide", "export_heatmap"),
-        *("tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
+        *("tabulate_table1", "tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
     ),
     "figures": (*(f"draw_{figure}" for figure in FIGURES), "draw_map"),
     "report": ("write_paper_tables", "write_summary"),

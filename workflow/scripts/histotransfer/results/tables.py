@@ -11,8 +11,10 @@ import pandas as pd
 from ..core.hdf5 import open_store
 from ..core.tables import TableSchema, read_table
 from ..evaluation.comparison import SCHEMAS as COMPARED
+from ..evaluation.curve_tables import LEARNING_CURVES, PERMUTED
 from ..evaluation.external_scores import VALIDATION
 from ..evaluation.scores import SCORES
+from ..evaluation.site_audit import SITE_AUDIT, SITE_SPLITS
 from ..features.external import USED
 from ..features.external_patches import OF_PATCHES
 from ..labels.exclusions import EXCLUDED
@@ -27,6 +29,7 @@ from .planted_truth import TRUTH
 from .ranks import PAIRS, RANKS
 from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, HEATMAP, HEATMAPS, IMAGES, PATCH
+from .table1 import TABLE1
 from .tuning import TUNING
 
 SCHEMAS: Mapping[str, TableSchema] = {
@@ -34,6 +37,7 @@ SCHEMAS: Mapping[str, TableSchema] = {
     for schema in (
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
         *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, OF_PATCHES, PAIRS),
+        *(LEARNING_CURVES, PERMUTED, SITE_AUDIT, SITE_SPLITS, TABLE1),
         *(QC, RANKS, SCORES, SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
         VALIDATION,
     )

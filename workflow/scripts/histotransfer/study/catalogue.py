@@ -69,6 +69,10 @@ TABLES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
     "validation": Item("Comparison", "Table: external validation", needs="cohorts"),
+    "learning_curves": Item("Comparison", "Table: learning curves", needs="curves"),
+    "permuted": Item("Comparison", "Table: shuffled labels", needs="curves"),
+    "site_audit": Item("Comparison", "Table: what tells the site", needs="sites"),
+    "site_splits": Item("Comparison", "Table: splits that keep sites together", needs="sites"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
     "confusion": Item("Tissue types", "Table: confusion", needs="classes"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),
@@ -83,6 +87,7 @@ TABLES: Mapping[str, Item] = {
     "near_duplicates": Item(
         "Fine-tuning", "Table: patches of both training and evaluation", needs="classifier"
     ),
+    "table1": Item("Cohort and quality", "Table: the patients (Table 1)", needs="covariates"),
     "cohort_flow": Item(
         "Cohort and quality", "Table: slides and patients in and out", needs="slides"
     ),
@@ -97,6 +102,9 @@ FIGURES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
     "validation": Item(
         "Comparison", "Figure: external validation", ("validation",), needs="cohorts"
+    ),
+    "learning_curves": Item(
+        "Comparison", "Figure: learning curves", ("learning_curves", "permuted"), needs="curves"
     ),
     "tissue_accuracy": Item(
         "Tissue types",

@@ -50,6 +50,7 @@ from .parameters import (
     TilingParameters,
 )
 from .same_slides import copies, refuse_shared_files, warnings
+from .sites import sites_of_patients
 from .slide_sheet import Slide, missing_slides, read_slide_sheet, slides_of_features
 from .tasks import NUMBERS, TWO_VALUES, Task
 
@@ -112,6 +113,10 @@ class StudyPlan:
         The block below which all networks of `sharing` are the same; empty if none is.
     sharing : list of str
         The networks that could share a pass.
+    sites : dict of str to str
+        By patient; empty unless all have one, and there are two at least.
+    curve_repeats : int
+        The first repeats, of which learning curves are traced and sites audited.
     tables, paper_tables, figures, first_figures : list of str
         The names of the final tables, of those that the tables for a paper are made of, of the
         figures, and of those to look at first.
@@ -178,9 +183,11 @@ class StudyPlan:
             f"{start // size:03d}": list(range(start, min(start + size, repeats)))
             for start in range(0, repeats, size)
         }
+        self.sites = sites_of_patients(config, sheet.values())
+        self.curve_repeats = min(int(config["crossval"]["curve_repeats"]), repeats)
         parts = self._parts()
         self.tables = [name for name, item in TABLES.items() if item.needs in parts]
-        of_paper = ("comparison", "improved", "answers", "claims", "ranks", "pairs")
+        of_paper = ("comparison", "improved", "answers", "claims", "ranks", "pairs", "table1")
         self.paper_tables = [name for name in of_paper if name in self.tables]
         self.figures = [name for name, item in FIGURES.items() if item.needs in parts]
         first = ("tissue_accuracy", "expression", "truth" if self.is_simulated else "mutation")
@@ -245,6 +252,7 @@ class StudyPlan:
                 schemas / "slides.schema.yaml",
                 reserved=config["datasets"],
                 needs_paths=reads_slides(config),
+                site_column=config.get("site_column", ""),
             )
         plan = cls(config, slides)
         refuse_uncompared(plan.extractors, plan.left_out)
@@ -269,6 +277,9 @@ class StudyPlan:
                 "fine-tuning": self.extractors_of("finetuned"),
                 "classifier": self.classifier_files(),
                 "cohorts": self.cohorts,
+                "curves": self.curve_repeats,
+                "sites": self.audited,
+                "covariates": self.covariates,
                 "simulated": self.is_simulated,
                 "published": self.is_published,
             }.items()
@@ -527,6 +538,52 @@ class StudyPlan:
             for task in self.tasks
         }
 
+    @property
+    def audited(self) -> list[str]:
+        """The extractors whose features are searched for the site; none where it is unknown."""
+        if not (self.sites and self.curve_repeats and self.patient_tasks):
+            return []
+        others = self.extractors_of(COVARIATES, CONCAT)
+        compared = {name for task in self.patient_tasks for name in self.compared_in(task)}
+        return [name for name in self.extractors if name in compared and name not in others]
+
+    @property
+    def named_sites(self) -> dict[str, str]:
+        """The sites that keep splits together, if a column names them; TCGA barcodes need none."""
+        by_column = self.splits.group_by == "site" and "site_column" in self.config
+        return self.sites if by_column else {}
+
+    @property
+    def other_grouping(self) -> str:
+        """What keeps splits together where the study's own do not."""
+        return "patient" if self.splits.group_by == "site" else "site"
+
+    def site_files(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return each task's scores, and those under the other grouping, by extractor."""
+        return {
+            task: {
+                "scores": self.scores_of(task),
+                "beside": {
+                    name: f"{self.results}/sites/{task}/{name}.tsv"
+                    for name in self.compared_in(task)
+                },
+            }
+            for task in self.patient_tasks
+        }
+
+    def curve_files(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return the scores and the learning curves of each task, by extractor."""
+        return {
+            task: {
+                "scores": self.scores_of(task),
+                "curves": {
+                    name: f"{self.results}/curves/{task}/{name}.h5"
+                    for name in self.compared_in(task)
+                },
+            }
+            for task in self.tasks
+        }
+
     def validation_files(self) -> dict[str, dict[str, Any]]:
         """Return each task's labels in the external cohort, and by extractor its predictions."""
         return {
@@ -608,6 +665,11 @@ class StudyPlan:
             "ranks",
             "pairs",
             "validation",
+            "learning_curves",
+            "permuted",
+            "site_audit",
+            "site_splits",
+            "table1",
         )
         names += [name for name in of_some if name in self.tables]
         return {

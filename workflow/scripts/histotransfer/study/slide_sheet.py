@@ -28,7 +28,8 @@ class Slide:
 
     `path` is empty where the sheet has no paths, because no slide is read; `mpp` is None where the
     slide's header gives the scale; `file_id`, `md5` and `size` are set for slides of the GDC.
-    `cohort` is where the patient comes from, if the sheet says so.
+    `cohort` is where the patient comes from, and `site` what the config's `site_column` holds, if
+    the sheet says so.
     """
 
     slide: str
@@ -39,6 +40,7 @@ class Slide:
     md5: str = ""
     size: int | None = None
     cohort: str = ""
+    site: str = ""
 
 
 def read_slide_sheet(
@@ -47,6 +49,7 @@ def read_slide_sheet(
     reserved: Iterable[str] = (),
     *,
     needs_paths: bool = True,
+    site_column: str = "",
 ) -> dict[str, Slide]:
     """Read the slide sheet.
 
@@ -60,6 +63,8 @@ def read_slide_sheet(
         Ids that no slide may have: those of the datasets, whose files are in the same folders.
     needs_paths : bool
         Whether slides are read, so that the column `path` may not be absent.
+    site_column : str
+        The column that names each patient's site, if there is one.
 
     Returns
     -------
@@ -72,10 +77,12 @@ def read_slide_sheet(
         At the first wrong row, naming its line.
     """
     schema = load_schema(schema_path)
+    known = schema.schema["properties"]
     reserved = {name.lower() for name in reserved}
     slides: dict[str, Slide] = {}
     seen_in_lower_case: dict[str, str] = {}
-    for line, cells in _rows(path, COLUMNS if needs_paths else COLUMNS[:2]):
+    columns = COLUMNS if needs_paths else COLUMNS[:2]
+    for line, cells in _rows(path, (*columns, *filter(None, [site_column]))):
         where = f"{path}, line {line}"
         row: dict[str, Any] = {
             name: value.strip() if isinstance(value, str) else value
@@ -87,8 +94,11 @@ def read_slide_sheet(
         for name, kind in (("mpp", float), ("size", int)):
             if name in row:
                 row[name] = _number(row[name], kind, where, name)
+        site = str(row.get(site_column, ""))
+        if site_column not in known:
+            row.pop(site_column, None)
         check(row, schema, where, "Correct the sheet (config/README.md)")
-        slide = Slide(**row)
+        slide = Slide(**row, site=site)
         if slide.slide in slides:
             raise HistotransferError(
                 where, f"slide '{slide.slide}' is listed twice", "Keep one of the rows"
