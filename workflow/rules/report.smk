@@ -27,6 +27,7 @@ rule write_paper_tables:
 rule write_summary:
     input:
         leaves(PLAN.summary_tables()),
+        figure="<results>/figures/answers.png",
     output:
         summary=reported("<results>/summary.html", SUMMARY, caption="summary"),
     log:

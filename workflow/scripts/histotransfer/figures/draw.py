@@ -15,6 +15,7 @@ from . import (
     cohort_flow,
     embedding,
     expression,
+    forest,
     gallery,
     heatmaps,
     mutation,
@@ -30,6 +31,8 @@ from . import (
 )
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
+    "answers": forest.tasks,
+    "forest": forest.targets,
     "ranks": ranks.chart,
     "tissue_accuracy": tissue.accuracy,
     "confusion": tissue.confusion,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,14 +20,15 @@ from ..evaluation.kinds import ALL
 from ..evaluation.statistics import OK
 from ..qc.cohort import EXCLUDED_SLIDES
 from ..results.answers import TARGET, TASK
-from ..results.claims import CITATION
+from ..results.claims import CITATION, NOT_COMPARABLE
 from ..results.rows import against_baseline
 from ..results.tables import Paths, Tables, read_tables
 from ..results.validation import sentences
-from ..results.words import difference, value
+from ..results.words import count, difference, value
 from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
 from ..study.origins import origins
+from .first_screen import first_screen
 from .limits import limits
 from .methods import choices, methods
 
@@ -43,6 +45,7 @@ def write_summary(
     paths: Paths,
     out_path: str | Path,
     *,
+    figure: str | Path,
     defaults: Mapping[str, Any],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
@@ -51,11 +54,12 @@ def write_summary(
     """Write the summary page: HTML that needs no other file.
 
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
-    that a config leaves out. `paths` has the tables `answers`, `comparison`, `tuning`,
-    `excluded_labels` and `external` (see `read_tables`); where slides were read, `cohort`, `qc` and
-    `excluded_slides`; of three or more extractors `ranks` and `pairs`; of an external validation
-    `validation`; of the published study `claims`. `random_weights` says that the network did not
-    start from ImageNet; `copies` warn of slides that seem to be copies of one
+    that a config leaves out, and `figure` is the PNG of the answers. `paths` has the tables
+    `answers`, `comparison`, `tuning`, `excluded_labels` and `external` (see `read_tables`); where
+    slides were read, `cohort`, `qc` and `excluded_slides`; of three or more extractors `ranks` and
+    `pairs`; of an external validation `validation`; of the published study `claims`.
+    `random_weights` says that the network did not start from ImageNet; `copies` warn of slides that
+    seem to be copies of one
     (`study.same_slides.warnings`), `left_out` says which extractors are not compared in which task.
     """
     environment = Environment(
@@ -76,9 +80,11 @@ def write_summary(
         "citation": CITATION if of_the_paper else "",
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
-        "answers": list(_answers(tables["answers"])),
+        "answers": list(_answers(tables["answers"], tables["comparison"])),
+        "figure": base64.b64encode(Path(figure).read_bytes()).decode("ascii"),
         "validated": _validated(config, tables["validation"]) if "validation" in tables else None,
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
+        "barred": _barred(tables["claims"]) if "claims" in tables else {},
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(against_baseline(tables["comparison"]), alpha)),
         "ranks": list(_ranks(tables["ranks"])) if "ranks" in tables else [],
@@ -115,15 +121,13 @@ def _question(config: Mapping[str, Any]) -> str:
     return f"Are the features of {' or '.join(compared)} better than those of {baseline}?"
 
 
-def _answers(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for (task, extractor), rows in answers.groupby(["task", "extractor"], sort=False):
+def _answers(answers: pd.DataFrame, comparison: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    parts = answers.groupby(["task", "extractor"], sort=False)
+    for said, (_, rows) in zip(first_screen(answers, comparison), parts, strict=True):
         whole, targets = (rows[rows["scope"] == scope] for scope in (TASK, TARGET))
         first = targets.sort_values("q_bh", kind="stable").head(TARGETS_SHOWN)
-        yield {
-            "task": task,
-            "extractor": extractor,
-            "baseline": rows["baseline"].iloc[0],
-            "said": _parted(whole["sentence"].iloc[0]),
+        yield said | {
+            "full": whole["sentence"].iloc[0],
             "targets": [
                 (target, *_parted(sentence))
                 for target, sentence in zip(first["target"], first["sentence"], strict=True)
@@ -145,6 +149,12 @@ def _parted(sentence: str) -> tuple[str, str]:
     """Return the answer and the rest of its sentence, which a colon joins."""
     answer, _, rest = sentence.partition(": ")
     return answer, rest
+
+
+def _barred(claims: pd.DataFrame) -> dict[str, str]:
+    """Return what bars several claims from a verdict, which is said once, and how many it bars."""
+    barred = claims.loc[claims["verdict"] == NOT_COMPARABLE, "why"].value_counts(sort=False)
+    return {str(why): count(int(n), "claim") for why, n in barred.items() if n > 1}
 
 
 def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, Any]]:

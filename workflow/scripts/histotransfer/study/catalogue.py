@@ -93,6 +93,8 @@ TABLES: Mapping[str, Item] = {
 }
 
 FIGURES: Mapping[str, Item] = {
+    "answers": Item("Comparison", "Figure: the answers", ("answers",)),
+    "forest": Item("Comparison", "Figure: every target", ("answers",)),
     "ranks": Item("Comparison", "Figure: ranks", ("ranks", "pairs"), needs="three extractors"),
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
     "validation": Item(
