@@ -44,6 +44,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         "<results>/summary.html",
+        "<results>/explore.html",
 
 
 rule tiles:

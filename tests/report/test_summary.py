@@ -29,7 +29,8 @@ from histotransfer.evaluation.decisions import (
 from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
 from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
-from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
+from histotransfer.report.pages import TEMPLATES
+from histotransfer.report.summary import TARGETS_SHOWN, write_summary
 from histotransfer.results.answers import TARGET, answer_questions
 from histotransfer.results.claims import CLAIMS, judge_claims
 from histotransfer.results.sentences import in_short, verdict

@@ -12,6 +12,7 @@ from ..core.errors import HistotransferError
 from ..results.rows import with_tasks_told_apart
 from ..results.tables import Paths, Tables, read_tables
 from . import (
+    calibration,
     cohort_flow,
     embedding,
     expression,
@@ -36,11 +37,13 @@ PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
     "ranks": ranks.chart,
     "tissue_accuracy": tissue.accuracy,
     "confusion": tissue.confusion,
+    "class_roc": tissue.roc,
     "embedding": embedding.layout,
     "expression": expression.scatter,
     "volcano": expression.volcano,
     "mutation": mutation.auroc,
     "roc": mutation.roc,
+    "calibration": calibration.reliability,
     "survival": survival.curves,
     "gallery": gallery.patches,
     "heatmaps": heatmaps.maps,

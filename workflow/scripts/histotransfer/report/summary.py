@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .. import __version__
 from ..core.exclusions import Reason
@@ -31,13 +30,13 @@ from ..study.origins import origins
 from .first_screen import first_screen
 from .limits import limits
 from .methods import choices, methods
+from .pages import environment
 
 PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib")
 """Packages whose version is given; those of other environments are on the report's rule pages."""
 EXCLUDED_SHOWN = 20
 TARGETS_SHOWN = 25
 """Of a task and extractor; the table `answers` has all."""
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_summary(
@@ -62,14 +61,6 @@ def write_summary(
     seem to be copies of one
     (`study.same_slides.warnings`), `left_out` says which extractors are not compared in which task.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
     excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
     of_the_paper = config["study"] in OF_THE_PAPER
@@ -104,7 +95,7 @@ def write_summary(
         "software": _software(),
     }
     with written_whole(out_path) as partial:
-        text = environment.get_template("summary.html").render(contents)
+        text = environment().get_template("summary.html").render(contents)
         partial.write_text(text, encoding="utf-8")
 
 

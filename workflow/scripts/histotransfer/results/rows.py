@@ -13,6 +13,8 @@ OF_ONE_STATISTIC = {
     "related_genes": Regression.metric,
     "mutation": Binary.metric,
     "roc": Binary.metric,
+    "calibration": Binary.metric,
+    "class_roc": Multiclass.metric,
 }
 """Tables without a column `metric`, whose rows are all of tasks of one kind of values."""
 
