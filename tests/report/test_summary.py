@@ -27,6 +27,7 @@ from histotransfer.evaluation.decisions import (
     WORSE,
 )
 from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
+from histotransfer.report.checklist import CHECKLIST
 from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
 from histotransfer.report.pages import TEMPLATES
@@ -70,8 +71,8 @@ def page_of(config, folder, random_weights=False, copies=(), left_out=(), **chan
     out, figure = folder / "summary.html", folder / "answers.png"
     figure.write_bytes(b"PNG")
     write_summary(
-        config, inputs, out, figure=figure, defaults=DEFAULTS, random_weights=random_weights,
-        copies=copies, left_out=left_out,
+        config, inputs, out, figure=figure, checklist_path=folder / "checklist.tsv",
+        defaults=DEFAULTS, random_weights=random_weights, copies=copies, left_out=left_out,
     )  # fmt: skip
     return (folder / "summary.html").read_text(encoding="utf-8")
 
@@ -200,6 +201,27 @@ def test_the_first_screen_answers_each_task_in_a_sentence_with_its_interval_and_
     assert 'src="data:image/png;base64,UE5H"' in first
     for explained in ("interval", "Decided", "Undecided", "Equivalent", "Chance"):
         assert f"<b>{explained}</b>" in first
+
+
+def test_the_checklist_has_every_item_and_says_of_each_what_is_known_or_left(tmp_path):
+    page = page_of(config_of("demo"), tmp_path)
+    items = read_table(tmp_path / "checklist.tsv", CHECKLIST).fillna("")
+    numbers = [int(re.match(r"\d+", item)[0]) for item in items["item"]]
+    assert sorted(set(numbers)) == list(range(1, 28))
+    assert ((items["here"] != "") | (items["authors"] != "")).all()
+    said = items.set_index("item")["here"]
+    assert "tissue: classes; expression: numbers; mutation: two values" in said["8"]
+    assert "5-fold cross-validation, 10 repeats; no patient is on both sides" in said["16"]
+    assert "calibration" in said["23"]
+    assert "tissue: 270 patches" in said["10"]
+    assert said["17"] == said["19"] == ""  # ethics, patients: no workflow knows
+    assert "The checklist TRIPOD+AI" in page
+    config = config_of("config")
+    config["cohorts"] = {"train": "TCGA", "test": "CPTAC"}
+    config["crossval"]["group_by"] = "site"
+    page_of(config, tmp_path)
+    said = read_table(tmp_path / "checklist.tsv", CHECKLIST).set_index("item")["here"]
+    assert "once in the cohort CPTAC; no tissue source site is on both sides" in said["16"]
 
 
 @pytest.mark.parametrize(

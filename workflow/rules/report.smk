@@ -30,6 +30,7 @@ rule write_summary:
         figure="<results>/figures/answers.png",
     output:
         summary=reported("<results>/summary.html", SUMMARY, caption="summary"),
+        checklist=table("checklist"),
     log:
         "<logs>/write_summary.log",
     benchmark:

@@ -15,6 +15,7 @@ import pandas as pd
 from .. import __version__
 from ..core.exclusions import Reason
 from ..core.files import written_whole
+from ..core.tables import write_table
 from ..evaluation.kinds import ALL
 from ..evaluation.statistics import OK
 from ..qc.cohort import EXCLUDED_SLIDES
@@ -27,6 +28,7 @@ from ..results.words import count, difference, value
 from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
 from ..study.origins import origins
+from .checklist import CHECKLIST, checklist
 from .first_screen import first_screen
 from .limits import limits
 from .methods import choices, methods
@@ -45,6 +47,7 @@ def write_summary(
     out_path: str | Path,
     *,
     figure: str | Path,
+    checklist_path: str | Path,
     defaults: Mapping[str, Any],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
@@ -53,7 +56,8 @@ def write_summary(
     """Write the summary page: HTML that needs no other file.
 
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
-    that a config leaves out, and `figure` is the PNG of the answers. `paths` has the tables
+    that a config leaves out, and `figure` is the PNG of the answers. The
+    checklist (`checklist.CHECKLIST`) is also written as a table. `paths` has the tables
     `answers`, `comparison`, `tuning`, `excluded_labels` and `external` (see `read_tables`); where
     slides were read, `cohort`, `qc` and `excluded_slides`; of three or more extractors `ranks` and
     `pairs`; of an external validation `validation`; of the published study `claims`.
@@ -65,6 +69,9 @@ def write_summary(
     excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
     of_the_paper = config["study"] in OF_THE_PAPER
     stated = list(limits(config, tables, random_weights, copies, left_out))
+    written = dict(methods(config, random_weights, slides="qc" in tables, ranks="ranks" in tables))
+    items = checklist(config, tables, question=_question(config), methods=written)
+    write_table(items, checklist_path, CHECKLIST)
     contents = {
         "title": _question(config),
         "study": config["study"],
@@ -87,9 +94,8 @@ def write_summary(
             for row in excluded.head(EXCLUDED_SHOWN).to_dict("records")
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
-        "methods": list(
-            methods(config, random_weights, slides="qc" in tables, ranks="ranks" in tables)
-        ),
+        "methods": list(written.items()),
+        "checklist": items.to_numpy().tolist(),
         "choices": list(choices(config)) if of_the_paper else [],
         "config": list(origins(config, defaults)),
         "software": _software(),
