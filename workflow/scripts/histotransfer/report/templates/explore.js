@@ -55,7 +55,7 @@ function draw() {
       size: points.map(row => row.target === state.target ? 13 : 8),
       symbol: points.map(row => row.q_bh !== null && row.q_bh <= DATA.alpha ? "circle" : "circle-open"),
       color: points.map(row => row.q_bh === null ? GREY : BLUE),
-      opacity: points.map(row => wanted(row) ? 0.9 : 0.12),
+      opacity: points.map(row => wanted(row) ? 0.9 : own.length > MANY ? 0.03 : 0.12),
     },
   });
   const layout = (xtitle, ytitle, shapes) => ({
@@ -206,7 +206,13 @@ draw();
 list();
 $("task").onchange = () => { choosePairs(); draw(); };
 $("pair").onchange = draw;
-$("filter").oninput = () => { draw(); list(); };
+let waiting;
+$("filter").oninput = () => { // thousands of points are drawn again only when the typing pauses
+  const act = () => { draw(); list(); };
+  clearTimeout(waiting);
+  if (length > MANY) waiting = setTimeout(act, 300);
+  else act();
+};
 if ($("slide")) {
   fill($("slide"), Object.keys(DATA.slides));
   $("slide").onchange = load;
