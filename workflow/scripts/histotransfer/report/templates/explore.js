@@ -151,7 +151,6 @@ function openSlide(name, task, target) {
   state.wish = { task, target };
   $("slide").value = name;
   load();
-  $("slides").scrollIntoView();
 }
 
 function load() {
@@ -173,6 +172,7 @@ function show(name) {
   const { picture, layers, note, width_mm } = DATA.pictures[name], wish = state.wish || {};
   $("note").textContent = `patient ${DATA.slides[name]}${picture ? `, ${width_mm} mm wide` : ""}. ${note}`;
   $("stack").replaceChildren(...(picture ? [make("img", "", { src: picture, alt: name })] : []));
+  if (wish.target && picture) $("stack").firstChild.onload = () => $("slides").scrollIntoView();
   $("layers").replaceChildren();
   let group = "", seen = false;
   for (const layer of layers) {
