@@ -122,7 +122,7 @@ def _rows(
     yield "14", "fairness", "", "Performance by age, sex, ancestry and site, or why it is not given"
     yield "15", "output of the model", outputs, "Thresholds, if any are used"
     yield (
-        *("16", "training against evaluation"),
+        *("16", "training and evaluation"),
         f"{internal}{tested}; no {grouped} is on both sides of a split",
         "How the data of both differ",
     )
