@@ -52,6 +52,7 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         made(rules.write_summary.output.summary),
+        made(rules.write_explore.output.page),
 
 
 rule tiles:

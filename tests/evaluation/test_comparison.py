@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import calibration_curve
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation import comparison
 from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.predictions import read_predictions
 from histotransfer.evaluation.scores import SCORES, write_scores
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.evaluation.statistics import holm
+from histotransfer.labels.files import read_labels_file
 from histotransfer.results import planted_truth
 from histotransfer.study.parameters import StatisticsParameters
 from support.tasks import (
@@ -324,3 +327,37 @@ def test_what_was_planted_is_recovered(study, tables, tmp_path):
     assert not clean.loc["RARE", "recovered"]
     assert not clean.loc["RARE", "agrees"]
     assert clean.filter(regex="NOISE|RANDOM", axis=0)["agrees"].mean() > 0.7
+
+
+def test_roc_curves_of_classes_have_the_area_of_scikit_learns_aurocs(study, tables):
+    """The mean over folds of the area of each class against all others."""
+    curves = tables["class_roc"]
+    assert set(curves["target"]) == {"CLASS0", "CLASS1", "CLASS2"}
+    macro = tables["metrics"].query("metric == 'macro_auroc'").set_index("extractor")["mean"]
+    for name, own in curves.groupby("extractor"):
+        areas = [np.trapezoid(curve["tpr"], curve["fpr"]) for _, curve in own.groupby("target")]
+        assert np.mean(areas) == pytest.approx(macro[name], abs=0.01)
+
+
+def test_calibration_is_that_of_scikit_learn_over_all_repeats(study, tables):
+    found = tables["calibration"]
+    assert set(found["target"]) == {"DRIVEN", "RANDOM"}  # too few patients are positive in RARE
+    labels = read_labels_file(study[1]["drivers"]["labels"])
+    for name in (NOISY, CLEAN):
+        predictions = read_predictions(
+            study[1]["drivers"]["predictions"][name], task="drivers", extractor=name
+        )
+        for target in ("DRIVEN", "RANDOM"):
+            values = predictions.values[:, :, predictions.targets.index(target)]
+            truth = labels.values.loc[predictions.samples, target].to_numpy(float)
+            observed, predicted = calibration_curve(
+                np.tile(truth, len(values)), values.ravel().astype(float), n_bins=10
+            )
+            rows = found[(found["target"] == target) & (found["extractor"] == name)]
+            np.testing.assert_allclose(rows["observed"], observed)
+            np.testing.assert_allclose(rows["predicted"], predicted, rtol=1e-6)
+            assert rows["n"].sum() == pytest.approx(N)  # patients, not predictions
+            assert (rows["lower"] <= rows["predicted"]).all()
+            assert (rows["predicted"] <= rows["upper"]).all()
+            inside = rows["observed"].between(rows["ci_low"] - 1e-12, rows["ci_high"] + 1e-12)
+            assert inside.all()

@@ -18,15 +18,25 @@ from histotransfer.core.errors import listed
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.provenance import files_digest
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.evaluation.decisions import UNTESTED
+from histotransfer.evaluation.decisions import (
+    BETTER,
+    EQUIVALENT,
+    RELEVANT,
+    UNDECIDED,
+    UNTESTED,
+    WORSE,
+)
 from histotransfer.evaluation.statistics import NOT_ESTIMABLE, OK
+from histotransfer.report.checklist import CHECKLIST
 from histotransfer.report.limits import taken_on_trust
 from histotransfer.report.methods import OURS, PAPER, choices, methods
-from histotransfer.report.summary import TARGETS_SHOWN, TEMPLATES, write_summary
+from histotransfer.report.pages import TEMPLATES
+from histotransfer.report.summary import TARGETS_SHOWN, write_summary
 from histotransfer.results.answers import TARGET, answer_questions
 from histotransfer.results.claims import CLAIMS, judge_claims
+from histotransfer.results.sentences import in_short, verdict
 from histotransfer.results.tables import SCHEMAS, read_tables
-from histotransfer.results.words import count, joined, share
+from histotransfer.results.words import count, difference, joined, share
 from histotransfer.study.catalogue import FIGURES, PUBLISHED
 from histotransfer.study.catalogue import TABLES as CATALOGUED
 from histotransfer.study.config import complete
@@ -60,10 +70,11 @@ def page_of(config, folder, random_weights=False, copies=(), left_out=(), **chan
         claims = judge_claims(tables, runs={}, random_weights=random_weights, rope=0.01)
         write_table(claims, folder / "claims.tsv", CLAIMS)
         inputs["claims"] = folder / "claims.tsv"
-    out = folder / "summary.html"
+    out, figure = folder / "summary.html", folder / "answers.png"
+    figure.write_bytes(b"PNG")
     write_summary(
-        config, inputs, out, defaults=DEFAULTS, random_weights=random_weights, copies=copies,
-        left_out=left_out,
+        config, inputs, out, figure=figure, checklist_path=folder / "checklist.tsv",
+        defaults=DEFAULTS, random_weights=random_weights, copies=copies, left_out=left_out,
     )  # fmt: skip
     return (folder / "summary.html").read_text(encoding="utf-8")
 
@@ -167,12 +178,80 @@ class Balanced(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         """Note what is opened."""
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
         """Check that what is closed was opened last."""
         assert self.open.pop() == tag
+
+
+def test_the_first_screen_answers_each_task_in_a_sentence_with_its_interval_and_verdict(tmp_path):
+    page = page_of(config_of("demo"), tmp_path)
+    first = page[: page.index("<h2>Limits")]
+    answers = read_tables({"answers": write_results(tmp_path, genes=12, repeats=2)["answers"]})
+    whole = answers["answers"].query("scope == 'task'").to_dict("records")
+    assert len(whole) == 3
+    for row in whole:
+        _, _, interval = difference(row)
+        assert f"(95 % interval {interval})" in first
+        assert verdict(row) in first
+        assert in_short(row) in first
+    assert "; 0.5 by chance." in first  # AUROC
+    assert "; 0 by chance." in first  # Pearson r
+    assert "; 11.1 % by chance." in first  # nine classes of equal size
+    assert 'src="data:image/png;base64,UE5H"' in first
+    for explained in ("interval", "Decided", "Undecided", "Equivalent", "Chance"):
+        assert f"<b>{explained}</b>" in first
+
+
+def test_the_checklist_has_every_item_and_says_of_each_what_is_known_or_left(tmp_path):
+    page = page_of(config_of("demo"), tmp_path)
+    items = read_table(tmp_path / "checklist.tsv", CHECKLIST).fillna("")
+    numbers = [int(re.match(r"\d+", item)[0]) for item in items["item"]]
+    assert sorted(set(numbers)) == list(range(1, 28))
+    assert ((items["here"] != "") | (items["authors"] != "")).all()
+    said = items.set_index("item")["here"]
+    assert "tissue: classes; expression: numbers; mutation: two values" in said["8"]
+    assert "5-fold cross-validation, 10 repeats; no patient is on both sides" in said["16"]
+    assert "calibration" in said["23"]
+    assert "tissue: 270 patches" in said["10"]
+    assert said["17"] == said["19"] == ""  # ethics, patients: no workflow knows
+    assert "The checklist TRIPOD+AI" in page
+    config = config_of("config")
+    config["cohorts"] = {"train": "TCGA", "test": "CPTAC"}
+    config["crossval"]["group_by"] = "site"
+    page_of(config, tmp_path)
+    said = read_table(tmp_path / "checklist.tsv", CHECKLIST).set_index("item")["here"]
+    assert "once in the cohort CPTAC; no tissue source site is on both sides" in said["16"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "word", "said"),
+    [
+        ({"direction": BETTER, "relevance": RELEVANT}, "decided: better", "B is better than A: +2"),
+        ({"direction": WORSE, "relevance": UNDECIDED}, "decided: worse", "B is worse than A"),
+        ({"direction": UNDECIDED, "relevance": UNDECIDED}, "undecided", "Whether B is better than"),
+        (
+            {"direction": BETTER, "relevance": EQUIVALENT},
+            "equivalent",
+            "B and A do not differ by an amount that matters: +2.0 points (95 % interval +1.0 to",
+        ),
+        ({"direction": UNTESTED}, "not tested", "Neither B nor A predicts it better"),
+        (
+            {"direction": NOT_ESTIMABLE, "why": "ceiling"},
+            "not estimable",
+            "B and A cannot be compared: both extractors are right about every sample",
+        ),
+    ],
+)
+def test_every_answer_has_a_verdict_and_a_short_sentence(changed, word, said):
+    row = {
+        "extractor": "B", "baseline": "A", "metric": "accuracy", "delta": 0.02, "ci_low": 0.01,
+        "ci_high": 0.03, "relevance": "", **changed,
+    }  # fmt: skip
+    assert verdict(row) == word
+    assert said in in_short(row)
 
 
 def test_the_page_answers_first_under_the_gravest_limits_and_then_says_what_limits_it(tmp_path):
@@ -238,7 +317,10 @@ def test_of_many_targets_the_page_lists_the_surest_and_counts_the_rest(tmp_path)
 def test_only_the_published_study_shows_the_published_claims(tmp_path):
     published = page_of(config_of("config"), tmp_path / "published")
     assert "The published claims" in published
-    assert "not comparable" in published
+    # What bars many claims is said once.
+    for said in ("7 claims: partial data (270 of 7,180 patches)", "8 claims: partial data (54 of"):
+        assert published.count(f"Not comparable, {said}") == 1
+        assert published.count(said.partition(": ")[2]) == 1
     own = page_of(config_of("config") | {"study": "my-cohort"}, tmp_path / "own")
     simulated = page_of(config_of("demo"), tmp_path / "simulated")
     for page in (own, simulated):
@@ -350,7 +432,7 @@ def test_a_clean_published_study_has_no_red_line(tmp_path):
 
 def test_the_page_needs_no_other_file_and_is_the_same_twice(tmp_path):
     once = page_of(config_of("config"), tmp_path)
-    assert not re.search(r"<script|<link|src=|url\(|@import", once)
+    assert not re.search(r"<script|<link|src=\"(?!data:)|url\(|@import", once)
     assert (TEMPLATES / "style.css").read_text(encoding="utf-8") in once
     assert once == page_of(config_of("config"), tmp_path)
 

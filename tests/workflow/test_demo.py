@@ -99,6 +99,9 @@ def test_every_figure_is_there_twice(demo: Study) -> None:
     assert len(names) >= 14
     assert names == {path.stem for path in figures.glob("*.pdf")}
     assert (demo.folder / "results/demo/summary.html").stat().st_size > 5000
+    explore = (demo.folder / "results/demo/explore.html").read_text(encoding="utf-8")
+    assert 5e6 < len(explore) < 15e6
+    assert "heatmap of SIMG" in explore
 
 
 def test_the_classifier_is_tried_on_patches_that_it_has_not_seen(demo: Study) -> None:

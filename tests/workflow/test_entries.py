@@ -126,6 +126,7 @@ crossval: {repeats: 3}
     figures = ("survival", "ranks", "confusion", "embedding", "validation")
     study.printed = study.run(
         "results/summary.html",
+        "results/explore.html",
         *(f"results/figures/{name}.png" for name in figures),
         *("--configfile", str(mine)),
     )
@@ -198,6 +199,11 @@ def test_the_summary_speaks_of_this_study_alone(study: Study) -> None:
     assert "This study has no slide sheet" in page
     assert "All extractors beside each other" in page
     assert [word for word in OF_THE_PAPER if word in page] == []
+    assert 'href="explore.html"' in page
+    explore = (study.folder / "results/explore.html").read_text(encoding="utf-8")
+    assert '"STAMP"' in explore
+    assert "<h2>Every comparison" in explore
+    assert 'id="slide"' not in explore
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ COMPARED = [
     "confusion",
     "mutation",
     "roc",
+    "class_roc",
+    "calibration",
     "risk_groups",
     "metrics",
 ]

@@ -27,8 +27,10 @@ rule write_paper_tables:
 rule write_summary:
     input:
         leaves(PLAN.summary_tables()),
+        figure="<results>/figures/answers.png",
     output:
         summary=reported("<results>/summary.html", SUMMARY, caption="summary"),
+        checklist=table("checklist"),
     log:
         "<logs>/write_summary.log",
     benchmark:
@@ -49,6 +51,37 @@ rule write_summary:
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:
         "../scripts/write_summary.py"
+
+
+# Holds a library and pictures of all slides, so it is not part of Snakemake's report.
+rule write_explore:
+    input:
+        leaves(PLAN.explore_tables()),
+        leaves(PLAN.explore_predictions()),
+        leaves(PLAN.explore_slides()),
+    output:
+        **({"slides": directory(PLAN.explore_folder)} if PLAN.explore_folder else {}),
+        page="<results>/explore.html",
+    log:
+        "<logs>/write_explore.log",
+    benchmark:
+        "<benchmarks>/write_explore.tsv"
+    conda:
+        "../../envs/stats.yaml"
+    threads: 1
+    resources:
+        **needs(mem_mb=2000, minutes=30),
+    params:
+        tables=PLAN.explore_tables(),
+        predictions=PLAN.explore_predictions(),
+        slides=PLAN.explore_slides(),
+        patients=PLAN.patients,
+        study=config["study"],
+        alpha=PLAN.statistics.alpha,
+        code=code("write_explore.py"),
+        templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
+    script:
+        "../scripts/write_explore.py"
 
 
 rule tables:

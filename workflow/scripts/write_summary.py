@@ -8,6 +8,8 @@ with job_log(snakemake.log[0]):
         snakemake.params.config,
         snakemake.params.tables,
         snakemake.output.summary,
+        figure=snakemake.input.figure,
+        checklist_path=snakemake.output.checklist,
         defaults=snakemake.params.defaults,
         random_weights=snakemake.params.random_weights,
         copies=snakemake.params.copies,

@@ -134,6 +134,8 @@ _TABLES = (
     (of_kinds.IMPROVED, of_kinds.improved),
     (of_kinds.MUTATION, of_kinds.mutation),
     (of_kinds.ROC, of_kinds.roc),
+    (of_kinds.CLASS_ROC, of_kinds.roc),
+    (of_kinds.CALIBRATION, of_kinds.calibration),
     (of_kinds.RISK_GROUPS, of_kinds.risk_groups),
 )
 MAKERS: Mapping[str, Callable[[TaskResults], pd.DataFrame]] = {

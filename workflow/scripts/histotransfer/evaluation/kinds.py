@@ -147,7 +147,7 @@ class TaskKind(ABC):
 class Multiclass(TaskKind):
     """Which class a sample is of. Truth is one-hot, predictions are probabilities."""
 
-    name, metric, tables = "multiclass", "accuracy", ("confusion",)
+    name, metric, tables = "multiclass", "accuracy", ("confusion", "class_roc")
     by_column = False
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -250,7 +250,7 @@ class Expression(Regression):
 class Binary(TaskKind):
     """Which of two values a patient has."""
 
-    name, metric, tables = "binary", "auroc", ("mutation", "roc")
+    name, metric, tables = "binary", "auroc", ("mutation", "roc", "calibration")
     by_chance = 0.5
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:

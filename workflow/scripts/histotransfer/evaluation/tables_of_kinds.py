@@ -14,6 +14,7 @@ from . import shares
 from . import statistics as st
 from .concordance import kaplan_meier
 from .fold_scores import FoldScores
+from .metrics import BINS
 from .predictors.predictor import Bools, Float, Ints, Single
 from .task_results import TaskResults
 
@@ -216,6 +217,49 @@ def _curve(truth: Float, values: Single, rows: Bools) -> Float | None:
     tpr, fpr = np.append(0, hits / hits[-1]), np.append(0, alarms / alarms[-1])
     # Where the curve rises straight up, the last of equal rates counts: its top.
     return np.asarray(np.interp(ROC_AT, fpr, tpr))
+
+
+CLASS_ROC = TableSchema.of("class_roc", "text: task target extractor", "number: fpr tpr")
+"""Of each class against all others."""
+
+CALIBRATION = TableSchema.of(
+    "calibration",
+    "text: task target extractor",
+    "number: lower upper n predicted observed ci_low ci_high",
+)
+
+
+def calibration(results: TaskResults) -> pd.DataFrame:
+    """Return how often patients are positive whose predicted probability lies in a bin.
+
+    The bins of `metrics.calibration_error`, over the out-of-fold predictions of all repeats. A
+    patient is counted once per repeat, so `n` is the mean number of patients in a repeat; the
+    interval of the `observed` share is Wilson's for this number. Empty bins have no row.
+    """
+    edges = np.linspace(0, 1, BINS + 1)
+    tables = []
+    for name, predictions in results.predictions.items():
+        for i, target in enumerate(predictions.targets):
+            values = predictions.values[:, :, i].astype(np.float64)
+            truth = np.broadcast_to(results.truth[:, i], values.shape)
+            known = np.isfinite(values) & np.isfinite(truth)
+            if not known.any():
+                continue
+            bins = np.searchsorted(edges[1:-1], values[known])
+            rows = pd.DataFrame({"predicted": values[known], "observed": truth[known] == 1})
+            of_bins = rows.groupby(bins)
+            table = of_bins.mean().assign(n=of_bins.size() / len(values), target=target)
+            places = table.index.to_numpy()
+            low, high = st.wilson(table["observed"].to_numpy(), table["n"].to_numpy())
+            tables.append(
+                table.assign(
+                    extractor=name, lower=edges[places], upper=edges[places + 1],
+                    ci_low=low, ci_high=high,
+                )
+            )  # fmt: skip
+    if not tables:
+        return CALIBRATION.empty()
+    return pd.concat(tables, ignore_index=True).assign(task=results.task)
 
 
 RISK_GROUPS = TableSchema.of(

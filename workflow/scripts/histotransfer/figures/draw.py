@@ -12,9 +12,11 @@ from ..core.errors import HistotransferError
 from ..results.rows import with_tasks_told_apart
 from ..results.tables import Paths, Tables, read_tables
 from . import (
+    calibration,
     cohort_flow,
     embedding,
     expression,
+    forest,
     gallery,
     heatmaps,
     learning_curves,
@@ -31,15 +33,19 @@ from . import (
 )
 
 PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
+    "answers": forest.tasks,
+    "forest": forest.targets,
     "ranks": ranks.chart,
     "learning_curves": learning_curves.by_task,
     "tissue_accuracy": tissue.accuracy,
     "confusion": tissue.confusion,
+    "class_roc": tissue.roc,
     "embedding": embedding.layout,
     "expression": expression.scatter,
     "volcano": expression.volcano,
     "mutation": mutation.auroc,
     "roc": mutation.roc,
+    "calibration": calibration.reliability,
     "survival": survival.curves,
     "gallery": gallery.patches,
     "heatmaps": heatmaps.maps,

@@ -9,8 +9,8 @@ from matplotlib.ticker import NullLocator
 
 from ..evaluation.curve_tables import PER_CLASS, WHOLE
 from ..results.tables import Tables
+from ..results.words import METRICS
 from . import style
-from .validation import SCORES
 
 ROW_MM = 48.0
 
@@ -35,7 +35,7 @@ def by_task(tables: Tables, _: float) -> Figure:
         _shuffled(left, permuted[permuted["task"] == task], unit)
         _differences(right, rows, marks, unit)
         left.set_title(task)
-        score = SCORES[rows["metric"].iloc[0]] + (" (%)" if unit == 100 else "")
+        score = METRICS[rows["metric"].iloc[0]] + (" (%)" if unit == 100 else "")
         left.set_ylabel(score)
         right.set_ylabel(f"difference, {'points' if unit == 100 else score}")
         for axes in (left, right):

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ..evaluation.decisions import BETTER, EQUIVALENT, WORSE
 from ..evaluation.statistics import NOT_ESTIMABLE, wilson
@@ -83,6 +84,41 @@ def confusion(tables: Tables, alpha: float) -> Figure:
     if rows.empty:
         raise style.NothingToDraw("No class was predicted, so there is nothing to mistake.")
     return _matrices(rows, "What each class is called (%)")
+
+
+def roc(tables: Tables, alpha: float) -> Figure:
+    """Draw each class's ROC curve against all others, under every extractor."""
+    curves = tables["class_roc"]
+    if curves.empty:
+        raise style.NothingToDraw("No class could be told from the others in any fold.")
+    marks = style.looks(curves["extractor"].unique().tolist())
+    # Extractors of several tasks are told apart; each task has classes of its own.
+    panels_of = list(dict.fromkeys(zip(curves["task"], curves["target"], strict=True)))
+    several = curves["task"].nunique() > 1
+    columns = min(5, max(2, len(panels_of)))
+    lines = math.ceil(len(panels_of) / columns)
+    figure = style.page(lines * (style.PAGE_MM / columns + 4) + 26)
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, (task, target) in zip(panels.flat, panels_of, strict=False):
+        of_class = curves[(curves["task"] == task) & (curves["target"] == target)]
+        axes.plot([0, 1], [0, 1], color=style.FAINT, linewidth=0.8)
+        shown = [name for name in marks if (of_class["extractor"] == name).any()]
+        for number, name in enumerate(shown):
+            own, colour = of_class[of_class["extractor"] == name], marks[name][0]
+            axes.plot(own["fpr"], own["tpr"], color=colour)
+            y = 0.04 + 0.09 * (len(shown) - 1 - number)
+            area = f"{np.trapezoid(own['tpr'], own['fpr']):.3f}"
+            axes.text(0.97, y, area, transform=axes.transAxes, ha="right", color=colour, fontsize=6)
+        name = str(target).removeprefix(f"{task}: ")
+        axes.set_title(f"{task}: {name}" if several else name, fontsize=7)
+        axes.set(xlim=(0, 1), ylim=(0, 1.01), aspect="equal")
+        for side in (axes.xaxis, axes.yaxis):
+            side.set_ticks([0, 0.5, 1], ["0", "0.5", "1"])
+    style.label_edges(panels, len(panels_of), "false positive rate", "true positive rate")
+    handles = [Line2D([], [], color=colour, label=name) for name, (colour, _) in marks.items()]
+    figure.legend(handles=handles, loc="outside lower left", ncols=3)
+    style.headline(figure, "Each class against all others\nnumbers: area below the mean curve")
+    return figure
 
 
 def classifier(tables: Tables, alpha: float) -> Figure:

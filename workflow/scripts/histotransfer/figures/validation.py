@@ -6,21 +6,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..evaluation.kinds import KINDS
 from ..evaluation.statistics import OK
+from ..results.rows import CHANCE
 from ..results.tables import Tables
 from ..results.validation import of_tasks
+from ..results.words import METRICS
 from . import style
-
-SCORES = {
-    "accuracy": "accuracy",
-    "auroc": "AUROC",
-    "pearson": "Pearson r",
-    "c_index": "Harrell’s C",
-}
-"""The primary scores, and what their axes are called."""
-CHANCE = {kind.metric: kind.by_chance for kind in KINDS.values() if kind.by_column}
-"""The score without any signal; that of classes depends on their sizes."""
 
 DASHED: style.Look = {"linewidth": 0.8, "linestyle": (0, (2, 1.5))}
 
@@ -28,7 +19,7 @@ DASHED: style.Look = {"linewidth": 0.8, "linestyle": (0, (2, 1.5))}
 def forest(tables: Tables, alpha: float) -> Figure:
     """Draw a panel per score: a row per task, in it each extractor in both cohorts."""
     table = tables["validation"]
-    rows = table[table["metric"].isin([*SCORES])]
+    rows = table[table["metric"].isin([*METRICS])]
     names = [
         "" if pd.isna(target) else str(target).removeprefix(f"{task}: ")
         for task, target in zip(rows["task"], rows["target"], strict=True)
@@ -39,7 +30,7 @@ def forest(tables: Tables, alpha: float) -> Figure:
         raise style.NothingToDraw("No score is estimable in the external cohort.")
     extractors = list(dict.fromkeys(rows["extractor"]))
     marks = style.looks(extractors)
-    metrics = [metric for metric in SCORES if (rows["metric"] == metric).any()]
+    metrics = [metric for metric in METRICS if (rows["metric"] == metric).any()]
     counts = [rows.loc[rows["metric"] == metric, "task"].nunique() for metric in metrics]
     tall = max(7.0, 3.4 * len(extractors))
     figure = style.page(24 + 11 * len(metrics) + tall * sum(counts))
@@ -75,6 +66,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, metric: str, marks: dict[str, tuple[s
             axes.plot(unit * own[score], at + shift, marker, **look)
     n = rows.drop_duplicates("task").set_index("task")["n"]
     style.rows(axes, [f"{task}  n = {int(n[task]):,}" for task in tasks])
-    axes.set_xlabel(f"{SCORES[metric]} (%)" if metric == "accuracy" else SCORES[metric])
+    axes.set_xlabel(f"{METRICS[metric]} (%)" if metric == "accuracy" else METRICS[metric])
     if metric in CHANCE:
         axes.axvline(CHANCE[metric], color=style.INK, linewidth=0.8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,25 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .. import __version__
 from ..core.exclusions import Reason
 from ..core.files import written_whole
+from ..core.tables import write_table
 from ..evaluation.kinds import ALL
 from ..evaluation.statistics import OK
 from ..qc.cohort import EXCLUDED_SLIDES
 from ..results.answers import TARGET, TASK
-from ..results.claims import CITATION
+from ..results.claims import CITATION, NOT_COMPARABLE
 from ..results.rows import against_baseline
 from ..results.tables import Paths, Tables, read_tables
 from ..results.validation import sentences
-from ..results.words import difference, value
+from ..results.words import count, difference, value
 from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
 from ..study.origins import origins
+from .checklist import CHECKLIST, checklist
+from .first_screen import first_screen
 from .limits import limits
 from .methods import choices, methods
+from .pages import environment
 from .sections import sections
 
 PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "matplotlib")
@@ -36,7 +40,6 @@ PACKAGES = ("snakemake", "numpy", "pandas", "scipy", "scikit-learn", "h5py", "ma
 EXCLUDED_SHOWN = 20
 TARGETS_SHOWN = 25
 """Of a task and extractor; the table `answers` has all."""
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_summary(
@@ -44,6 +47,8 @@ def write_summary(
     paths: Paths,
     out_path: str | Path,
     *,
+    figure: str | Path,
+    checklist_path: str | Path,
     defaults: Mapping[str, Any],
     random_weights: bool,
     copies: Sequence[tuple[str, str]] = (),
@@ -52,34 +57,33 @@ def write_summary(
     """Write the summary page: HTML that needs no other file.
 
     `config` is complete, and the methods are written from it; `defaults` are the values of keys
-    that a config leaves out. `paths` has the tables `answers`, `comparison`, `tuning`,
-    `excluded_labels` and `external` (see `read_tables`); where slides were read, `cohort`, `qc` and
-    `excluded_slides`; of three or more extractors `ranks` and `pairs`; of an external validation
-    `validation`; of the published study `claims`. `random_weights` says that the network did not
-    start from ImageNet; `copies` warn of slides that seem to be copies of one
+    that a config leaves out, and `figure` is the PNG of the answers. The
+    checklist (`checklist.CHECKLIST`) is also written as a table. `paths` has the tables
+    `answers`, `comparison`, `tuning`, `excluded_labels` and `external` (see `read_tables`); where
+    slides were read, `cohort`, `qc` and `excluded_slides`; of three or more extractors `ranks` and
+    `pairs`; of an external validation `validation`; of the published study `claims`.
+    `random_weights` says that the network did not start from ImageNet; `copies` warn of slides that
+    seem to be copies of one
     (`study.same_slides.warnings`), `left_out` says which extractors are not compared in which task.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
     excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
     of_the_paper = config["study"] in OF_THE_PAPER
     stated = list(limits(config, tables, random_weights, copies, left_out))
+    written = dict(methods(config, random_weights, slides="qc" in tables, ranks="ranks" in tables))
+    items = checklist(config, tables, question=_question(config), methods=written)
+    write_table(items, checklist_path, CHECKLIST)
     contents = {
         "title": _question(config),
         "study": config["study"],
         "citation": CITATION if of_the_paper else "",
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
-        "answers": list(_answers(tables["answers"])),
+        "answers": list(_answers(tables["answers"], tables["comparison"])),
+        "figure": base64.b64encode(Path(figure).read_bytes()).decode("ascii"),
         "validated": _validated(config, tables["validation"]) if "validation" in tables else None,
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
+        "barred": _barred(tables["claims"]) if "claims" in tables else {},
         "alpha": f"{alpha:g}",
         "comparison": list(_comparison(against_baseline(tables["comparison"]), alpha)),
         "ranks": list(_ranks(tables["ranks"])) if "ranks" in tables else [],
@@ -92,15 +96,14 @@ def write_summary(
         ],
         "not_listed": max(0, len(excluded) - EXCLUDED_SHOWN),
         **sections(tables),
-        "methods": list(
-            methods(config, random_weights, slides="qc" in tables, ranks="ranks" in tables)
-        ),
+        "methods": list(written.items()),
+        "checklist": items.to_numpy().tolist(),
         "choices": list(choices(config)) if of_the_paper else [],
         "config": list(origins(config, defaults)),
         "software": _software(),
     }
     with written_whole(out_path) as partial:
-        text = environment.get_template("summary.html").render(contents)
+        text = environment().get_template("summary.html").render(contents)
         partial.write_text(text, encoding="utf-8")
 
 
@@ -117,15 +120,13 @@ def _question(config: Mapping[str, Any]) -> str:
     return f"Are the features of {' or '.join(compared)} better than those of {baseline}?"
 
 
-def _answers(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for (task, extractor), rows in answers.groupby(["task", "extractor"], sort=False):
+def _answers(answers: pd.DataFrame, comparison: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    parts = answers.groupby(["task", "extractor"], sort=False)
+    for said, (_, rows) in zip(first_screen(answers, comparison), parts, strict=True):
         whole, targets = (rows[rows["scope"] == scope] for scope in (TASK, TARGET))
         first = targets.sort_values("q_bh", kind="stable").head(TARGETS_SHOWN)
-        yield {
-            "task": task,
-            "extractor": extractor,
-            "baseline": rows["baseline"].iloc[0],
-            "said": _parted(whole["sentence"].iloc[0]),
+        yield said | {
+            "full": whole["sentence"].iloc[0],
             "targets": [
                 (target, *_parted(sentence))
                 for target, sentence in zip(first["target"], first["sentence"], strict=True)
@@ -147,6 +148,12 @@ def _parted(sentence: str) -> tuple[str, str]:
     """Return the answer and the rest of its sentence, which a colon joins."""
     answer, _, rest = sentence.partition(": ")
     return answer, rest
+
+
+def _barred(claims: pd.DataFrame) -> dict[str, str]:
+    """Return what bars several claims from a verdict, which is said once, and how many it bars."""
+    barred = claims.loc[claims["verdict"] == NOT_COMPARABLE, "why"].value_counts(sort=False)
+    return {str(why): count(int(n), "claim") for why, n in barred.items() if n > 1}
 
 
 def _claims(claims: pd.DataFrame) -> Iterator[dict[Any, Any]]:

@@ -21,7 +21,7 @@ ANSWERS = TableSchema.of(
     "text: unit",
     "number: baseline_mean extractor_mean delta ci_low ci_high p_corrected q_bh q_equivalent",
     "text: direction relevance why",
-    "number: seed_share level detectable",
+    "number: seed_share level detectable rope",
     "integer: n_to_decide",
     "text: sentence",
 )
@@ -58,7 +58,7 @@ def answer_questions(
         The columns of `ANSWERS`. A task of classes is answered by the accuracy over all
         classes, whose target is ``all``; any other by the mean over its targets
         (`decisions.average`), whose target is empty. `seed_share` is that of `share_of_seeds`, of a
-        mean over targets their mean.
+        mean over targets their mean; `rope` is the one given.
     """
     every_run = against_baseline(tables["comparison"])
     comparison = combine_runs(every_run, runs)
@@ -93,6 +93,7 @@ def _in_words(
 ) -> pd.DataFrame:
     table = decided.assign(
         scope=scope,
+        rope=rope,
         why=why_not_estimable(decided),
         n_to_decide=decided["n_to_decide"].round().astype("Int64"),
     )

@@ -43,7 +43,7 @@ _RULES: Mapping[str, Sequence[str]] = {
         *("tabulate_table1", "tabulate_flow", "tabulate_slide_costs", "tabulate_costs"),
     ),
     "figures": (*(f"draw_{figure}" for figure in FIGURES), "draw_map"),
-    "report": ("write_paper_tables", "write_summary"),
+    "report": ("write_paper_tables", "write_summary", "write_explore"),
 }
 
 STAGES: Mapping[str, str] = {rule: stage for stage, rules in _RULES.items() for rule in rules}

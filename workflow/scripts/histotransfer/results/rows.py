@@ -13,8 +13,24 @@ OF_ONE_STATISTIC = {
     "related_genes": Regression.metric,
     "mutation": Binary.metric,
     "roc": Binary.metric,
+    "calibration": Binary.metric,
+    "class_roc": Multiclass.metric,
 }
 """Tables without a column `metric`, whose rows are all of tasks of one kind of values."""
+
+CHANCE = {kind.metric: kind.by_chance for kind in KINDS.values() if kind.by_column}
+"""The score without any signal; that of classes depends on their sizes."""
+
+
+def chance(comparison: pd.DataFrame) -> float:
+    """Return the score without any signal in the task that the rows are of.
+
+    Of classes it is the share of the largest, which is always guessed.
+    """
+    if of_all_classes(comparison).any():
+        n = comparison.groupby("target")["n"].max()
+        return float(n.drop(ALL).max() / n[ALL])
+    return CHANCE.get(str(comparison["metric"].iloc[0]), float("nan"))
 
 
 def of_kind(comparison: pd.DataFrame, kind: str) -> pd.DataFrame:

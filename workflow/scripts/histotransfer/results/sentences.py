@@ -47,6 +47,35 @@ def answer(row: Mapping[Any, Any], rope: float, targets: int | None = None) -> s
     return f"{direction.capitalize()}: {found}. It may be less than {matter}."
 
 
+def verdict(row: Mapping[Any, Any]) -> str:
+    """Say in a word or two how a row of the table `answers` ends."""
+    if row["relevance"] == EQUIVALENT:
+        return "equivalent"
+    direction = str(row["direction"])
+    if direction == UNTESTED:
+        return "not tested"
+    return f"decided: {direction}" if direction in (BETTER, WORSE) else direction
+
+
+def in_short(row: Mapping[Any, Any]) -> str:
+    """Answer a task in one sentence: a row of the table `answers`."""
+    one, other, direction = row["extractor"], row["baseline"], row["direction"]
+    if direction == NOT_ESTIMABLE:
+        return f"{one} and {other} cannot be compared: {WHY[row['why']]}."
+    if direction == UNTESTED:
+        return (
+            f"Neither {one} nor {other} predicts it better than chance, so there is no difference "
+            "to test."
+        )
+    shown, _, interval = difference(row)
+    found = f"{shown} (95 % interval {interval})"
+    if row["relevance"] == EQUIVALENT:
+        return f"{one} and {other} do not differ by an amount that matters: {found}."
+    if direction == UNDECIDED:
+        return f"Whether {one} is better than {other} is undecided: {found}."
+    return f"{one} is {direction} than {other}: {found}."
+
+
 def of_seeds(share: float) -> str:
     """Say which share of the squared standard error is between the seeds of fine-tuning."""
     return f"{100 * share:.0f} % of the squared standard error is between the seeds of fine-tuning."

@@ -10,6 +10,13 @@ import pandas as pd
 
 UNITS = {"accuracy": "points", "auroc": "AUROC", "pearson": "in Pearson r", "c_index": "in C"}
 """What a difference in a metric is measured in; accuracies are shown in percent."""
+METRICS = {
+    "accuracy": "accuracy",
+    "auroc": "AUROC",
+    "pearson": "Pearson r",
+    "c_index": "Harrell’s C",
+}
+"""The primary scores by the names that readers know."""
 MOST_COUNTED = 100_000
 """Larger numbers of patients are not told apart."""
 
@@ -47,6 +54,12 @@ def value(number: float, quantity: str) -> str:
         case _:
             text = f"{100 * number:.1f} %"
     return text.replace("-", "−")
+
+
+def score(number: float, metric: str) -> str:
+    """Write a primary score: an accuracy in percent, any other with three decimals."""
+    percent = metric == "accuracy"
+    return f"{100 * number:.1f} %" if percent else f"{number:.3f}".replace("-", "−")
 
 
 def difference(row: Mapping[Any, Any]) -> tuple[str, str, str]:

@@ -75,11 +75,13 @@ TABLES: Mapping[str, Item] = {
     "site_splits": Item("Comparison", "Table: splits that keep sites together", needs="sites"),
     "tuning": Item("Comparison", "Table: choices at the edges of grids"),
     "confusion": Item("Tissue types", "Table: confusion", needs="classes"),
+    "class_roc": Item("Tissue types", "Table: ROC curves of classes", needs="classes"),
     "embedding": Item("Tissue types", "Table: patches in two dimensions", needs="datasets"),
     "improved": Item("Expression", "Table: genes improved", needs="numbers"),
     "related_genes": Item("Expression", "Table: genes related to the image", needs="numbers"),
     "mutation": Item("Mutation", "Table: mutations", needs="two values"),
     "roc": Item("Mutation", "Table: ROC curves", needs="two values"),
+    "calibration": Item("Mutation", "Table: calibration", needs="two values"),
     "risk_groups": Item("Survival", "Table: survival by predicted risk", needs="times"),
     "gallery": Item("What predicts", "Table: patches of the best genes", needs="gallery"),
     "heatmaps": Item("What predicts", "Table: slides of the best genes", needs="gallery"),
@@ -98,6 +100,8 @@ TABLES: Mapping[str, Item] = {
 }
 
 FIGURES: Mapping[str, Item] = {
+    "answers": Item("Comparison", "Figure: the answers", ("answers",)),
+    "forest": Item("Comparison", "Figure: every target", ("answers",)),
     "ranks": Item("Comparison", "Figure: ranks", ("ranks", "pairs"), needs="three extractors"),
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
     "validation": Item(
@@ -113,6 +117,7 @@ FIGURES: Mapping[str, Item] = {
         needs="classes",
     ),
     "confusion": Item("Tissue types", "Figure: confusion", ("confusion",), needs="classes"),
+    "class_roc": Item("Tissue types", "Figure: ROC of classes", ("class_roc",), needs="classes"),
     "embedding": Item("Tissue types", "Figure: embedding", ("embedding",), needs="datasets"),
     "expression": Item(
         "Expression",
@@ -128,6 +133,9 @@ FIGURES: Mapping[str, Item] = {
         needs="two values",
     ),
     "roc": Item("Mutation", "Figure: ROC", ("roc", "mutation"), needs="two values"),
+    "calibration": Item(
+        "Mutation", "Figure: calibration", ("calibration", "mutation"), needs="two values"
+    ),
     "survival": Item("Survival", "Figure: survival", ("risk_groups", "comparison"), needs="times"),
     "gallery": Item(
         "What predicts",

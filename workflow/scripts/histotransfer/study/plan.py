@@ -54,6 +54,8 @@ from .sites import sites_of_patients
 from .slide_sheet import Slide, missing_slides, read_slide_sheet, slides_of_features
 from .tasks import NUMBERS, TWO_VALUES, Task
 
+MOST_IN_PAGE = 60
+"""Slides whose pictures the page to explore holds: about 0.1 MB each, beside 5 MB of its own."""
 MAX_LISTED = 20
 """Missing files that an error names."""
 
@@ -682,6 +684,35 @@ class StudyPlan:
             },
             "external_patches": self.external_patch_tables(),
         }
+
+    def explore_tables(self) -> dict[str, Any]:
+        """Return the tables that the page to explore is made of, by name."""
+        found = {name: self._table(name) for name in ("comparison", "answers")}
+        if "heatmaps" in self.tables:
+            found |= {name: self._table(name) for name in ("heatmaps", "gallery")}
+            found["heatmap_images"] = f"{self.results}/heatmaps/best.h5"
+        return found
+
+    def explore_predictions(self) -> dict[str, dict[str, str]]:
+        """Return the predictions that say whose slides to look at, by task and extractor."""
+        predictions = self.prediction_files()
+        return {
+            task: {name: blocks[0] for name, blocks in predictions[task].items()}
+            for task in (self.patient_tasks if self.has_slides else ())
+        }
+
+    def explore_slides(self) -> dict[str, list[str]]:
+        """Return the tiles and the verdicts of each slide, which the page to explore shows."""
+        return {
+            name: [f"{self.results}/{stage}/{name}.h5" for stage in ("tiles", "qc")]
+            for name in self.slides
+        }
+
+    @property
+    def explore_folder(self) -> str:
+        """The folder of the slides' pictures, where they are too many for one page; else empty."""
+        many = len(self.slides) > MOST_IN_PAGE
+        return f"{self.results}/explore_slides" if many else ""
 
     def external_patch_tables(self) -> dict[str, dict[str, str]]:
         """Return which patches could be used, by extractor of another tool and dataset."""
