@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 60
 BENCH_PYTHON ?= python
 BENCH := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=workflow/scripts:$$PYTHONPATH $(BENCH_PYTHON)
 
-.PHONY: help check-gpu config demo docs sheets test test-fast test-long test-torch lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph keys metadata coverage audit fuzz lock clean
+.PHONY: help check-gpu config demo docs sheets test test-fast test-long test-torch lint format bench bench-crossval bench-entry bench-evidence bench-features bench-finetune bench-graph bench-labels bench-null bench-soak bench-splits bench-tiling rehearsal rulegraph pictures keys metadata coverage audit fuzz lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -108,6 +108,9 @@ bench-graph: $(VENV)/dev.stamp  ## time dry runs of 541 and 10,000 slides
 
 rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
 	python docs/rulegraph.py
+
+pictures: $(VENV)/dev.stamp  ## make the pictures of the documents, after make demo and from a real slide
+	python docs/pictures.py
 
 keys: $(VENV)/dev.stamp  ## write the tables of keys into config/README.md
 	python docs/config_keys.py
