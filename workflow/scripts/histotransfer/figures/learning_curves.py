@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from ..evaluation.curve_tables import PER_CLASS, WHOLE
+from ..results.rows import CHANCE
 from ..results.tables import Tables
 from ..results.words import METRICS
 from . import style
@@ -32,7 +33,7 @@ def by_task(tables: Tables, _: float) -> Figure:
         rows = curves[curves["task"] == task]
         unit = 100 if rows["metric"].iloc[0] == "accuracy" else 1
         _scores(left, rows, marks, unit)
-        _shuffled(left, permuted[permuted["task"] == task], unit)
+        _chance(left, permuted[permuted["task"] == task], unit)
         _differences(right, rows, marks, unit)
         left.set_title(task)
         score = METRICS[rows["metric"].iloc[0]] + (" (%)" if unit == 100 else "")
@@ -45,9 +46,14 @@ def by_task(tables: Tables, _: float) -> Figure:
     style.headline(
         figure,
         "Scores and differences by the number of training samples\n"
-        "lines: 95 % intervals   grey band: shuffled labels, lowest to highest   last: all samples",
+        f"lines: 95 % intervals   dashed: chance   grey: {_shuffles(permuted)}   last: all samples",
     )
     return figure
+
+
+def _shuffles(permuted: pd.DataFrame) -> str:
+    count = 0 if permuted.empty else int(permuted["shuffles"].max())
+    return f"range of {count} shuffles of the labels"
 
 
 def _scores(axes: Axes, rows: pd.DataFrame, marks: dict[str, tuple[str, str]], unit: float) -> None:
@@ -90,11 +96,14 @@ def _line(
     axes.vlines(rows["at"], low, high, color=look[0], linewidth=0.8)
 
 
-def _shuffled(axes: Axes, rows: pd.DataFrame, unit: float) -> None:
+def _chance(axes: Axes, rows: pd.DataFrame, unit: float) -> None:
+    """Draw the score by chance where it is known, and the range of those on shuffled labels."""
     if rows.empty:
         return
     low, high = unit * rows["lowest"].min(), unit * rows["highest"].max()
     axes.axhspan(low, high, color=style.FAINT, zorder=0)
+    if (by_chance := CHANCE.get(rows["metric"].iloc[0])) is not None:
+        axes.axhline(by_chance, color=style.INK, linewidth=0.8, linestyle="dashed")
 
 
 def _axis(axes: Axes, rows: pd.DataFrame) -> None:
