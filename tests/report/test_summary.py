@@ -407,7 +407,7 @@ def test_what_was_taken_on_trust_of_the_slides_is_a_limit():
         "The scale of 2 slides comes from the slide sheet, not from the header.",
         "1 slide has levels that differ from the full picture and are not used (tables/qc.tsv).",
         "2 slides hold further pictures, which are not used (tables/qc.tsv).",
-        "1 slide has a scale that objective or nuclei speak against (tables/qc.tsv).",
+        "1 slide has a scale that the objective or the nuclei contradict (tables/qc.tsv).",
         "5 tiles were skipped as unreadable, on 2 slides.",
         "The stain of 1 slide could not be estimated and was not normalised.",
     ]

@@ -155,7 +155,7 @@ def taken_on_trust(qc: pd.DataFrame) -> Iterator[str]:
         yield f"{slides} further pictures, which are not used (tables/qc.tsv)."
     if n := int(qc["scale_doubts"].fillna("").ne("").sum()):
         slides = count(n, "slide", " has", " have")
-        yield f"{slides} a scale that objective or nuclei speak against (tables/qc.tsv)."
+        yield f"{slides} a scale that the objective or the nuclei contradict (tables/qc.tsv)."
     if len(skipped := used.loc[used["unreadable"] > 0, "unreadable"]):
         tiles = count(int(skipped.sum()), "tile", " was", " were")
         yield f"{tiles} skipped as unreadable, on {count(len(skipped), 'slide')}."
