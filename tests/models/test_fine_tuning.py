@@ -383,4 +383,4 @@ def test_frozen_blocks_that_overflow_are_an_error_before_the_training(store_path
         h5py.File(store_path) as store,
         pytest.raises(HistotransferError, match=r"whose activations .* not finite in float16"),
     ):
-        compute_outputs(base, middle, store, symmetries=1, batch_size=8, work=tmp_path)
+        compute_outputs(base, middle, store, augmentation=PLAIN, batch_size=8, work=tmp_path)
