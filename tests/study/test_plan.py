@@ -223,7 +223,7 @@ def test_parameters_pass_through_a_rule_unchanged() -> None:
         params = type("Params", (), parameters.as_params() | {"code": "0123"})()
         assert type(parameters).of(params) == parameters
     assert isinstance(plan.fine_tuning, FineTuningParameters)
-    assert plan.fine_tuning.augment == AugmentationParameters(False, 0)
+    assert plan.fine_tuning.augment == AugmentationParameters(True, 0.15)
     assert plan.fine_tuning.step1.unfreeze_from == ""
 
 
