@@ -110,9 +110,10 @@ def code(script):
 
 
 def needs(mem_mb, minutes):
-    """Ask for memory and time, more at each attempt."""
+    """Ask for memory, which may depend on the wildcards, and for time, more at each attempt."""
     return {
-        "mem_mb": lambda wildcards, attempt: mem_mb * attempt,
+        "mem_mb": lambda wildcards, attempt: attempt
+        * (mem_mb(wildcards) if callable(mem_mb) else mem_mb),
         "runtime": lambda wildcards, attempt: minutes * attempt,
     }
 
@@ -160,13 +161,9 @@ def network_env(wildcards):
     return TORCH_ENV if is_of_torch(wildcards) else NETWORK_ENV
 
 
-def network_needs(minutes):
-    """Do as `needs`; networks of PyTorch are up to fifty times as large as Xception."""
-
-    def mem_mb(wildcards, attempt):
-        return (16000 if is_of_torch(wildcards) else 8000) * attempt
-
-    return {**needs(mem_mb=0, minutes=minutes), "mem_mb": mem_mb}
+def extraction_mb(wildcards):
+    """Return the memory of extraction: networks of PyTorch are up to fifty times as large."""
+    return 16000 if is_of_torch(wildcards) else NETWORK_MB
 
 
 def leaves(files):

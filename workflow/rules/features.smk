@@ -19,7 +19,7 @@ rule extract_features:
         network_env
     threads: extraction_threads
     resources:
-        **needs(mem_mb=NETWORK_MB, minutes=240),
+        **needs(mem_mb=extraction_mb, minutes=240),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
@@ -52,7 +52,7 @@ rule extract_batch:
         network_env
     threads: extraction_threads
     resources:
-        **needs(mem_mb=NETWORK_MB, minutes=480),
+        **needs(mem_mb=extraction_mb, minutes=480),
         gpu=int(PLAN.uses_gpu),
     params:
         **PLAN.extraction.as_params(),
