@@ -128,7 +128,7 @@ def _of_sites(config: Mapping[str, Any], tables: Tables) -> Iterator[str]:
         "Splits ignore the patients’ sites, so part of a score may come from the site rather than "
         f"from biology. Features tell {int(told['n_sites'].max())} sites with this accuracy: "
         f"{joined(found)}; the largest site alone is {100 * told['chance'].max():.0f} % "
-        "(tables/site_audit.tsv). Scores under splits that keep sites together stand beside in "
+        "(tables/site_audit.tsv). Scores under splits that keep sites together are in "
         "tables/site_splits.tsv."
     )
 
