@@ -70,6 +70,7 @@ def test_one_feature_file_asks_only_for_what_it_needs(study: Study) -> None:
         "simulate_patches": 1,  # the fine-tuning set, not the evaluation set
         "pack_dataset": 1,
         "fit_stain": 1,
+        "compute_frozen_blocks": 1,
         "fine_tune": 1,
         "simulate_slide": 1,
         "tile_slide": 1,
@@ -142,6 +143,7 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
     config["finetune"]["seeds"] = [1, 2]
     jobs = study.plan("--configfile", study.configure("more.yaml", config))
     assert jobs["fine_tune"] == 2
+    assert jobs["compute_frozen_blocks"] == 1  # for both seeds
     assert jobs["pool_external"] == 2
     assert jobs["pool_features"] == 3
     assert jobs["extract_features"] == 3

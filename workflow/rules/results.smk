@@ -444,7 +444,12 @@ rule tabulate_costs:
     params:
         benchmarks=lambda w: f"{PLAN.results}/benchmarks",
         on_gpu=(
-            ["fine_tune", "extract_features", "extract_batch"] if PLAN.uses_gpu else []
+            [
+                *("compute_frozen_blocks", "fine_tune"),
+                *("extract_features", "extract_batch"),
+            ]
+            if PLAN.uses_gpu
+            else []
         ),
         code=code("tabulate_costs.py"),
     script:
