@@ -18,13 +18,17 @@ SHEET = TableSchema.of("slides", "text: slide patient")
 """What is read of the slide sheet."""
 
 TRUTH = TableSchema.of("truth", "text: target task follows", "number: effect")
-"""A row per target: the tissue that it follows (or tissues joined by ``+``; empty for noise), and
-the effect per standard deviation of their fraction, as log2 TPM or log odds."""
+"""A row per target: the tissue that it follows (or tissues joined by ``+``; `SHADE`; empty for
+noise), and the effect per standard deviation of their fraction, as log2 TPM or log odds."""
 
 UNREADABLE = "SIM-01-0049"
 """The patient whose slide is damaged."""
 EMPTY = "SIM-01-0050"
 """The patient whose slide carries no tissue."""
+
+SHADE = "shade"
+"""What a gene follows that colour alone tells: how pale a patient's eosin is between its darkest
+and its lightest places, wherever it is."""
 
 _PATIENTS = 50
 _WITH_TWO_SLIDES = 4
@@ -46,9 +50,10 @@ _SMALLEST_FRACTION = 0.06
 
 _EXPRESSION = (
     *("LYM", "LYM", "LYM", "TUM", "TUM", "STR", "STR+MUS", "MUC", "MUC", "DEB", "NORM", "MUS"),
-    *("",) * 12,
+    *("",) * 11,
+    SHADE,
 )
-"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, or nothing."""
+"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, the shade, or nothing."""
 _MUTATIONS = ("TUM", "LYM", "STR+MUS", "", "", "")
 """The same for each of 6 mutated genes."""
 _EXPLAINED = 0.7
@@ -72,6 +77,16 @@ def patient_of(slide: str) -> str:
     return found.group()
 
 
+def site_of(patient: str) -> str:
+    """Return the site of a patient, whose scanner leaves its mark on the slides."""
+    return "AABBC"[int(patient.split("-")[2]) % 5]
+
+
+def shade(patient: str, seed: int) -> float:
+    """Return a patient's `SHADE`, drawn from a standard normal distribution."""
+    return float(stream(seed, "simulation", SHADE, patient).standard_normal())
+
+
 def composition(patient: str, seed: int) -> dict[str, float]:
     """Return the fraction of a patient's tissue per class of `CLASSES`; they sum to 1."""
     drawn = stream(seed, "simulation", "composition", patient).dirichlet(list(_ABUNDANCE.values()))
@@ -81,7 +96,7 @@ def composition(patient: str, seed: int) -> dict[str, float]:
 
 
 def cohort_sheet(seed: int) -> pd.DataFrame:
-    """List the cohort's slides: the demo's slide sheet, with columns slide, patient and path.
+    """List the cohort's slides: the demo's slide sheet, with columns slide, patient, site and path.
 
     The last two of the 50 patients have slides that cannot be used.
     """
@@ -96,6 +111,7 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
         for number in ((1, 2) if patient in twice else (1,))
     ]
     sheet = pd.DataFrame(rows, columns=["slide", "patient"])
+    sheet["site"] = sheet["patient"].map(site_of)
     return sheet.assign(path=[f"{_FOLDER}/{slide}.svs" for slide in sheet["slide"]])
 
 
@@ -116,6 +132,7 @@ def write_labels(
     """
     patients = sorted(read_table(slides, SHEET)["patient"].unique())
     fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
+    fractions[SHADE] = [shade(patient, seed) for patient in patients]
     planted: list[tuple[str, str, str, float]] = []
     tpm: dict[str, NDArray[np.float64]] = {}
     for number, follows in enumerate(_EXPRESSION, start=1):
@@ -146,7 +163,7 @@ def write_labels(
 
 
 def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
-    """Sum the fractions of the named tissues, standardised over patients; 0 for none."""
+    """Sum the named columns, standardised over patients; 0 for none."""
     if not follows:
         return np.zeros(len(fractions))
     total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)
