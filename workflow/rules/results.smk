@@ -46,6 +46,7 @@ if "ranks" in PLAN.tables:
             **needs(mem_mb=1000, minutes=10),
         params:
             runs=PLAN.runs,
+            controls=PLAN.controls,
             alpha=PLAN.statistics.alpha,
             code=code("rank_extractors.py"),
         script:
@@ -74,6 +75,7 @@ if PLAN.is_published:
             runs=PLAN.runs,
             random_weights=PLAN.has_random_weights,
             rope=PLAN.statistics.rope,
+            controls=PLAN.controls,
             code=code("check_claims.py"),
         script:
             "../scripts/check_claims.py"

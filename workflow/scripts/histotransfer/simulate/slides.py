@@ -24,7 +24,7 @@ _PATIENTS_PER_DATASET = 12
 _PEN_EVERY, _BLUR_EVERY = 8, 9
 """One patient in this many has pen marks on the slide, or a side of it out of focus."""
 _SOFTNESS_UM = {"A": 0.0, "B": 0.4, "C": 0.8}
-"""By site, how far its scanner blurs: too little for an eye or quality control, not for a network."""
+"""By site, how far its scanner blurs: too little for quality control, enough for a network."""
 _PALER = 0.35
 """Logarithm of the power to which eosin's concentrations are raised, per standard deviation of the
 shade. The darkest stay, so the normalisation of stains does not undo it."""

@@ -35,7 +35,7 @@ from .config import (
 )
 from .coverage import feature_files, lacking, refuse_uncompared, sentences
 from .disk import Need, of_features, of_fine_tuning, of_patches, of_slides_to_fetch, tile_count
-from .extractors import CONCAT, COVARIATES, extractors, fine_tuning_runs
+from .extractors import CONCAT, CONTROLS, COVARIATES, extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     ComputeParameters,
@@ -173,9 +173,9 @@ class StudyPlan:
         self.cut = str(config["finetune"]["step2"]["unfreeze_from"])
         if self.cut in ("all", "block1"):
             self.cut = ""
-        # From the same weights, with the same blocks frozen: what the networks' files say of
-        # themselves decides in the job.
-        self.sharing = self.extractors_of("imagenet", "finetuned") if self.cut else []
+        # Those from the same weights share the frozen blocks: what the networks' files say of
+        # themselves decides in the job. Controls only save the start of a job.
+        self.sharing = self.extractors_of("imagenet", "finetuned", *CONTROLS) if self.cut else []
         self.groups_ledger = f"{self.results}/features/groups.tsv"
         self.groups = assign_groups(self.networks, self.sharing, self.groups_ledger)
         self.ledger = f"{self.results}/features/batches.tsv"
