@@ -305,7 +305,7 @@ def test_a_control_is_marked_and_pale_in_each_figure_that_names_it(tmp_path, mon
     paths = write_results(tmp_path, extractors=names, genes=12, mutations=4, repeats=3)
     saved: list[Figure] = []
     monkeypatch.setattr(style, "save", lambda figure, outputs: saved.append(figure))
-    for name in ("forest", "ranks", "mutation", "tissue_accuracy", "truth"):
+    for name in ("forest", "ranks", "mutation", "tissue_accuracy", "truth", "heatmaps"):
         draw(name, tables_of(name, paths), (), study="x", alpha=0.05, controls=["COLOUR"])
         said = " ".join(words(saved[-1]))
         assert said.count("COLOUR") == said.count("COLOUR (control)") > 0, name

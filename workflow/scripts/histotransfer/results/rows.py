@@ -75,7 +75,11 @@ def with_controls_marked(
 
     def of(table: pd.DataFrame) -> pd.DataFrame:
         named = [column for column in ("baseline", "extractor") if column in table]
-        return table.assign(**{column: table[column].replace(marked) for column in named})
+        changed = table.assign(**{column: table[column].replace(marked) for column in named})
+        if "extractors" in table:  # of pictures, which show several
+            lists = [[marked.get(name, name) for name in names] for names in table["extractors"]]
+            changed["extractors"] = pd.Series(lists, table.index)
+        return changed
 
     return {
         name: of(table) if controls and isinstance(table, pd.DataFrame) else table
