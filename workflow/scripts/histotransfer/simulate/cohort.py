@@ -18,17 +18,13 @@ SHEET = TableSchema.of("slides", "text: slide patient")
 """What is read of the slide sheet."""
 
 TRUTH = TableSchema.of("truth", "text: target task follows", "number: effect")
-"""A row per target: the tissue that it follows (or tissues joined by ``+``; `SHADE`; empty for
-noise), and the effect per standard deviation of their fraction, as log2 TPM or log odds."""
+"""A row per target: the tissue that it follows (or tissues joined by ``+``; empty for noise), and
+the effect per standard deviation of their fraction, as log2 TPM or log odds."""
 
 UNREADABLE = "SIM-01-0049"
 """The patient whose slide is damaged."""
 EMPTY = "SIM-01-0050"
 """The patient whose slide carries no tissue."""
-
-SHADE = "shade"
-"""What a gene follows that colour alone tells: how pale a patient's eosin is between its darkest
-and its lightest places, wherever it is."""
 
 _PATIENTS = 50
 _WITH_TWO_SLIDES = 4
@@ -50,10 +46,9 @@ _SMALLEST_FRACTION = 0.06
 
 _EXPRESSION = (
     *("LYM", "LYM", "LYM", "TUM", "TUM", "STR", "STR+MUS", "MUC", "MUC", "DEB", "NORM", "MUS"),
-    *("",) * 11,
-    SHADE,
+    *("",) * 12,
 )
-"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, the shade, or nothing."""
+"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, or nothing."""
 _MUTATIONS = ("TUM", "LYM", "STR+MUS", "", "", "")
 """The same for each of 6 mutated genes."""
 _EXPLAINED = 0.7
@@ -80,11 +75,6 @@ def patient_of(slide: str) -> str:
 def site_of(patient: str) -> str:
     """Return the site of a patient, whose scanner leaves its mark on the slides."""
     return "AABBC"[int(patient.split("-")[2]) % 5]
-
-
-def shade(patient: str, seed: int) -> float:
-    """Return a patient's `SHADE`, drawn from a standard normal distribution."""
-    return float(stream(seed, "simulation", SHADE, patient).standard_normal())
 
 
 def composition(patient: str, seed: int) -> dict[str, float]:
@@ -132,7 +122,6 @@ def write_labels(
     """
     patients = sorted(read_table(slides, SHEET)["patient"].unique())
     fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
-    fractions[SHADE] = [shade(patient, seed) for patient in patients]
     planted: list[tuple[str, str, str, float]] = []
     tpm: dict[str, NDArray[np.float64]] = {}
     for number, follows in enumerate(_EXPRESSION, start=1):
@@ -163,7 +152,7 @@ def write_labels(
 
 
 def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
-    """Sum the named columns, standardised over patients; 0 for none."""
+    """Sum the fractions of the named tissues, standardised over patients; 0 for none."""
     if not follows:
         return np.zeros(len(fractions))
     total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)

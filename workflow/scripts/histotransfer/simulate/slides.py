@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from ..core.files import written_whole
 from ..core.streams import stream
-from .cohort import EMPTY, UNREADABLE, composition, patient_of, shade, site_of
+from .cohort import EMPTY, UNREADABLE, composition, patient_of, site_of
 from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step
 
 Pixels = NDArray[np.uint8]
@@ -23,11 +23,6 @@ _PAINT_MPP = 0.5
 _PATIENTS_PER_DATASET = 12
 _PEN_EVERY, _BLUR_EVERY = 8, 9
 """One patient in this many has pen marks on the slide, or a side of it out of focus."""
-_SOFTNESS_UM = {"A": 0.0, "B": 0.4, "C": 0.8}
-"""By site, how far its scanner blurs: too little for quality control, enough for a network."""
-_PALER = 0.35
-"""Logarithm of the power to which eosin's concentrations are raised, per standard deviation of the
-shade. The darkest stay, so the normalisation of stains does not undo it."""
 _TILE_PX, _JPEG_QUALITY = 256, 90
 _PENS = ((20, 90, 60), (30, 50, 150), (25, 25, 30))
 
@@ -48,18 +43,24 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
         regions = _regions(rng, slide_px, fractions)
         # The stain is the patient's: two slides of one patient come from one laboratory.
         stain = draw_stain(stream(seed, "simulation", "stain", patient))
-        stains = _paint_regions(rng, regions, mpp)
-        stains[1] **= np.float32(np.exp(_PALER * shade(patient, seed)))
-        pixels = develop(stains, stain, rng)
-        if softness := _SOFTNESS_UM[site_of(patient)]:
-            soft = ImageFilter.GaussianBlur(softness / mpp)
-            pixels = np.asarray(Image.fromarray(pixels).filter(soft))
+        pixels = _scan(develop(_paint_regions(rng, regions, mpp), stain, rng), patient, mpp)
         number = int(patient.split("-")[2])
         if number % _BLUR_EVERY == 4:
             pixels = _defocus(rng, pixels, mpp)
         if number % _PEN_EVERY == 3:
             pixels = _pen(rng, pixels, mpp)
         _write_svs(partial, pixels, mpp)
+
+
+def _scan(pixels: Pixels, patient: str, mpp: float) -> Pixels:
+    """Leave the mark of the site's scanner: B sharpens, C blurs, less than quality control minds."""
+    scanners = {
+        "B": ImageFilter.UnsharpMask(radius=1 / mpp, percent=150, threshold=0),
+        "C": ImageFilter.GaussianBlur(0.8 / mpp),
+    }
+    if scanner := scanners.get(site_of(patient)):
+        return np.asarray(Image.fromarray(pixels).filter(scanner))
+    return pixels
 
 
 def _write_svs(path: Path, pixels: Pixels, mpp: float) -> None:
