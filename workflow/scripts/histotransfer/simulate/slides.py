@@ -53,7 +53,7 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
 
 
 def _scan(pixels: Pixels, patient: str, mpp: float) -> Pixels:
-    """Leave the mark of the site's scanner: B sharpens, C blurs, less than quality control minds."""
+    """Leave the mark of the scanner: site B sharpens, C blurs, less than quality control minds."""
     scanners = {
         "B": ImageFilter.UnsharpMask(radius=1 / mpp, percent=150, threshold=0),
         "C": ImageFilter.GaussianBlur(0.8 / mpp),
