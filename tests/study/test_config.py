@@ -362,7 +362,7 @@ def test_a_config_is_completed_by_the_defaults_and_its_own_keys_win() -> None:
     assert list(config)[:3] == list(own)
     assert (config["tiling"]["patch_px"], config["tiling"]["target_mpp"]) == (96, 0.5)
     assert config["finetune"]["step2"] == {
-        "unfreeze_from": "block13",
+        "unfreeze_from": "block11",
         "epochs": 1,
         "learning_rate": 3e-4,
         "lr_schedule": "cosine",
