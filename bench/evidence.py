@@ -6,8 +6,9 @@ with the first one in bench/evidence.yaml. Each row prints
 
     evidence SET PROTOCOL DIFFERENCE LOW HIGH target T
 
-the difference of the accuracies (fine-tuned minus off the shelf) with its 95 % interval, and what
-LOW should be above. The protocols:
+the difference of the accuracies (fine-tuned minus off the shelf) with its 95 % interval. T is what
+LOW should be above; only of the first set's `probe` it is what DIFFERENCE should reach. The
+protocols:
 
 - `probe`: a classifier trained on the patches of the fine-tuning, applied to those held out;
 - `few-N`: classifiers trained on N labels of each class, drawn again and again, applied to the
@@ -67,8 +68,8 @@ COMPUTE = ComputeParameters(gpu="prefer", precision="auto", jit="auto")
 LABELS = LabelParameters("tissue", {}, "all", "none")
 PREDICTOR = PredictorParameters("tissue", "logistic", {"C": [1.0]})
 OWN_TARGET, OTHER_TARGET = 0.05, -0.01
-"""In its own organ a probe should gain five points; elsewhere nothing should be lost, and an
-interval should exclude a loss of one point."""
+"""In its own organ a probe should gain five points; elsewhere an interval should exclude a loss of
+one point."""
 
 
 @dataclass(frozen=True)

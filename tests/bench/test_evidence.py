@@ -31,9 +31,9 @@ def test_the_default_recipe_gains_in_its_organ_and_loses_in_no_other(realdata, t
     sets = yaml.safe_load((ROOT / "bench/evidence.yaml").read_text())
     rows = evidence.evaluate(realdata / "patches", sets, run, split=0, repeats=10, draws=20)
     found = {(name, protocol): difference for name, protocol, difference, _ in rows}
-    assert found["colorectal", "probe"].value > 0.04
+    assert found["colorectal", "probe"].value > 0.05
     assert found["colorectal", "cv"].low > 0
-    assert found["lung", "few-10"].value > 0
+    assert found["lung", "few-10"].low > 0
     assert min(found[organ, "cv"].value for organ in ("lung", "breast")) > -0.02
 
 
