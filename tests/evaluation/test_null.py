@@ -8,13 +8,11 @@ import pytest
 from scipy.stats import binom
 
 from histotransfer.evaluation.comparison import compare
-from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.evaluation.task_results import read_results
 from histotransfer.study.parameters import StatisticsParameters
 from histotransfer.study.tasks import PredictorParameters
-from support.tasks import patients, splitting, write_pooled, write_values
+from support.tasks import cross_validated, patients, splitting, write_pooled, write_values
 
 pytestmark = pytest.mark.slow
 
@@ -34,27 +32,17 @@ def study(folder, kind, seed, strengths):
     if kind == "mutation":
         values = (values > 0).astype(int)
     genes = {f"G{number}": column for number, column in enumerate(values.T)}
-    write_values(folder / "labels.tsv", patients(N), genes)
-    write_splits(
-        folder / "labels.tsv", folder / "splits.tsv",
-        task=kind, kind=kind, parameters=splitting(seed, repeats=REPEATS),
-    )  # fmt: skip
-    scores, predictions = {}, {}
+    labels, splits = folder / "labels.tsv", folder / "splits.tsv"
+    write_values(labels, patients(N), genes)
+    write_splits(labels, splits, task=kind, kind=kind, parameters=splitting(seed, repeats=REPEATS))
+    features = {}
     for name, strength in zip("AB", strengths, strict=True):
         x = strength * truth.repeat(D, axis=1) + 0.6 * rng.standard_normal((N, D * GENES))
-        write_pooled(folder / "x.h5", x, patients(N), name)
-        scores[name], predictions[name] = folder / f"{name}.tsv", [folder / f"{name}.h5"]
-        run_block(
-            folder / "x.h5", folder / "labels.tsv", folder / "splits.tsv", folder / f"{name}.h5",
-            parameters=TASKS[kind], task=kind, extractor=name, repeats=range(REPEATS), seed=seed,
-            threads=1,
-        )  # fmt: skip
-        write_scores(
-            predictions[name], folder / "labels.tsv", folder / "splits.tsv", scores[name],
-            kind=kind, task=kind, extractor=name,
-        )  # fmt: skip
-    files = {"labels": folder / "labels.tsv", "splits": folder / "splits.tsv"}
-    files |= {"scores": scores, "predictions": predictions}
+        features[name] = write_pooled(folder / f"{name}.h5", x, patients(N), name)
+    files = cross_validated(
+        folder, labels, splits, features,
+        task=kind, parameters=TASKS[kind], blocks=[range(REPEATS)], seed=seed,
+    )  # fmt: skip
     results = read_results(files, kind, kind, StatisticsParameters(0.01, 0.05, seed), 0)
     return compare(results)
 
