@@ -79,7 +79,8 @@ class Study:
     def config_of_own_slides(self, results: str) -> dict[str, Any]:
         """Return the demo's config for slides, and patches to train and evaluate on, of our own."""
         config = self.config("demo.yaml")
-        del config["simulate"], config["tasks"]["expression"], config["tasks"]["mutation"]
+        del config["simulate"], config["site_column"]
+        del config["tasks"]["expression"], config["tasks"]["mutation"]
         config |= {
             "study": "own slides and patches",
             "results": results,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 
 import h5py
@@ -52,8 +53,9 @@ def test_the_comparison_is_complete_and_says_where_it_is_not(demo: Study) -> Non
         "mutation": 6,
         "tissue": 10,  # nine classes and all of them
     }
-    assert (comparison["baseline"] == "IMGNET-2048").all()
-    assert (comparison["extractor"] == "FTX-2048").all()
+    pairs = set(zip(comparison["baseline"], comparison["extractor"], strict=True))
+    assert pairs == {("IMGNET-2048", "FTX-2048"), *product(("IMGNET-2048", "FTX-2048"), ["COLOUR"])}
+    comparison = comparison[comparison["extractor"] == "FTX-2048"]
     done = comparison[comparison["status"] == "ok"]
     truth = table(demo, "truth")
     planted = truth[truth["follows"].notna()]
@@ -83,8 +85,10 @@ def test_a_simulated_study_answers_its_own_questions_and_judges_no_claim(demo: S
     assert not (demo.folder / "results/demo/tables/claims.tsv").exists()
     answers = table(demo, "answers")
     whole = answers[answers["scope"] == "task"]
-    assert whole["task"].tolist() == ["tissue", "expression", "mutation"]
-    assert (whole["extractor"] == "FTX-2048").all()
+    of_pair = whole[whole["extractor"] == "FTX-2048"]
+    assert of_pair["task"].tolist() == ["tissue", "expression", "mutation"]
+    assert (of_pair["baseline"] == "IMGNET-2048").all()
+    assert set(whole["extractor"]) == {"FTX-2048", "COLOUR"}
     undecided = answers[answers["direction"] == "undecided"]
     assert (undecided["delta"].abs() < undecided["detectable"]).all()
     assert (undecided["n_to_decide"] > undecided["n"]).all()
@@ -114,7 +118,8 @@ def test_the_classifier_is_tried_on_patches_that_it_has_not_seen(demo: Study) ->
     assert right["fraction"].mean() > 0.6  # far above the 1/9 of guessing
     card = (demo.folder / "results/demo/models/FTX-2048.card.md").read_text()
     assert "| all | 324 | 36 |" in card
-    assert not (demo.folder / "results/demo/models/FTX-2048.checkpoints").exists()
+    assert not (demo.folder / "results/demo/models/FTX-2048.checkpoint.h5").exists()
+    assert not (demo.folder / "results/demo/models/frozen_blocks.h5").exists()
 
 
 def test_the_gallery_has_pictures_of_as_many_patients_on_either_side(demo: Study) -> None:
@@ -182,7 +187,7 @@ def test_a_threshold_reads_no_slide_and_runs_no_network(demo: Study) -> None:
     config["qc"]["max_pen_fraction"] = 0.5
     jobs = demo.plan("--configfile", demo.configure("threshold.yaml", config))
     assert jobs["judge_patches"] == 54
-    assert jobs["pool_features"] == 2
+    assert jobs["pool_features"] == 3
     for rule in ("tile_slide", "extract_patches", "extract_batch", "extract_features", "fine_tune"):
         assert rule not in jobs
 
@@ -192,9 +197,9 @@ def test_another_stain_tiles_nothing_and_trains_no_network(demo: Study) -> None:
     config["stain"]["method"] = "none"
     jobs = demo.plan("--configfile", demo.configure("stain.yaml", config))
     assert jobs["extract_patches"] == 54
-    assert jobs["extract_batch"] == 2
+    assert jobs["extract_batch"] == 2 * 2  # both networks in one pass, and the control
     assert not {"tile_slide", "pack_dataset", "fine_tune", "extract_features"} & set(jobs)
-    assert jobs["cross_validate"] == 2 * 2 * 2  # two tasks on patients; the tissue types stand
+    assert jobs["cross_validate"] == 2 * 3 * 2  # two tasks on patients; the tissue types stand
     assert not {"classify", "draw_training", "draw_classifier"} & set(jobs)
 
 
@@ -202,7 +207,7 @@ def test_more_repeats_run_only_the_new_ones(demo: Study) -> None:
     config = demo.config("demo.yaml")
     config["crossval"]["repeats"] += config["crossval"]["repeats_per_job"]
     jobs = demo.plan("--configfile", demo.configure("repeats.yaml", config))
-    assert jobs["cross_validate"] == 3 * 2
+    assert jobs["cross_validate"] == 3 * 3
     assert not {"extract_batch", "pool_features", "read_labels", "tile_slide"} & set(jobs)
 
 
@@ -268,7 +273,7 @@ def test_external_features_are_compared_on_the_patients_that_all_share(demo: Stu
     demo.run(comparison, "--configfile", path, "--quiet", "rules")
     rows = table(demo, "comparison")
     rows = rows[rows["baseline"] == "IMGNET-2048"]
-    assert set(rows.loc[rows["task"] == "tissue", "extractor"]) == {"FTX-2048"}
+    assert set(rows.loc[rows["task"] == "tissue", "extractor"]) == {"FTX-2048", "COLOUR"}
     ours, theirs = (
         rows[(rows["task"] != "tissue") & (rows["extractor"] == name)]
         .drop(columns="extractor")

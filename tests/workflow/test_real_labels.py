@@ -62,7 +62,7 @@ def luad(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Study:
     cohort.to_csv(results / "tables/cohort.tsv", sep="\t", index=False)
 
     config = study.config("demo.yaml")
-    del config["simulate"]
+    del config["simulate"], config["site_column"]
     expression, mutation = config["tasks"]["expression"], config["tasks"]["mutation"]
     expression |= {
         "labels": str(tables / "luad_tpm_21genes_589samples.csv"), "targets": GENES
