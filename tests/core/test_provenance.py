@@ -42,9 +42,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def digest(root: Path) -> str:
-    for cached in (provenance.code_digest, provenance._imports, provenance._tree):
+    for cached in (provenance.code_digest, provenance._module, provenance._executed):
         cached.cache_clear()
-    provenance._syntax.cache_clear()
     return provenance.code_digest(root / SCRIPT, root)
 
 

@@ -10,9 +10,8 @@ from sklearn.calibration import calibration_curve
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation import comparison
-from histotransfer.evaluation.cross_validation import run_block
 from histotransfer.evaluation.predictions import read_predictions
-from histotransfer.evaluation.scores import SCORES, write_scores
+from histotransfer.evaluation.scores import SCORES
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.evaluation.statistics import holm
 from histotransfer.labels.files import read_labels_file
@@ -20,6 +19,7 @@ from histotransfer.results import planted_truth
 from histotransfer.study.parameters import StatisticsParameters
 from support.tasks import (
     PREDICTORS,
+    cross_validated,
     patients,
     splitting,
     write_patch_features,
@@ -68,19 +68,12 @@ def study(tmp_path_factory):
             labels, splits, task=task, kind=kind, parameters=splitting(2, folds=5, repeats=4),
             of_patches=kind == "tissue",
         )  # fmt: skip
-        files[task] = {"labels": labels, "splits": splits, "scores": {}, "predictions": {}}
-        for name in (NOISY, CLEAN, COPY):
-            features = folder / f"{'tissue' if task == 'tissue' else 'pooled'}.{name}.h5"
-            blocks = [folder / f"{task}.{name}.{block}.h5" for block in (0, 1)]
-            for block, path in enumerate(blocks):
-                run_block(
-                    features, labels, splits, path, parameters=PREDICTORS[kind], task=task,
-                    extractor=name, repeats=range(2 * block, 2 * block + 2), seed=2, threads=1,
-                )  # fmt: skip
-            scores = folder / f"{task}.{name}.tsv"
-            write_scores(blocks, labels, splits, scores, kind=kind, task=task, extractor=name)
-            files[task]["scores"][name] = scores
-            files[task]["predictions"][name] = blocks
+        source = "tissue" if task == "tissue" else "pooled"
+        files[task] = cross_validated(
+            folder, labels, splits,
+            {name: folder / f"{source}.{name}.h5" for name in (NOISY, CLEAN, COPY)},
+            task=task, parameters=PREDICTORS[kind], blocks=[[0, 1], [2, 3]], seed=2,
+        )  # fmt: skip
     return folder, files, kinds
 
 

@@ -18,8 +18,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.evaluation import comparison
-from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import NO_OTHER, SCORES, write_scores
+from histotransfer.evaluation.scores import NO_OTHER, SCORES
 from histotransfer.evaluation.splits import SPLITS, write_splits
 from histotransfer.labels.task_labels import write_labels
 from histotransfer.results.answers import TASK, answer_questions
@@ -28,6 +27,7 @@ from histotransfer.study.parameters import StatisticsParameters
 from histotransfer.study.tasks import Task
 from support.root import ROOT
 from support.tasks import (
+    cross_validated,
     patients,
     splitting,
     write_cohort,
@@ -94,18 +94,11 @@ def study(tmp_path_factory) -> tuple[Path, Mapping[str, Any]]:
             labels, splits, task=name, kind=task.kind, of_patches=bool(task.dataset),
             parameters=splitting(1, folds=FOLDS, repeats=REPEATS),
         )  # fmt: skip
-        files[name] = {"labels": labels, "splits": splits, "scores": {}, "predictions": {}}
-        for extractor in (NOISY, CLEAN):
-            cv, scores = out / f"{extractor}.h5", out / f"{extractor}.tsv"
-            run_block(
-                folder / f"{source}.{extractor}.h5", labels, splits, cv, parameters=task.predictor,
-                task=name, extractor=extractor, repeats=range(REPEATS), seed=1, threads=1,
-            )  # fmt: skip
-            write_scores(
-                [cv], labels, splits, scores, kind=task.kind, task=name, extractor=extractor
-            )
-            files[name]["scores"][extractor] = scores
-            files[name]["predictions"][extractor] = [cv]
+        files[name] = cross_validated(
+            out, labels, splits,
+            {name: folder / f"{source}.{name}.h5" for name in (NOISY, CLEAN)},
+            task=name, parameters=task.predictor, blocks=[range(REPEATS)], seed=1,
+        )  # fmt: skip
     return folder, files
 
 

@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation.comparison import SCHEMAS, write_comparison
-from histotransfer.evaluation.cross_validation import run_block
 from histotransfer.evaluation.curve_tables import LEARNING_CURVES, PERMUTED, write_curve_tables
 from histotransfer.evaluation.kinds import KINDS
 from histotransfer.evaluation.learning_curves import read_curve, trace_curve
 from histotransfer.evaluation.permuted_labels import shuffled
-from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.evaluation.training_subsets import few_labels, fractions, sizes
 from histotransfer.labels.files import CLASS, TaskLabels
@@ -23,6 +21,7 @@ from histotransfer.study.parameters import StatisticsParameters
 from histotransfer.study.tasks import PredictorParameters
 from support.tasks import (
     PREDICTORS,
+    cross_validated,
     patients,
     splitting,
     write_patch_features,
@@ -149,20 +148,15 @@ def study(tmp_path_factory):
             labels, splits, task=task, kind=kind, of_patches=of_patches,
             parameters=splitting(2, repeats=2),
         )  # fmt: skip
-        files[task] = {"labels": labels, "splits": splits, "scores": {}, "predictions": {}}
-        curves[task] = {}
-        for name in (BLIND, COLOUR):
-            features = folder / f"{task}.{name}.h5"
-            shared = {"parameters": PREDICTORS[kind], "task": task, "extractor": name, "seed": 2}
-            block, scores, curve = (folder / f"{task}.{name}.{end}" for end in ("cv", "tsv", "h5c"))
-            run_block(features, labels, splits, block, repeats=[0, 1], threads=1, **shared)
-            write_scores([block], labels, splits, scores, kind=kind, task=task, extractor=name)
+        features = {name: folder / f"{task}.{name}.h5" for name in (BLIND, COLOUR)}
+        shared = {"parameters": PREDICTORS[kind], "task": task, "seed": 2}
+        files[task] = cross_validated(folder, labels, splits, features, blocks=[[0, 1]], **shared)
+        curves[task] = {name: folder / f"{task}.{name}.curve.h5" for name in features}
+        for name, curve in curves[task].items():
             trace_curve(
-                [features], labels, splits, curve, parts=[name], of_patches=of_patches,
-                group_by="patient", **shared,
+                [features[name]], labels, splits, curve, extractor=name, parts=[name],
+                of_patches=of_patches, group_by="patient", **shared,
             )  # fmt: skip
-            files[task]["scores"][name], files[task]["predictions"][name] = scores, [block]
-            curves[task][name] = curve
     parameters = StatisticsParameters(rope=0.01, alpha=0.05, seed=1)
     compared = {name: folder / f"tables/{name}.tsv" for name in SCHEMAS}
     write_comparison(files, KINDS_OF, parameters, compared)

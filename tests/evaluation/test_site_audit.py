@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation.comparison import COMPARISON
-from histotransfer.evaluation.cross_validation import run_block
 from histotransfer.evaluation.robustness import NEIGHBOURS, nearest, robustness_index
-from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.site_audit import (
     ACCURACY,
     INDEX,
@@ -25,7 +23,7 @@ from histotransfer.evaluation.site_audit import (
 )
 from histotransfer.evaluation.splits import sites_of, write_splits
 from histotransfer.study.parameters import StatisticsParameters
-from support.tasks import PREDICTORS, splitting, write_pooled, write_values
+from support.tasks import PREDICTORS, cross_validated, splitting, write_pooled, write_values
 
 SITES = ["05", "38", "44", "49", "55", "64"]
 N = 120
@@ -86,15 +84,12 @@ def test_scores_that_rest_on_the_site_fall_where_sites_are_kept_together(study, 
             labels, splits, task="mutation", kind="mutation", sites=sites,
             parameters=splitting(2, repeats=2, group_by=group_by),
         )  # fmt: skip
-        for name in (CLEAN, STAINED):
-            whose = {"task": "mutation", "extractor": name}
-            block, scores = tmp_path / f"{name}.h5", tmp_path / f"{name}.{group_by}.tsv"
-            run_block(
-                folder / f"{name}.h5", labels, splits, block, threads=1, repeats=[0, 1],
-                parameters=PREDICTORS["mutation"], seed=2, **whose,
-            )  # fmt: skip
-            write_scores([block], labels, splits, scores, kind="mutation", **whose)
-            kept.setdefault(group_by, {})[name] = scores
+        (tmp_path / group_by).mkdir()
+        kept[group_by] = cross_validated(
+            tmp_path / group_by, labels, splits,
+            {name: folder / f"{name}.h5" for name in (CLEAN, STAINED)},
+            task="mutation", parameters=PREDICTORS["mutation"], blocks=[[0, 1]], seed=2,
+        )["scores"]  # fmt: skip
     write_table(COMPARISON.empty(), tmp_path / "comparison.tsv", COMPARISON)
     write_site_tables(
         list(audits.values()),

@@ -287,36 +287,27 @@ def whole(weights_path, store_path, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [(1, 2), (1, 3), (2, 1)])
-def test_a_killed_run_resumes_and_ends_where_an_uninterrupted_one_does(
-    whole, weights_path, store_path, tmp_path, monkeypatch, after
+def test_a_run_that_is_killed_thrice_ends_where_an_uninterrupted_one_does(
+    whole, weights_path, store_path, tmp_path, monkeypatch
 ):
     """The same bytes, with augmentation and dropout; after (1, 3) step 1 is over."""
-    saved = Checkpoint.save
+    saved, deaths, epochs = Checkpoint.save, [(1, 2), (1, 3), (2, 1)], []
+    cut = tmp_path / "cut"
 
     def save_and_die(self, history, *state):
         saved(self, history, *state)
-        if (history[-1]["step"], history[-1]["epoch"]) == after:
+        epochs.append((history[-1]["step"], history[-1]["epoch"]))
+        if epochs[-1] in deaths:
             raise Killed
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "save", save_and_die)
+    monkeypatch.setattr(Checkpoint, "save", save_and_die)
+    for moment in deaths:
         with pytest.raises(Killed):
-            run(weights_path, store_path, tmp_path / "cut", parameters=RESUMED)
-    assert {path.name for path in (tmp_path / "cut").iterdir()} == {
-        "checkpoint.h5",
-        "frozen_blocks.h5",
-    }
-
-    epochs = []
-
-    def save_and_count(self, history, *state):
-        epochs.append((history[-1]["step"], history[-1]["epoch"]))
-        saved(self, history, *state)
-
-    monkeypatch.setattr(Checkpoint, "save", save_and_count)
-    cut = run(weights_path, store_path, tmp_path / "cut", parameters=RESUMED)
-    assert epochs == [moment for moment in [(1, 2), (1, 3), (2, 1), (2, 2)] if moment > after]
+            run(weights_path, store_path, cut, parameters=RESUMED)
+        assert epochs[-1] == moment
+        assert {path.name for path in cut.iterdir()} == {"checkpoint.h5", "frozen_blocks.h5"}
+    run(weights_path, store_path, cut, parameters=RESUMED)
+    assert epochs == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]  # none is trained twice
     for name in FILES:
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
     assert not (cut / "checkpoint.h5").exists()

@@ -34,8 +34,6 @@ from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.core.tables import read_table
 from histotransfer.evaluation.comparison import COMPARISON, SCHEMAS, write_comparison
-from histotransfer.evaluation.cross_validation import run_block
-from histotransfer.evaluation.scores import write_scores
 from histotransfer.evaluation.splits import write_splits
 from histotransfer.features import external
 from histotransfer.labels import task_labels
@@ -54,6 +52,7 @@ from support.root import ROOT
 from support.slides import on_glass, tissue, write_slide
 from support.tasks import (
     PREDICTORS,
+    cross_validated,
     expression_task,
     mutation_task,
     patients,
@@ -541,19 +540,14 @@ def test_a_target_of_one_class_or_of_few_is_told_to_be_not_estimable(
     splits = tmp_path / "s.tsv"
     write_splits(table, splits, task="t", kind=kind, parameters=splitting(1, folds=4, repeats=2))
     rng = np.random.default_rng(1)
-    scored, predicted = {}, {}
+    features = {}
     for name in ("A", "B"):
         signal = rng.normal(size=(16, 4)) + 2 * good[:, None]
-        features = write_pooled(tmp_path / f"{name}.h5", signal, names, name)
-        predicted[name], scored[name] = [tmp_path / f"{name}.cv.h5"], tmp_path / f"{name}.tsv"
-        run_block(
-            features, table, splits, predicted[name][0], parameters=PREDICTORS[kind], task="t",
-            extractor=name, repeats=[0, 1], seed=1, threads=1,
-        )  # fmt: skip
-        write_scores(
-            predicted[name], table, splits, scored[name], kind=kind, task="t", extractor=name
-        )
-    files = {"labels": table, "splits": splits, "scores": scored, "predictions": predicted}
+        features[name] = write_pooled(tmp_path / f"{name}.h5", signal, names, name)
+    files = cross_validated(
+        tmp_path, table, splits, features,
+        task="t", parameters=PREDICTORS[kind], blocks=[[0, 1]], seed=1,
+    )  # fmt: skip
     write_comparison(
         {"t": files}, {"t": kind}, StatisticsParameters(0.01, 0.05, seed=1),
         {name: tmp_path / f"{name}.tsv" for name in SCHEMAS},

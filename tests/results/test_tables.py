@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import write_table
 from histotransfer.results.tables import SCHEMAS, SEVERAL, read_tables
 from support.results import rows, written
+from support.root import ROOT
 
 
 def scores_of(task, extractor, path):
@@ -47,3 +52,14 @@ def test_a_table_without_one_of_its_columns_is_refused(tmp_path):
 
 def test_every_registered_schema_stands_under_its_own_name():
     assert all(name == schema.name for name, schema in SCHEMAS.items())
+
+
+def test_tables_are_read_without_what_they_were_made_with() -> None:
+    """Each of some forty jobs of a study would pay for it."""
+    heavy = "{'scipy.stats', 'scipy.ndimage', 'sklearn', 'fastparquet', 'matplotlib'}"
+    code = f"import sys, histotransfer.results.tables; print({heavy} & set(sys.modules) or 'none')"
+    command, scripts = [sys.executable, "-c", code], str(ROOT / "workflow/scripts")
+    found = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": scripts}, capture_output=True, check=True
+    )
+    assert found.stdout.decode().strip() == "none"

@@ -92,12 +92,28 @@ def chosen(entity: Any, fields: list[str]) -> Any:
     return kept
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """A handler that keeps connections open, logs nothing, and can refuse."""
+
     protocol_version = "HTTP/1.1"
-    archive: Archive
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def refuse(self, status: int, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+
+class Handler(Quiet):
+    archive: Archive
+
+    def refuse(self, status: int, **headers: str) -> None:
+        at_once = {"Retry_After": "0"} if status == 429 else {}
+        super().refuse(status, **at_once, **headers)
 
     def do_GET(self) -> None:
         path = unquote(self.path.partition("?")[0])
@@ -130,13 +146,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.archive.lock:
             waiting = self.archive.faults.get(path)
             return waiting.pop(0) if waiting else None
-
-    def refuse(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        if status == 429:
-            self.send_header("Retry-After", "0")
-        self.end_headers()
 
     def answer_get(self, path: str, fault: int | str | None) -> None:
         if isinstance(fault, int):
@@ -218,15 +227,21 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(archive: Archive) -> Iterator[Archive]:
-    """Serve an archive on the loopback."""
-    server = Server(("127.0.0.1", 0), type("Bound", (Handler,), {"archive": archive}))
+def served(handler: type[Quiet], **known: object) -> Iterator[str]:
+    """Serve on the loopback with a handler that knows these attributes; yield the address."""
+    server = Server(("127.0.0.1", 0), type("Bound", (handler,), known))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    archive.address = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield archive
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serving(archive: Archive) -> Iterator[Archive]:
+    """Serve an archive."""
+    with served(Handler, archive=archive) as archive.address:
+        yield archive

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import unquote
+
+from support.loopback import Quiet, served
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
@@ -35,12 +35,8 @@ def etag(name: str, content: bytes) -> str:
     return hashlib.sha1(blob, usedforsecurity=False).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(Quiet):
     hub: Hub
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         self.answer(body=False)
@@ -51,16 +47,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self, *, body: bool) -> None:
         found = re.fullmatch(r"/(.+)/resolve/([^/]+)/(.+)", unquote(self.path.partition("?")[0]))
         if found is None or found[1] != self.hub.repository:
-            return self.refuse(404, "RepoNotFound")
+            return self.refuse(404, X_Error_Code="RepoNotFound")
         _, revision, name = found.groups()
         if body:
             self.hub.asked.append(name)
         if self.hub.token and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
-            return self.refuse(401, "GatedRepo")
+            return self.refuse(401, X_Error_Code="GatedRepo")
         if revision != REVISION:
-            return self.refuse(404, "RevisionNotFound")
+            return self.refuse(404, X_Error_Code="RevisionNotFound")
         if name not in self.hub.files:
-            return self.refuse(404, "EntryNotFound")
+            return self.refuse(404, X_Error_Code="EntryNotFound")
         waiting = self.hub.faults.get(name)
         fault = waiting.pop(0) if waiting and body else None
         if isinstance(fault, int):
@@ -79,26 +75,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
         return None
 
-    def refuse(self, status: int, code: str = "") -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.end_headers()
-
 
 @contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
-    """Serve a hub on the loopback."""
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("Bound", (Handler,), {"hub": hub})
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    """Serve a hub."""
+    with served(Handler, hub=hub) as hub.address:
         yield hub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

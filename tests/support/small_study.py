@@ -61,7 +61,7 @@ class SmallStudy(Study):
     def small(self) -> dict[str, Any]:
         """Return the study's config."""
         config = self.config("demo.yaml")
-        del config["simulate"], config["tasks"]["tissue"]
+        del config["simulate"], config["site_column"], config["tasks"]["tissue"]
         config |= {
             "study": "small",
             "results": "results",

@@ -45,14 +45,9 @@ class Study:
 
     def snakemake(self, *arguments: str, cores: int | None = 2) -> subprocess.CompletedProcess[str]:
         """Run Snakemake and return what it printed, both streams together."""
-        return subprocess.run(
-            self.command(*arguments, cores=cores),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment,
-            check=False,
-        )
+        command = self.command(*arguments, cores=cores)
+        status, printed = forked_snakemake(command[3:], self.environment)
+        return subprocess.CompletedProcess(command, status, printed)
 
     def run(self, *arguments: str, cores: int | None = 2) -> str:
         """Run Snakemake, which must succeed."""
@@ -62,9 +57,7 @@ class Study:
 
     def plan(self, *arguments: str) -> Counter[str]:
         """Count the jobs that a dry run plans, by rule."""
-        command = self.command(*arguments, "--dry-run", "--quiet", "rules")
-        status, printed = forked_snakemake(command[3:], self.environment)
-        assert status == 0, printed[-8000:]
+        printed = self.run(*arguments, "--dry-run", "--quiet", "rules")
         if "Nothing to be done" in printed:
             return Counter()
         rows = re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)
@@ -86,7 +79,8 @@ class Study:
     def config_of_own_slides(self, results: str) -> dict[str, Any]:
         """Return the demo's config for slides, and patches to train and evaluate on, of our own."""
         config = self.config("demo.yaml")
-        del config["simulate"], config["tasks"]["expression"], config["tasks"]["mutation"]
+        del config["simulate"], config["site_column"]
+        del config["tasks"]["expression"], config["tasks"]["mutation"]
         config |= {
             "study": "own slides and patches",
             "results": results,

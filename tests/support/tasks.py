@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,6 +12,8 @@ import pandas as pd
 
 from histotransfer.core.hdf5 import create_store
 from histotransfer.core.tables import write_table
+from histotransfer.evaluation.cross_validation import run_block
+from histotransfer.evaluation.scores import write_scores
 from histotransfer.labels.files import TaskLabels, write_labels_file
 from histotransfer.study.parameters import SplitParameters
 from histotransfer.study.tasks import PredictorParameters
@@ -67,6 +71,37 @@ def write_patch_features(
         store.create_dataset("labels", data=codes.astype("i2"))
         store.create_dataset("names", data=np.array(names, object), dtype=h5py.string_dtype())
     return path
+
+
+def cross_validated(
+    out: Path,
+    labels: Path,
+    splits: Path,
+    features: Mapping[str, Path],
+    *,
+    task: str,
+    parameters: PredictorParameters,
+    blocks: Sequence[Sequence[int]],
+    seed: int,
+) -> dict[str, Any]:
+    """Predict and score these blocks of repeats from each extractor's features.
+
+    Returns the files of the task that a comparison reads.
+    """
+    scores, predictions = {}, {}
+    for name, path in features.items():
+        scores[name] = out / f"{task}.{name}.tsv"
+        predictions[name] = [out / f"{task}.{name}.{block}.h5" for block in range(len(blocks))]
+        for block, repeats in zip(predictions[name], blocks, strict=True):
+            run_block(
+                path, labels, splits, block, parameters=parameters, task=task, extractor=name,
+                repeats=repeats, seed=seed, threads=1,
+            )  # fmt: skip
+        write_scores(
+            predictions[name], labels, splits, scores[name],
+            kind=parameters.kind, task=task, extractor=name,
+        )  # fmt: skip
+    return {"labels": labels, "splits": splits, "scores": scores, "predictions": predictions}
 
 
 def write_cohort(path: Path, names: list[str], without_patches: tuple[str, ...] = ()) -> Path:

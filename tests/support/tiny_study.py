@@ -67,7 +67,7 @@ class Tiny(Study):
     def tiny_config(self) -> dict[str, Any]:
         """Return the config."""
         config = self.config("demo.yaml")
-        del config["simulate"], config["tasks"]["tissue"]
+        del config["simulate"], config["site_column"], config["tasks"]["tissue"]
         config |= {
             "study": "tiny",
             "results": RESULTS,

@@ -221,7 +221,7 @@ covariates: {table: data/clinical.csv, columns: [age, stage, sex]}
 datasets: {TEST: {labels: data/test.csv}}
 tasks:
   MSI: {kind: binary, labels: data/labels.csv, positive: MSI-H}
-crossval: {repeats: 2}
+crossval: {repeats: 2, curve_repeats: 0}
 """)
     study.run("results/combined/summary.html", "--configfile", str(mine))
     return study

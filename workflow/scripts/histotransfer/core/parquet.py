@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from fastparquet import ParquetFile
-from fastparquet.util import ParquetException
 
 from .errors import HistotransferError
 from .tables import UNREADABLE
@@ -20,6 +18,10 @@ def read_parquet(path: str | Path, remedy: str) -> pd.DataFrame:
     HistotransferError
         If the file is something else; it ends with the remedy.
     """
+    # Here, since most jobs read no such table.
+    from fastparquet import ParquetFile
+    from fastparquet.util import ParquetException
+
     try:
         frame: pd.DataFrame = ParquetFile(str(path)).to_pandas()
     except (*UNREADABLE, IndexError, ParquetException) as error:

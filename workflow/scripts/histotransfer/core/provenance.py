@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = "histotransfer"
 
@@ -37,7 +38,8 @@ def code_digest(script: Path, root: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(_closure(script, root)):
-        digest.update(f"{path.relative_to(root).as_posix()}\n{_syntax(path)}\n".encode())
+        name, syntax = path.relative_to(root).as_posix(), _module(path, root).syntax
+        digest.update(f"{name}\n{syntax}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -68,20 +70,38 @@ def _closure(script: Path, root: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_imports(path, root))
+            waiting.extend(_module(path, root).imports)
     return found
 
 
+class _Module(NamedTuple):
+    """The files that a file's imports run, and a digest of what it does."""
+
+    imports: tuple[Path, ...]
+    syntax: str
+
+
 # The scripts share most modules, and each call of Snakemake and each of its cluster jobs digests
-# all scripts: every file is parsed once, and once is all that it may cost.
+# all scripts: every file is parsed once. Its tree is not kept, since the collection of garbage goes
+# through all that is.
 @cache
-def _imports(path: Path, root: Path) -> tuple[Path, ...]:
-    return tuple(_imported(path, root))
+def _module(path: Path, root: Path) -> _Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = list(_statements(tree))
+    imports = tuple(_imported(statements, path.parent.relative_to(root).parts, root))
+    for node in (tree, *statements):
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and (ast.get_docstring(node, clean=False) is not None):
+            node.body = node.body[1:]
+    return _Module(imports, hashlib.sha256(ast.dump(tree).encode()).hexdigest())
 
 
-def _imported(path: Path, root: Path) -> Iterator[Path]:
-    package = path.parent.relative_to(root).parts
-    for node in _statements(_tree(path)):
+def _imported(
+    statements: Iterable[ast.AST], package: tuple[str, ...], root: Path
+) -> Iterator[Path]:
+    """Yield the files that statements in a module of a package import."""
+    for node in statements:
         if isinstance(node, ast.Import):
             names = [tuple(alias.name.split(".")) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -101,22 +121,6 @@ def _executed(name: tuple[str, ...], root: Path) -> tuple[Path, ...]:
     faces = (root.joinpath(*name[:depth], "__init__.py") for depth in range(1, len(name) + 1))
     module = root.joinpath(*name).with_suffix(".py")
     return tuple(path for path in (*faces, module) if path.is_file())
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@cache
-def _syntax(path: Path) -> str:
-    tree = _tree(path)
-    for node in (tree, *_statements(tree)):
-        if isinstance(
-            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        ) and (ast.get_docstring(node, clean=False) is not None):
-            node.body = node.body[1:]
-    return ast.dump(tree)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:

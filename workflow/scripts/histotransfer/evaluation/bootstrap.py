@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
-from scipy.stats import norm, t
+import scipy
 
 from .kinds import TaskKind
 from .predictors.predictor import Float, Ints
@@ -76,18 +76,18 @@ def intervals(found: Float, drawn: Float, left_out: Float) -> tuple[Float, Float
     Efron, J Am Stat Assoc 1987;82:171.
     """
     low, high = np.full(len(found), np.nan), np.full(len(found), np.nan)
-    z = norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    z = scipy.stats.norm.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     for score in np.flatnonzero(np.isfinite(found)).tolist():
         own = drawn[np.isfinite(drawn[:, score]), score]
         # Rounding alone makes equal scores differ by this much.
         if not len(own) or np.ptp(own) <= 1e-12:
             continue
         below = (np.mean(own < found[score]) + np.mean(own <= found[score])) / 2
-        bias = norm.ppf(np.clip(below, 1 / len(own), 1 - 1 / len(own)))
+        bias = scipy.stats.norm.ppf(np.clip(below, 1 / len(own), 1 - 1 / len(own)))
         shift = np.nanmean(left_out[:, score]) - left_out[:, score]
         size = float(np.nansum(shift**2))
         skewness = np.nansum(shift**3) / (6 * size**1.5) if size > 0 else 0.0
-        levels = norm.cdf(bias + (bias + z) / (1 - skewness * (bias + z)))
+        levels = scipy.stats.norm.cdf(bias + (bias + z) / (1 - skewness * (bias + z)))
         low[score], high[score] = np.quantile(own, levels)
     return low, high
 
@@ -102,7 +102,7 @@ def intervals_of_means(found: Float, drawn: Float, n: int) -> tuple[Float, Float
     with catch_warnings():
         filterwarnings("ignore", "Degrees of freedom <= 0")
         error = np.nanstd(drawn, axis=0, ddof=1) * np.sqrt(n / (n - 1))
-    half = np.where(error > 1e-12, error * t.isf((1 - LEVEL) / 2, n - 1), np.nan)
+    half = np.where(error > 1e-12, error * scipy.stats.t.isf((1 - LEVEL) / 2, n - 1), np.nan)
     return found - half, found + half
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..study.parameters import StatisticsParameters
@@ -224,5 +224,5 @@ def _interval(scores: FoldScores) -> tuple[float, float, float]:
     mean = float(scores.mean[0])
     if scores.constant[0]:
         return mean, np.nan, np.nan
-    half = float(np.sqrt(scores.variance()[0]) * stats.t.ppf((1 + LEVEL) / 2, scores.df[0]))
+    half = float(np.sqrt(scores.variance()[0]) * scipy.stats.t.ppf((1 + LEVEL) / 2, scores.df[0]))
     return mean, mean - half, mean + half

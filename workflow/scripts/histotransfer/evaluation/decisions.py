@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from .power import detectable_difference, n_to_decide
 from .statistics import LEVEL, NOT_ESTIMABLE, OK, UNTESTED, benjamini_hochberg
@@ -119,7 +119,7 @@ def equivalence_p(delta: Float, se: Float, df: Float, rope: float) -> Float:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         below, above = (delta + rope) / se, (rope - delta) / se
-    return np.asarray(np.maximum(stats.t.sf(below, df), stats.t.sf(above, df)))
+    return np.asarray(np.maximum(scipy.stats.t.sf(below, df), scipy.stats.t.sf(above, df)))
 
 
 def relevances(
@@ -209,8 +209,8 @@ def average(rows: pd.DataFrame) -> pd.DataFrame:
     names = ("baseline_mean", "extractor_mean", "delta", "se")
     means = {name: float(tested[name].mean()) for name in names}
     delta, se, df = means["delta"], means["se"], float(tested["df"].min())
-    half = se * stats.t.isf((1 - LEVEL) / 2, df)
-    p = 2 * stats.t.sf(abs(delta) / se, df)
+    half = se * scipy.stats.t.isf((1 - LEVEL) / 2, df)
+    p = 2 * scipy.stats.t.sf(abs(delta) / se, df)
     possible = UNTESTED if (rows["status"] == UNTESTED).any() else NOT_ESTIMABLE
     return rows.head(1).assign(
         **means,

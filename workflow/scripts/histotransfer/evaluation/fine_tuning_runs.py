@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+import scipy
 
 from .decisions import FAMILY
 from .statistics import LEVEL, NOT_ESTIMABLE, OK, UNTESTED, benjamini_hochberg
@@ -63,16 +63,18 @@ def combine_runs(comparison: pd.DataFrame, runs: Runs) -> pd.DataFrame:
     ).reset_index()
     ok, between = found["ok"], found["between"] / found["size"]
     variance = found["square"] + between
-    own, others = (stats.t.isf((1 - LEVEL) / 2, df) for df in (found["df"], found["size"] - 1))
+    own, others = (
+        scipy.stats.t.isf((1 - LEVEL) / 2, df) for df in (found["df"], found["size"] - 1)
+    )
     half = np.sqrt(own**2 * found["square"] + others**2 * between).where(ok)
     se = np.sqrt(variance).where(ok)
-    df = special.stdtridf((1 + LEVEL) / 2, half / se)
+    df = scipy.special.stdtridf((1 + LEVEL) / 2, half / se)
     found = found.assign(
         se=se,
         df=df,
         ci_low=found["delta"] - half,
         ci_high=found["delta"] + half,
-        p_corrected=2 * stats.t.sf(found["delta"].abs() / se, df),
+        p_corrected=2 * scipy.stats.t.sf(found["delta"].abs() / se, df),
         status=np.select([ok, found["untested"]], [OK, UNTESTED], NOT_ESTIMABLE),
     )
     q = found.groupby(FAMILY, sort=False)["p_corrected"].transform(benjamini_hochberg)
@@ -104,7 +106,7 @@ def combine_shares(improved: pd.DataFrame, runs: Runs) -> pd.DataFrame:
         return improved
     groups = several.groupby(FAMILY, sort=False)
     of_runs = groups.size()
-    t = stats.t.isf((1 - LEVEL) / 2, of_runs - 1)
+    t = scipy.stats.t.isf((1 - LEVEL) / 2, of_runs - 1)
     half = t * groups["share_truly"].std() / np.sqrt(of_runs)
     found = groups.first().assign(
         place=groups["place"].min(),

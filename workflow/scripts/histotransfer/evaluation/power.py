@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+import scipy
 
 POWER = 0.8
 """The probability of deciding that both functions ask for."""
@@ -84,4 +84,4 @@ def _noncentrality(df: npt.ArrayLike, level: npt.ArrayLike, power: float) -> Flo
     Rejections on the wrong side are left out: at 80 % power there are fewer than one in 10,000.
     """
     df, level = np.asarray(df, dtype=np.float64), np.asarray(level, dtype=np.float64)
-    return np.asarray(special.nctdtrinc(df, 1 - power, stats.t.isf(level / 2, df)))
+    return np.asarray(scipy.special.nctdtrinc(df, 1 - power, scipy.stats.t.isf(level / 2, df)))

@@ -12,7 +12,7 @@ Demšar J, Statistical comparisons of classifiers over multiple data sets, JMLR 
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from .predictors.predictor import Float
 
@@ -22,7 +22,7 @@ def mean_ranks(scores: Float) -> Float:
 
     Equal scores share the mean of their ranks.
     """
-    return np.asarray(stats.rankdata(-scores, axis=1).mean(axis=0))
+    return np.asarray(scipy.stats.rankdata(-scores, axis=1).mean(axis=0))
 
 
 def friedman(scores: Float) -> float:
@@ -33,7 +33,7 @@ def friedman(scores: Float) -> float:
     n, k = scores.shape
     if n < 2 or k < 3 or (scores == scores[:, :1]).all():
         return float("nan")
-    return float(stats.friedmanchisquare(*scores.T).pvalue)
+    return float(scipy.stats.friedmanchisquare(*scores.T).pvalue)
 
 
 def critical_difference(n: int, k: int, alpha: float) -> float:
@@ -43,5 +43,5 @@ def critical_difference(n: int, k: int, alpha: float) -> float:
     """
     if n < 2 or k < 2:
         return float("nan")
-    q = stats.studentized_range.isf(alpha, k, np.inf) / np.sqrt(2)
+    q = scipy.stats.studentized_range.isf(alpha, k, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(k * (k + 1) / (6 * n)))

@@ -7,7 +7,7 @@ differs, it is one half, give or take much, since genes rise and fall together.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from .fold_scores import FoldScores
 from .predictors.predictor import Float
@@ -75,7 +75,7 @@ def truly_positive(delta: Float, se: Float) -> float:
     """
     width = np.abs(delta).max()
     grid = np.linspace(-width, width, 201)
-    likelihood = stats.norm.pdf(delta[:, None], grid, se[:, None])
+    likelihood = scipy.stats.norm.pdf(delta[:, None], grid, se[:, None])
     weights = np.full(len(grid), 1 / len(grid))
     for _ in range(500):
         joint = likelihood * weights

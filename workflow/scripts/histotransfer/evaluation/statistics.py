@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from .fold_scores import FoldScores
 
@@ -41,8 +41,8 @@ def above(scores: FoldScores, chance: Float) -> pd.DataFrame:
     mean, se, df = scores.mean, np.sqrt(scores.variance()), scores.df
     se = np.where(scores.constant, np.nan, se)
     with np.errstate(invalid="ignore"):
-        p = stats.t.sf((mean - chance) / se, df)
-        half = se * stats.t.ppf((1 + LEVEL) / 2, df)
+        p = scipy.stats.t.sf((mean - chance) / se, df)
+        half = se * scipy.stats.t.ppf((1 + LEVEL) / 2, df)
     columns = {"mean": mean, "se": se, "df": df, "ci_low": mean - half, "ci_high": mean + half}
     return pd.DataFrame(columns | {"p": p})
 
@@ -94,10 +94,10 @@ def compare(
     se = np.where(status == NOT_ESTIMABLE, np.nan, se)
     tested = np.where(status == OK, se, np.nan)
     with np.errstate(invalid="ignore"):
-        half = tested * stats.t.ppf((1 + LEVEL) / 2, df)
-        worse = stats.t.cdf((-rope - delta) / tested, df)
-        better = stats.t.sf((rope - delta) / tested, df)
-        p = 2 * stats.t.sf(np.abs(delta) / tested, df)
+        half = tested * scipy.stats.t.ppf((1 + LEVEL) / 2, df)
+        worse = scipy.stats.t.cdf((-rope - delta) / tested, df)
+        better = scipy.stats.t.sf((rope - delta) / tested, df)
+        p = 2 * scipy.stats.t.sf(np.abs(delta) / tested, df)
     return pd.DataFrame(
         {
             "delta": delta,
@@ -128,7 +128,7 @@ def wilcoxon(differences: npt.ArrayLike) -> float:
     d = _defined(differences)
     if len(d) == 0:
         return float("nan")
-    return 1.0 if not d.any() else float(stats.wilcoxon(d).pvalue)
+    return 1.0 if not d.any() else float(scipy.stats.wilcoxon(d).pvalue)
 
 
 def benjamini_hochberg(p_values: npt.ArrayLike) -> Float:
@@ -137,7 +137,7 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> Float:
     q = np.full(p.shape, np.nan)
     given = np.isfinite(p)
     if given.any():
-        q[given] = stats.false_discovery_control(p[given])
+        q[given] = scipy.stats.false_discovery_control(p[given])
     return q
 
 
@@ -158,7 +158,7 @@ def holm(p_values: npt.ArrayLike) -> Float:
 
 def sign_test(improved: int, n: int) -> float:
     """Return the two-sided sign test as if the n targets were independent; NaN for none."""
-    return float(stats.binomtest(improved, n).pvalue) if n else float("nan")
+    return float(scipy.stats.binomtest(improved, n).pvalue) if n else float("nan")
 
 
 def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:
@@ -169,7 +169,7 @@ def wilson(fraction: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Float, Float]:
     that can be defended. Wilson EB, J Am Stat Assoc 1927;22:209.
     """
     p, count = np.asarray(fraction, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    z = stats.norm.ppf((1 + LEVEL) / 2)
+    z = scipy.stats.norm.ppf((1 + LEVEL) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         z2_n = z**2 / count
         centre = (p + z2_n / 2) / (1 + z2_n)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+import scipy
 
 from ..core.hdf5 import open_store
 
@@ -177,7 +177,7 @@ def verdict(placed: Placed, judged: Judged, count: int) -> tuple[npt.NDArray[np.
         return everything
     stride = number(judged.attrs, "stride_level0") or tile
     theirs, ours = placed.corners + placed.width / 2, judged.corners + tile / 2
-    tree = cKDTree(ours)
+    tree = scipy.spatial.cKDTree(ours)
     distance, nearest = tree.query(theirs, p=np.inf)
     same = (distance <= SAME * tile) & (abs(placed.width - tile) <= SAME * tile)
     reach = (placed.width + tile) / 2

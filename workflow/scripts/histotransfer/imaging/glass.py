@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 from .optical_density import optical_density
 
@@ -58,7 +58,7 @@ def coloured_glass(
         return None
     flat_here = seen & (high >= MIN_BRIGHTNESS)
     for plane in (red, green, blue):
-        spread = ndimage.maximum_filter(plane, 3) - ndimage.minimum_filter(plane, 3)
+        spread = scipy.ndimage.maximum_filter(plane, 3) - scipy.ndimage.minimum_filter(plane, 3)
         flat_here &= spread <= FLAT_LEVELS
     flat = thumbnail[flat_here]
     least = max(MIN_AREA * count, MIN_PX)

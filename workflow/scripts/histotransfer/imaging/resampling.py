@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+import scipy
 
 
 def area_mean(
@@ -84,7 +84,9 @@ def _sums(table: npt.NDArray[Any], factor: int) -> npt.NDArray[Any]:
 
 
 @lru_cache(maxsize=64)
-def _weights(size: int, count: int, start: float, stop: float, planes: int = 1) -> sparse.csr_array:
+def _weights(
+    size: int, count: int, start: float, stop: float, planes: int = 1
+) -> scipy.sparse.csr_array:
     """Weigh `size` pixels for each of `count` equal parts of the interval from start to stop.
 
     Several planes lie one below the other.
@@ -94,4 +96,5 @@ def _weights(size: int, count: int, start: float, stop: float, planes: int = 1) 
     # How much of each pixel lies left of each edge; the difference is what lies in the part.
     before = np.clip(edges[:, None] - pixels, 0, 1)
     weights = np.diff(before, axis=0) * (count / (stop - start))
-    return sparse.block_diag([sparse.csr_array(weights, dtype=np.float32)] * planes, format="csr")
+    of_plane = scipy.sparse.csr_array(weights, dtype=np.float32)
+    return scipy.sparse.block_diag([of_plane] * planes, format="csr")

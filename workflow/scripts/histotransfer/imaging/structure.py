@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 from .optical_density import GREY_OD
 
@@ -32,7 +32,7 @@ def structure_radius(images: Sequence[npt.NDArray[np.uint8]]) -> float | None:
     float or None
         None where the images show too little.
     """
-    densities = [ndimage.gaussian_filter(GREY_OD[image[..., 0]], 1.0) for image in images]
+    densities = [scipy.ndimage.gaussian_filter(GREY_OD[image[..., 0]], 1.0) for image in images]
     values = np.concatenate([np.empty(0, np.float32), *(od[od > MIN_OD] for od in densities)])
     if not len(values) or values.min() == values.max():
         return None
@@ -43,8 +43,9 @@ def structure_radius(images: Sequence[npt.NDArray[np.uint8]]) -> float | None:
     threshold = centres[split.argmax()]
     radii = []
     for od in densities:
-        distance = ndimage.distance_transform_edt(np.pad(od > threshold, 1))
-        radii.append(distance[(distance > 0) & (distance == ndimage.maximum_filter(distance, 5))])
+        distance = scipy.ndimage.distance_transform_edt(np.pad(od > threshold, 1))
+        highest = scipy.ndimage.maximum_filter(distance, 5)
+        radii.append(distance[(distance > 0) & (distance == highest)])
     found = np.sort(np.concatenate(radii))
     if len(found) < MIN_STRUCTURES:
         return None

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
-from scipy.ndimage import map_coordinates
-from scipy.spatial import cKDTree
 
 Field = NDArray[np.float32]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -126,7 +125,9 @@ def fibres(
     for finer, weight in ((1.0, 1.1), (2.7, 0.9)):  # fibres, and the fibrils they are made of
         where = np.stack([across / np.float32(width_px), along / np.float32(length_px)])
         where *= np.float32(finer)
-        texture += np.float32(weight) * map_coordinates(grain, where, order=1, mode="grid-wrap")
+        texture += np.float32(weight) * scipy.ndimage.map_coordinates(
+            grain, where, order=1, mode="grid-wrap"
+        )
     # A fibre is a line of constant `across`: the slope of the sway turns it.
     slope_y, slope_x = (np.diff(sway, axis=i, append=sway.take([-1], axis=i)) for i in (0, 1))
     turn = np.arctan2(slope_x * cosine + slope_y * sine, 1 + slope_y * cosine - slope_x * sine)
@@ -141,7 +142,7 @@ def nearest(shape: Shape, points: Field, step_px: float) -> tuple[Field, Field]:
     height, width = shape
     rows, columns = int(height / step_px) + 2, int(width / step_px) + 2
     y, x = np.meshgrid(np.linspace(0, height, rows), np.linspace(0, width, columns), indexing="ij")
-    distance, _ = cKDTree(points).query(np.stack([x.ravel(), y.ravel()], axis=1), k=2)
+    distance, _ = scipy.spatial.cKDTree(points).query(np.stack([x.ravel(), y.ravel()], axis=1), k=2)
     planes = distance.astype(np.float32).reshape(rows, columns, 2)
     size, smooth = (width, height), Image.Resampling.BICUBIC
     first, second = (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import scipy
 
 from ..imaging.artefacts import is_black
 from ..imaging.optical_density import GREY_OD, optical_density
@@ -89,7 +89,7 @@ def find_tissue(
         strip = slice(rows, rows + STRIP_PX)
         spread[strip][is_black(optical_density(thumbnail[strip]))] = 0
     # Cut at twice the threshold, strong stain crosses it where the tissue ends, not beyond.
-    smooth = ndimage.gaussian_filter(
+    smooth = scipy.ndimage.gaussian_filter(
         np.minimum(spread, 2 * high),
         SMOOTHING_UM / mpp,
         output=np.int16,
@@ -102,7 +102,8 @@ def find_tissue(
     if radius > 0:
         y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
         disk = x * x + y * y <= radius * radius
-        mask = ndimage.binary_closing(np.pad(mask, radius), disk)[radius:-radius, radius:-radius]
+        inner = slice(radius, -radius)
+        mask = scipy.ndimage.binary_closing(np.pad(mask, radius), disk)[inner, inner]
     min_px = max(1, round(MIN_AREA_MM2 * 1e6 / mpp**2))
     mask = ~_without_small(~_without_small(mask, min_px), min_px)
     if readable is not None:
@@ -111,7 +112,7 @@ def find_tissue(
 
 
 def _without_small(mask: npt.NDArray[np.bool_], min_px: int) -> npt.NDArray[np.bool_]:
-    labels, _ = ndimage.label(mask)
+    labels, _ = scipy.ndimage.label(mask)
     keep = np.bincount(labels.ravel()) >= min_px
     keep[0] = False
     kept: npt.NDArray[np.bool_] = keep[labels]
