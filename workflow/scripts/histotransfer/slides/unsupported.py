@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.exclusions import Reason
-from .pictures import TILED, TiffPicture, in_colours, tiff_pictures
+from .dicom import SEPARATE, headers_beside
+from .pictures import IN_COLOURS, TILED, TiffPicture, in_colours, tiff_pictures
 
 COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
@@ -34,6 +35,9 @@ GDAL = (
     "Convert it with GDAL, if yours has JPEG XL: "
     "`gdal_translate -co TILED=YES -co BIGTIFF=YES -co COMPRESS=JPEG {file} OUT.tif`"
 )
+OF_INTACT_DICOM = "Unsupported photometric", "Unsupported transfer", " != "
+"""What OpenSlide says of a file in DICOM that is of a kind that it does not read."""
+
 ISYNTAX = "Export it as TIFF from Philips' software, or convert it with libisyntax or isyntax2raw"
 EXPORT = "Export it as SVS, TIFF or DICOM with the scanner's software"
 SAVE_AGAIN = "Save it as a tiled TIFF of 8 bits per colour"
@@ -104,8 +108,7 @@ def why_unreadable(path: Path, message: str) -> Reason:
     if b"<DataObject" in head:
         head = head[head.index(b"<DataObject") :]
     if head[128:132] == b"DICM":
-        remedy = f"{COPY_AGAIN}; if it is intact: {BIOFORMATS.format(file=file)}"
-        return Reason("slide_unreadable", f"a DICOM file: {message}", remedy)
+        return _why_dicom_unreadable(path, message)
     for kind in KINDS:
         if head[kind.offset :].startswith(kind.magic):
             return Reason("slide_unsupported", kind.name, kind.remedy.format(file=file))
@@ -115,6 +118,30 @@ def why_unreadable(path: Path, message: str) -> Reason:
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
         return Reason("slide_unreadable", "a web page", COPY_AGAIN)
     return why_unsupported(path, message) or Reason("slide_unreadable", message, COPY_AGAIN)
+
+
+def _why_dicom_unreadable(path: Path, message: str) -> Reason:
+    """Do as `why_unreadable` for a file in DICOM: one of its series that is unfit spoils all."""
+    own, *others = headers_beside(path)
+    if not own.is_slide:
+        remedy = "Write the path of the slide in the slide sheet"
+        return Reason("slide_unsupported", f"{own.file}: DICOM, but no whole-slide image", remedy)
+    for header in (own, *others):
+        if header.samples == 1:
+            detail = f"{header.file}: one channel, {header.photometric or 'DICOM'}"
+            is_level = "LABEL" not in header.image_type and "OVERVIEW" not in header.image_type
+            aside = f"Move {header.file} out of its folder"
+            return Reason("slide_grey", detail, IN_COLOURS if is_level else aside)
+    if "unexpected image" in message:  # two pictures of one level
+        return Reason("several_slides", f"DICOM: {message}", SEPARATE)
+    if "No pyramid levels" in message:
+        remedy = "Copy the other files of the slide beside it"
+        return Reason("slide_incomplete", f"{own.file}: no level, only a label or overview", remedy)
+    convert = BIOFORMATS.format(file=shlex.quote(own.file))
+    if any(words in message for words in OF_INTACT_DICOM):
+        return Reason("slide_unsupported", f"DICOM: {message}", convert)
+    remedy = f"{COPY_AGAIN}; if it is intact: {convert}"
+    return Reason("slide_unreadable", f"DICOM: {message}", remedy)
 
 
 def _missing_companion(path: Path) -> str:
