@@ -27,7 +27,7 @@ CODES: Mapping[str, str] = {
     "values_not_8_bit": "has values that do not fill its bits",
     "slide_black": "is black",
     "slide_grey": "has no colours",
-    "slide_transparent": "is transparent everywhere",
+    "slide_transparent": "is transparent or translucent",
     "no_mpp": "has no scale",
     "mpp_implausible": "has an implausible scale",
     "pixels_not_square": "has pixels that are not square",
