@@ -78,6 +78,16 @@ def test_a_doubtful_scale_is_recorded_whoever_gives_it(tmp_path: Path):
     assert "not 0.25" in doubts_of(tmp_path, 0.5, sheet_mpp=0.25)
 
 
+@pytest.mark.parametrize("colour", [(0, 0, 2), (30, 30, 60)])
+def test_padding_is_not_taken_for_a_structure(tmp_path: Path, colour: tuple[int, int, int]):
+    image = nuclei(1024, 6)
+    image[:, :400] = image[:200] = colour
+    slide = write_slide(tmp_path / "s.svs", image)
+    tile_slide(slide, tmp_path / "t.h5", slide="S", sheet_mpp=None, parameters=TILING)
+    with open_store(tmp_path / "t.h5", "tiles/1") as store:
+        assert store.attrs["scale_doubts"] == ""
+
+
 @pytest.mark.parametrize(
     ("name", "mpp"), [("CMU-1-Small-Region.svs", 0.499), ("TCGA-CR-7395-01A-01-TS1.svs", 0.5)]
 )
