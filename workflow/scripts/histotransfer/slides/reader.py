@@ -262,8 +262,8 @@ class SlideReader:
             for level, why in sorted(self.passed_over.items())
         )
 
-    def _match(self, level: int, x: int, y: int) -> bool | None:
-        """Compare the level with level 0 around a place (level-0 px); None if that cannot be."""
+    def _match(self, level: int, x: int, y: int) -> levels.Match:
+        """Compare the level with level 0 around a place (level-0 px), if that can be read."""
         downsample = self.downsamples[level]
         size, margin = levels.window_px(downsample), levels.SEARCH_PX
         # On a pixel of the level, and inside it: beyond its edges all levels are white.
@@ -282,8 +282,8 @@ class SlideReader:
                 *at(left - margin, top - margin), level, size + 2 * margin, size + 2 * margin
             )
         except SlideError:
-            return None
-        return levels.matches(area_mean(level0, (size, size)), np.asarray(around))
+            return levels.Match.NOTHING
+        return levels.match(area_mean(level0, (size, size)), np.asarray(around))
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> Image.Image:
         """Read an RGB rectangle of a level; what is outside the slide or was not scanned is white.
