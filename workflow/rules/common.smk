@@ -259,7 +259,7 @@ def check_the_disk():
     for job in workflow.dag.needrun_jobs():
         jobs.setdefault(job.rule.name, []).append(job)
     slides = [job.wildcards.slide for job in jobs.get("extract_patches", [])]
-    tunes = len(jobs.get("fine_tune", []))
+    tunes = len(jobs.get("compute_frozen_blocks", []))
     fetched = [job.wildcards.slide for job in jobs.get("fetch_slide", [])]
     try:
         said = check_room(PLAN.disk_needs(slides, fetched, tunes), PLAN.results)

@@ -57,7 +57,7 @@ RENAMED = {
 
 ENDINGS = {
     "tasks": ("excluded", "flow"),
-    "extractors": ("classifier", "training", "card", "checkpoints", "used"),
+    "extractors": ("classifier", "training", "card", "checkpoint", "used"),
     "datasets": ("zip", "used"),
 }
 """What the workflow appends to a name for a further file: `expression.flow` would be a task's name
