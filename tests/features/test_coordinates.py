@@ -36,6 +36,7 @@ STAMP = {"dataset": "feats", "unit": "um"}
 SAME_SQUARES = {
     "STAMP 2.1": (64, {**STAMP, "tile_size_um": 64.0, "tile_size_px": 224}),
     "STAMP 2.0": (64, {**STAMP, "tile_size": 64.0}),
+    "a unit in the plural": (64, {**STAMP, "unit": "Micrometres", "tile_size_um": 64.0}),
     "a unit in bytes": (64, {**STAMP, "unit": b"um", "tile_size_um": 64.0}),
     "TRIDENT": (128, {"patch_size": 256, "patch_size_level0": 128}),
     "TRIDENT, by magnification": (

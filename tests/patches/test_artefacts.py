@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from histotransfer.core.hdf5 import open_store
-from histotransfer.imaging.artefacts import stained
+from histotransfer.imaging.artefacts import has_colour, padding_colours, stained
 from histotransfer.imaging.codecs import encode
 from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.stain_reference import fit_reference
 from histotransfer.patches.store import append_images, create_patch_store
+from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiles import tile_slide
-from support.artefacts import drawn_over, padded, section
+from support.artefacts import LEFT, drawn_over, padded, section
 from support.parameters import PATCHES, TILING
-from support.slides import Pixels, tissue, write_slide
+from support.slides import GLASS, Pixels, tissue, write_slide
 from support.slides import stained as mixed
 
 
@@ -44,6 +46,11 @@ CASES = {
     "near-black padding": padded((0, 0, 2)),
     "noisy black padding": padded((12, 8, 20)),
     "dark grey padding": padded((40, 42, 38)),
+    "blue padding": padded((30, 30, 60)),
+    "grey padding": padded((128, 128, 128)),
+    "padding in the colour of tissue": padded((180, 140, 180)),
+    "padding in the colour of a nucleus": padded((60, 30, 90)),
+    "yellow padding": padded((255, 255, 0)),
     "a dirt line": drawn_over((20, 20, 24)),
     "black ink": drawn_over((70, 65, 75)),
     "blue ink": drawn_over((30, 60, 200)),
@@ -57,6 +64,41 @@ def test_what_is_no_tissue_does_not_change_the_stain(tmp_path: Path):
         transform, found = fitted(tmp_path, image)
         np.testing.assert_allclose(transform, clean, atol=0.02, err_msg=name)
         assert found == pytest.approx(area, rel=0.1), name
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 2), (30, 30, 60), (180, 140, 180)])
+def test_padding_that_cuts_the_section_is_left_out_of_the_stain(tmp_path: Path, colour):
+    cut, padding = section(), section()
+    cut[:, : LEFT + 200] = GLASS
+    padding[:, : LEFT + 200] = colour
+    clean, area = fitted(tmp_path, cut)
+    transform, found = fitted(tmp_path, padding)
+    np.testing.assert_allclose(transform, clean, atol=0.05)
+    assert found == pytest.approx(area, rel=0.05)
+
+
+@given(
+    st.tuples(*[st.integers(0, 211)] * 3), st.integers(0, 95), st.integers(0, 95),
+    st.integers(32, 96),
+)  # fmt: skip
+def test_padding_twice_as_wide_as_the_distance_is_found(colour, left, top, width):
+    image = tissue(192, 192)
+    image[top : top + width, left : left + width] = colour
+    assert padding_colours(image, 16).tolist() == [list(colour)]
+    assert has_colour(image, padding_colours(image, 16)).sum() == width**2
+
+
+def test_real_tissue_has_no_padding(realdata: Path):
+    folders = [realdata / "patches" / name for name in ("colorectal5_224", "lc25000_lung")]
+    paths = [path for folder in folders for path in sorted(folder.glob("*/*.jp*g"))[::10]]
+    assert len(paths) > 100
+    for path in paths:
+        image = np.asarray(Image.open(path).convert("RGB"))
+        assert not len(padding_colours(image, 16)), path
+    for path in (realdata / "slides").glob("*.*"):
+        if path.suffix != ".csv":
+            with SlideReader(path, 0.5) as reader:
+                assert not len(padding_colours(reader.thumbnail(8.0)[0], 4)), path
 
 
 @given(st.floats(0, 0.8), st.floats(0, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,78 @@ def test_files_of_another_slide_are_left_alone_or_named(tmp_path: Path):
     ) as caught:
         SlideReader(folder)
     assert caught.value.reason.code == "several_slides"
+
+
+GREY = PICTURE[..., 1:2]
+MISREAD: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "one channel": (
+        {"picture": GREY, "photometric": "MONOCHROME2"},
+        "slide_grey", "0.dcm: one channel, MONOCHROME2", "in colours",
+    ),
+    "one channel of 16 bits": (
+        {"picture": GREY.astype(np.uint16) * 257, "photometric": "MONOCHROME2"},
+        "slide_grey", "0.dcm: one channel", "in colours",
+    ),
+    "16 bits": (
+        {"picture": PICTURE.astype(np.uint16) * 257}, "slide_unsupported", "16 != 8", "bfconvert",
+    ),
+    "YCbCr without compression": (
+        {"photometric": "YBR_FULL"}, "slide_unsupported", "YBR_FULL", "bfconvert",
+    ),
+    "JPEG-LS": (
+        {"syntax": "1.2.840.10008.1.2.4.80"}, "slide_unsupported", "transfer syntax", "bfconvert",
+    ),
+    "a radiograph": (
+        {"sop_class": "1.2.840.10008.5.1.4.1.1.2"},
+        "slide_unsupported", "0.dcm: DICOM, but no whole-slide image", "path of the slide",
+    ),
+    "a label alone": (
+        {"kind": "ORIGINAL\\PRIMARY\\LABEL\\NONE"}, "slide_incomplete", "label", "other files",
+    ),
+    "without rows": ({"without": [(0x28, 0x10)]}, "slide_unreadable", "00280010", "again"),
+    "without a series": ({"without": [(0x20, 0x0E)]}, "slide_unreadable", "Series", "again"),
+    "without a scale": ({"without": [(0x5200, 0x9229)]}, "no_mpp", "header", "column `mpp`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+@pytest.mark.parametrize("kind", MISREAD)
+def test_what_openslide_does_not_read_says_what_it_is(tmp_path: Path, kind: str, by_folder: bool):
+    options, code, detail, remedy = MISREAD[kind]
+    file = write_dicom(tmp_path / "0.dcm", **{"picture": PICTURE, "mpp": 0.5} | options)
+    with pytest.raises(SlideError) as caught:
+        SlideReader(tmp_path if by_folder else file)
+    reason = caught.value.reason
+    assert reason.code == code
+    assert detail in reason.detail
+    assert remedy in reason.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "remedy"),
+    [("", "in colours"), ("ORIGINAL\\PRIMARY\\LABEL\\NONE", "Move 1.dcm out")],
+)
+def test_one_file_that_spoils_the_slide_is_named(tmp_path: Path, kind: str, remedy: str):
+    whole = write_dicom(tmp_path / "0.dcm", PICTURE, mpp=0.5)
+    write_dicom(
+        tmp_path / "1.dcm", GREY[::4, ::4], mpp=2, instance=2, level=1, kind=kind,
+        photometric="MONOCHROME2",
+    )  # fmt: skip
+    write_dicom(tmp_path / "2.dcm", GREY, mpp=2, series=2, photometric="MONOCHROME2")
+    with pytest.raises(SlideError) as caught:
+        SlideReader(whole)
+    assert caught.value.reason.detail == "1.dcm: one channel, MONOCHROME2"
+    assert remedy in caught.value.reason.remedy
+
+
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_two_pictures_of_one_level_are_not_one_slide(tmp_path: Path, by_folder: bool):
+    file = write_dicom(tmp_path / "0.dcm", PICTURE, mpp=0.5)
+    write_dicom(tmp_path / "1.dcm", PICTURE[::-1], mpp=0.5, instance=2)
+    with pytest.raises(SlideError) as caught:
+        SlideReader(tmp_path if by_folder else file)
+    assert caught.value.reason.code == "several_slides"
+    assert "1.dcm" in caught.value.reason.detail
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,42 @@ def test_intact_tiff_that_openslide_does_not_read_says_what_it_is(tmp_path: Path
     assert "again" not in reason.remedy
 
 
+APERIO = {"description": "Aperio Image Library v0|AppMag = 20|MPP = 0.5"}
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_jpeg_2000_of_more_than_8_bits_is_not_shown_by_its_lower_ones(tmp_path: Path, bits: int):
+    values = (SLIDE.astype(np.uint16) << (bits - 8)) + 1
+    page = APERIO | {"data": values, "compression": "aperio_jp2000_rgb"}
+    reason = refused(write_pages(tmp_path / "a.svs", page))
+    assert reason.code == "slide_unsupported"
+    assert "JPEG 2000" in reason.detail
+    assert "bfconvert" in reason.remedy
+
+
+@pytest.mark.parametrize("photometric", tifffile.PHOTOMETRIC)
+def test_three_channels_that_are_not_said_to_be_colours_are_refused(tmp_path: Path, photometric):
+    if photometric.name in ("RGB", "YCBCR", "PALETTE"):
+        return
+    slide = write_pages(tmp_path / "a.tif", {"data": SLIDE})
+    with tifffile.TiffFile(slide, mode="r+b") as tiff:
+        tiff.pages[0].tags["PhotometricInterpretation"].overwrite(int(photometric))
+    reason = refused(slide)
+    assert reason.code == "slide_unsupported"
+    assert photometric.name in reason.detail
+
+
+@pytest.mark.parametrize("name", ["a.svs", "a.tif"])
+def test_larger_picture_behind_one_that_openslide_cannot_use_is_named(tmp_path: Path, name: str):
+    header = APERIO if name == "a.svs" else {}
+    first = {"data": block_means(SLIDE, 4)} | ({} if header else {"tile": None})
+    slide = write_pages(tmp_path / name, header | first, header | {"data": SLIDE})
+    reason = refused(slide)
+    assert reason.code == "slide_unsupported"
+    assert reason.detail == "page 2 (512 × 512 px): the first page is another picture"
+    assert f"vips copy '{name}[page=1]'" in reason.remedy
+
+
 @pytest.mark.parametrize("compression", ["zlib", "jpeg", "aperio_jp2000_rgb"])
 def test_what_is_damaged_is_not_called_unsupported(tmp_path: Path, compression: str):
     slide = write_slide(tmp_path / "a.svs", tissue(128, 128), factors=(1,), compression=compression)
@@ -234,6 +270,7 @@ def test_what_is_cut_short_is_not_called_intact(tmp_path: Path, options: dict[st
         ("a.svs", b"PK\x03\x04", "ZIP", "Unpack"),
         ("a.svs", b"\x1f\x8b\x08", "gzip", "Unpack"),
         ("a.svs", b"\0" * 257 + b"ustar\0", "tar", "Unpack"),
+        ("a.mrxs", b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000", "vips copy a.mrxs"),
         ("a.svs", b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
     ],
 )
@@ -329,6 +366,14 @@ BLANKS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
     "transparent": (
         [{"data": np.dstack([SLIDE, 0 * GREY]), "extrasamples": ["unassalpha"]}],
         "slide_transparent", "alpha",
+    ),
+    "translucent": (
+        [{"data": np.dstack([SLIDE, 0 * GREY + 128]), "extrasamples": ["unassalpha"]}],
+        "slide_transparent", "translucent",
+    ),
+    "a fourth channel that is no alpha": (
+        [{"data": np.dstack([SLIDE, GREY]), "extrasamples": ["unspecified"]}],
+        "slide_transparent", "fourth channel",
     ),
     "white": ([{"data": np.full_like(SLIDE, 255)}], "no_tissue", "0 mm²"),
     "glass": ([{"data": np.full_like(SLIDE, GLASS)}], "no_tissue", "0 mm²"),

@@ -48,6 +48,13 @@ def macro(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return out
 
 
+def lost(part: tuple[slice, slice]) -> np.ndarray:
+    """Reduce the slide, and turn a part white."""
+    level = block_means(SLIDE, 4)
+    level[part] = 255
+    return level
+
+
 SLIDE = section()
 WRONG: dict[str, Callable[[], np.ndarray]] = {
     "padded with glass": lambda: padded(block_means(SLIDE, 4), 640, 480),
@@ -61,6 +68,8 @@ WRONG: dict[str, Callable[[], np.ndarray]] = {
     "mirrored": lambda: block_means(SLIDE, 4)[:, ::-1],
     "upside down": lambda: block_means(SLIDE, 4)[::-1],
     "lost": lambda: np.full((384, 512, 3), GLASS, np.uint8),
+    "lost in the right half": lambda: lost(np.s_[:, 340:]),
+    "lost in one tile of the section": lambda: lost(np.s_[192:256, 320:384]),
     "black": lambda: np.zeros((384, 512, 3), np.uint8),
     "shifted": lambda: np.roll(block_means(SLIDE, 4), (12, 20), (0, 1)),
     "of another slide": lambda: block_means(

@@ -78,6 +78,32 @@ def test_a_doubtful_scale_is_recorded_whoever_gives_it(tmp_path: Path):
     assert "not 0.25" in doubts_of(tmp_path, 0.5, sheet_mpp=0.25)
 
 
+def test_a_scale_that_leaves_no_tile_is_named(tmp_path: Path):
+    image = np.full((2400, 2400, 3), 243, np.uint8)
+    image[400:2000, 400:2000] = nuclei(1600, 6)
+    tags = (200_000, 200_000), "CENTIMETER"  # 0.05 µm/px
+    slides = {
+        "no_tissue": write_slide(tmp_path / "a.tif", image, mpp=None, tags=tags),
+        "too_coarse": write_slide(tmp_path / "a.svs", image, mpp=5.0),
+    }
+    for code, slide in slides.items():
+        tile_slide(slide, tmp_path / "t.h5", slide="S", sheet_mpp=None, parameters=TILING)
+        with open_store(tmp_path / "t.h5", "tiles/1") as store:
+            assert store.attrs["code"] == code
+            assert "scale" in store.attrs["remedy"]
+            assert store.attrs["scale_doubts"]
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 2), (30, 30, 60)])
+def test_padding_is_not_taken_for_a_structure(tmp_path: Path, colour: tuple[int, int, int]):
+    image = nuclei(1024, 6)
+    image[:, :400] = image[:200] = colour
+    slide = write_slide(tmp_path / "s.svs", image)
+    tile_slide(slide, tmp_path / "t.h5", slide="S", sheet_mpp=None, parameters=TILING)
+    with open_store(tmp_path / "t.h5", "tiles/1") as store:
+        assert store.attrs["scale_doubts"] == ""
+
+
 @pytest.mark.parametrize(
     ("name", "mpp"), [("CMU-1-Small-Region.svs", 0.499), ("TCGA-CR-7395-01A-01-TS1.svs", 0.5)]
 )

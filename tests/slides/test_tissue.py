@@ -31,7 +31,7 @@ def test_planted_tissue_is_found_whatever_its_stain(strength: float):
     random = np.random.default_rng(1)
     amounts = strength * random.uniform(0.5, 1.5, (2, truth.sum()))
     picture[truth] = stained(*amounts)
-    mask, _ = find_tissue(picture, 8.0)
+    mask, *_ = find_tissue(picture, 8.0)
     assert (mask & truth).sum() / (mask | truth).sum() > 0.95
 
 
@@ -39,9 +39,21 @@ def test_glass_dust_and_shadow_are_not_tissue():
     picture = glass(200)
     picture[50:90, 40:120] = 190  # a shadow: grey
     picture[150, 150] = (60, 20, 90)  # a coloured speck of 8 µm
-    mask, threshold = find_tissue(picture, 8.0)
+    mask, threshold, _ = find_tissue(picture, 8.0)
     assert not mask.any()
     assert threshold == 0.04
+
+
+@pytest.mark.parametrize("colour", [(30, 30, 60), (180, 140, 180), (255, 255, 0), (0, 0, 2)])
+def test_padding_is_not_tissue_and_its_colour_is_told(colour: tuple[int, int, int]):
+    picture, truth = glass(200), disc(200, 40)
+    picture[truth] = stained(*np.random.default_rng(1).uniform(0.2, 0.5, (2, truth.sum())))
+    clean, _, none = find_tissue(picture, 8.0)
+    assert not len(none)
+    picture[:, :60] = picture[:20] = colour
+    mask, _, padding = find_tissue(picture, 8.0)
+    assert padding.tolist() == [list(colour)]
+    assert (mask != clean).mean() < 0.002
 
 
 def test_tissue_over_the_whole_picture_is_all_tissue():
@@ -52,10 +64,10 @@ def test_tissue_over_the_whole_picture_is_all_tissue():
 
 def test_small_holes_are_filled_and_large_ones_are_not():
     picture, truth = glass(200), disc(200, 80)
-    picture[truth] = stained(0.3, 0.3)
+    picture[truth] = stained(*np.random.default_rng(1).uniform(0.25, 0.35, (2, truth.sum())))
     picture[60:66, 100:106] = GLASS  # 48 µm
     picture[100:140, 90:130] = GLASS  # 320 µm
-    mask, _ = find_tissue(picture, 8.0)
+    mask, *_ = find_tissue(picture, 8.0)
     assert mask[62, 102]
     assert not mask[120, 110]
 
@@ -63,7 +75,7 @@ def test_small_holes_are_filled_and_large_ones_are_not():
 def test_unreadable_parts_count_as_tissue():
     readable = np.ones((50, 50), bool)
     readable[:10] = False
-    mask, _ = find_tissue(glass(50), 8.0, readable)
+    mask, *_ = find_tissue(glass(50), 8.0, readable)
     np.testing.assert_array_equal(mask, ~readable)
 
 
@@ -109,5 +121,5 @@ def test_area():
 def test_share_of_tissue_on_real_slides(realdata: Path, name, mpp, low, high):
     with SlideReader(realdata / "slides" / name, mpp) as reader:
         thumbnail, readable = reader.thumbnail(8.0)
-        mask, _ = find_tissue(thumbnail, reader.thumbnail_downsample(8.0) * reader.mpp, readable)
+        mask, *_ = find_tissue(thumbnail, reader.thumbnail_downsample(8.0) * reader.mpp, readable)
     assert low < mask.mean() < high

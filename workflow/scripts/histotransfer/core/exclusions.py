@@ -14,7 +14,7 @@ CODES: Mapping[str, str] = {
     # a slide
     "slide_missing": "does not exist",
     "slide_not_a_file": "is neither a file nor a folder of DICOM files",
-    "several_slides": "is a folder of several slides",
+    "several_slides": "stands for several slides",
     "slide_empty": "is an empty file",
     "slide_incomplete": "lies without files that belong to it",
     "slide_unsupported": "is of a kind that OpenSlide does not read",
@@ -27,7 +27,7 @@ CODES: Mapping[str, str] = {
     "values_not_8_bit": "has values that do not fill its bits",
     "slide_black": "is black",
     "slide_grey": "has no colours",
-    "slide_transparent": "is transparent everywhere",
+    "slide_transparent": "is transparent or translucent",
     "no_mpp": "has no scale",
     "mpp_implausible": "has an implausible scale",
     "pixels_not_square": "has pixels that are not square",

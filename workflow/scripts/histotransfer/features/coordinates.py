@@ -26,8 +26,9 @@ SAME = 0.01
 MIN_KEPT_AREA = 0.5
 """A patch that is none of our tiles counts if kept tiles cover at least this much of it."""
 
-MICROMETRES = {"um", "µm", "μm", "micron", "microns", "micrometer", "micrometre"}
-PIXELS = {"px", "pixel", "pixels"}
+MICROMETRES = {"um", "µm", "μm", "micron", "micrometer", "micrometre"}
+PIXELS = {"px", "pixel"}
+"""Units, but for a plural."""
 NOT_STORED = ("unreadable", "background", "stain")
 
 HISTORIC_STAMP_PX, HISTORIC_STAMP_UM = 224, 256.0
@@ -87,10 +88,11 @@ def place(coords: Coords, attrs: Mapping[str, Any], judged: Judged) -> Placed:
             return Placed(None, None, f"of a level 0 with another {ours} ({theirs:g}, not {own:g})")
     unit = attrs.get("unit", "")
     unit = (unit.decode("utf-8", "replace") if isinstance(unit, bytes) else str(unit)).strip()
+    singular = unit.lower().removesuffix("s")
     size_um = number(attrs, "tile_size_um")
-    if unit.lower() in MICROMETRES or (size_um and not unit):
+    if singular in MICROMETRES or (size_um and not unit):
         return _from_um(coords, size_um or number(attrs, "tile_size"), "µm", judged)
-    if unit and unit.lower() not in PIXELS:
+    if unit and singular not in PIXELS:
         return Placed(None, None, f"unit {unit[:20]!r} unknown")
     width, reading = _width(attrs)
     if unit and not width:

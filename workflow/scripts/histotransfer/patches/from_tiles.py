@@ -87,7 +87,8 @@ def extract_patches(
                 attrs |= colours
                 limit = parameters.max_unreadable_fraction
                 tiles_read = _Tiles(reader, coords, scale, limit, converted)
-                normaliser = _Normaliser(parameters, reference)
+                padding = tile_attrs["padding_colours"]
+                normaliser = _Normaliser(parameters, reference, padding)
                 normaliser.fit(tiles_read)
                 _pixel_pass(tiles_read, normaliser, attrs, metrics_path, patches_path)
                 return
@@ -160,10 +161,16 @@ class _Tiles:
 class _Normaliser:
     """Brings patches to the reference stain, or leaves them as they are."""
 
-    def __init__(self, parameters: PatchParameters, reference: stain.Stain | None) -> None:
+    def __init__(
+        self,
+        parameters: PatchParameters,
+        reference: stain.Stain | None,
+        padding: npt.NDArray[np.uint8],
+    ) -> None:
         self.parameters = parameters
         self.per_patch = parameters.stain_method == "patch"
         self.reference = reference
+        self.padding = padding
         self.attrs: dict[str, Any] = {"stain_status": "none", "stain_degenerate": 0}
         self._tables: stain.Tables | None = None
         self.clipped: list[float] = []
@@ -181,7 +188,7 @@ class _Normaliser:
         pixels = [stain.sample_pixels(image, random) for image in images]
         sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
         try:
-            found = stain.fit(stained(sample))
+            found = stain.fit(stained(sample, self.padding))
         except stain.DegenerateStain as error:
             if self.parameters.stain_fallback == "exclude":
                 remedy = "Look at its overview, or set `stain: fallback: none` to use it as it is"
@@ -206,7 +213,7 @@ class _Normaliser:
         tables = self._tables
         if self.per_patch and self.reference is not None:
             try:
-                found = stain.fit(stained(image.reshape(-1, 3)))
+                found = stain.fit(stained(image.reshape(-1, 3), self.padding))
             except stain.DegenerateStain:
                 self.attrs["stain_degenerate"] += 1
                 return None if self.parameters.stain_fallback == "exclude" else image

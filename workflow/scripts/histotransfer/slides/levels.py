@@ -7,7 +7,9 @@ level is used only if it agrees with level 0.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +46,17 @@ MAX_DIFFERENCE = 24.0
 """Grey levels. Squares with less spread than `FLAT_SD` show nothing; one below `BLANK_SD` does not
 match one that shows something; the means of a match differ by less than `MAX_DIFFERENCE`."""
 
-MAX_DISAGREEING = 1 / 3
+MAX_ELSEWHERE = 1 / 3
 """Of the places that show something."""
+
+
+class Match(Enum):
+    """What a level shows in a place: as level 0, the same nearby, another picture, or nothing."""
+
+    SAME = auto()
+    ELSEWHERE = auto()
+    OTHER = auto()
+    NOTHING = auto()
 
 
 def sizes_agree(level0: tuple[int, int], level: tuple[int, int]) -> bool:
@@ -99,7 +110,7 @@ def window_px(downsample: float) -> int:
     return min(high, max(low, int(MAX_WINDOW_LEVEL0_PX / downsample)))
 
 
-def matches(level0: npt.NDArray[np.uint8], level: npt.NDArray[np.uint8]) -> bool | None:
+def match(level0: npt.NDArray[np.uint8], level: npt.NDArray[np.uint8]) -> Match:
     """Tell whether a level shows what level 0 shows, in the same place.
 
     Parameters
@@ -108,11 +119,6 @@ def matches(level0: npt.NDArray[np.uint8], level: npt.NDArray[np.uint8]) -> bool
         A square of level 0, reduced to the scale of the level.
     level : ndarray, (k + 2 * SEARCH_PX, k + 2 * SEARCH_PX, 3), uint8
         The level there, with a margin all around.
-
-    Returns
-    -------
-    bool or None
-        None if there is nothing to see in either.
     """
     size = len(level0)
     inner = level[SEARCH_PX : SEARCH_PX + size, SEARCH_PX : SEARCH_PX + size]
@@ -120,19 +126,21 @@ def matches(level0: npt.NDArray[np.uint8], level: npt.NDArray[np.uint8]) -> bool
     wanted, found = (picture.mean(axis=2, dtype=np.float32) for picture in (level0, level))
     spreads = wanted.std(), inner.mean(axis=2, dtype=np.float32).std()
     if max(spreads) < FLAT_SD:
-        return None if shift < MAX_DIFFERENCE else False
+        return Match.NOTHING if shift < MAX_DIFFERENCE else Match.OTHER
     if min(spreads) < BLANK_SD or shift >= MAX_DIFFERENCE:
-        return False
+        return Match.OTHER
     wanted -= wanted.mean()
     windows = sliding_window_view(found, wanted.shape)
     scale = windows.std(axis=(2, 3)) * wanted.std() * wanted.size
     correlation = np.einsum("ijkl,kl->ij", windows, wanted) / np.maximum(scale, 1e-6)
     near = slice(SEARCH_PX - ROUNDING_PX, SEARCH_PX + ROUNDING_PX + 1)
     here = correlation[near, near].max()
-    return bool(here >= max(MIN_CORRELATION, correlation.max() - MARGIN))
+    is_here = here >= max(MIN_CORRELATION, correlation.max() - MARGIN)
+    return Match.SAME if is_here else Match.ELSEWHERE
 
 
-def pictures_agree(found: Iterable[bool | None]) -> bool:
-    """Decide about a level from what `matches` says of its places."""
-    informative = [match for match in found if match is not None]
-    return informative.count(False) <= MAX_DISAGREEING * len(informative)
+def pictures_agree(found: Iterable[Match]) -> bool:
+    """Decide about a level from what `match` says of its places: one that is lost is too many."""
+    counts = Counter(found)
+    elsewhere, same = counts[Match.ELSEWHERE], counts[Match.SAME]
+    return not counts[Match.OTHER] and elsewhere <= MAX_ELSEWHERE * (elsewhere + same)

@@ -19,12 +19,22 @@ MAX_PICTURES = 500
 TILED = "OUT.tif[tile,pyramid,bigtiff,compression=jpeg,Q=90]"
 """How libvips is told to write a TIFF that OpenSlide reads."""
 
+BIOFORMATS = (
+    "Convert it with Bio-Formats: "
+    "`bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {file} OUT.ome.tif`"
+)
+
 IN_COLOURS = "Export it in colours"
+
+COLOURED = frozenset({"RGB", "YCBCR", "SEPARATED"})
+"""The colour models of which OpenSlide shows the colours, or which it refuses itself."""
 
 UPRIGHT = 1
 """The orientation of a picture that is stored as it is to be seen."""
 
-NOT_FLIPPED = frozenset({"JPEG", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"})
+WAVELETS = frozenset({"APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"})
+
+NOT_FLIPPED = WAVELETS | {"JPEG"}
 """Compressions that OpenSlide decodes itself. It leaves the others to libtiff, which applies the
 orientation to each tile by itself."""
 
@@ -142,6 +152,17 @@ def misread(path: Path, pictures: Sequence[TiffPicture], size: tuple[int, int]) 
             f"stored upright, its tag (`tiffset -s 274 1 {shlex.quote(path.name)}`)"
         )
         return Reason("orientation_misread", f"orientation {used[0].orientation}", remedy)
+    if used[0].bits > 8 and used[0].compression in WAVELETS:
+        detail = (
+            f"{used[0].bits} bits per colour in JPEG 2000, of which OpenSlide shows the lower 8"
+        )
+        remedy = BIOFORMATS.format(file=shlex.quote(path.name))
+        return Reason("slide_unsupported", detail, remedy)
+    if used[0].samples > 2 and used[0].photometric not in COLOURED:
+        detail = f"{used[0].samples} channels as {used[0].photometric}"
+        say_so = f"vips copy {used[0].source(path)} '{TILED}' --interpretation srgb"
+        remedy = f"{IN_COLOURS}; if the channels are red, green and blue, say so: `{say_so}`"
+        return Reason("slide_unsupported", detail, remedy)
     largest = max(pictures, key=lambda picture: picture.area)
     if largest.area > used[0].area:
         detail = f"{largest.words}; OpenSlide reads {used[0].words}"

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import SlideError
+from ..imaging.artefacts import NO_COLOURS, has_colour
 from ..imaging.structure import structure_radius
-from .reader import SlideReader
+from .reader import UNSCANNED, SlideReader
 
 UM_AT_POWER_1 = 10.0
 """A scanner's µm per px, times the power of its objective: 0.5 at 20×, 0.25 at 40×."""
@@ -33,7 +34,11 @@ REGIONS, REGION_PX = 16, 256
 """So many squares of level 0, of this width, are looked at."""
 
 
-def scale_doubts(reader: SlideReader, corners: npt.NDArray[np.int32]) -> str:
+def scale_doubts(
+    reader: SlideReader,
+    corners: npt.NDArray[np.int32],
+    padding: npt.NDArray[np.uint8] = NO_COLOURS,
+) -> str:
     """Say what speaks against a slide's scale, or nothing.
 
     Parameters
@@ -41,11 +46,13 @@ def scale_doubts(reader: SlideReader, corners: npt.NDArray[np.int32]) -> str:
     reader : SlideReader
     corners : ndarray, (n, 2), int32
         The slide's candidate tiles, in level-0 px.
+    padding : ndarray, (k, 3), uint8
+        The colours with which it was padded.
     """
     doubts = [_of_the_objective(reader.mpp, reader.objective_power, reader.vendor)]
     if len(corners):
         chosen = np.unique(np.linspace(0, len(corners) - 1, REGIONS).round().astype(int))
-        doubts.append(_of_the_structure(reader, corners[chosen].tolist()))
+        doubts.append(_of_the_structure(reader, corners[chosen].tolist(), padding))
     return "; ".join(filter(None, doubts))
 
 
@@ -60,13 +67,17 @@ def _of_the_objective(mpp: float, power: str, vendor: str) -> str:
     return f"a {float(power):g}× objective gives about {expected:.2g} µm/px, not {mpp:.3g}"
 
 
-def _of_the_structure(reader: SlideReader, corners: list[list[int]]) -> str:
+def _of_the_structure(
+    reader: SlideReader, corners: list[list[int]], padding: npt.NDArray[np.uint8]
+) -> str:
     images = []
     for x, y in corners:
         try:
-            images.append(np.asarray(reader.read(x, y, 0, REGION_PX, REGION_PX)))
+            image = np.array(reader.read(x, y, 0, REGION_PX, REGION_PX))
         except SlideError:  # extraction counts what cannot be read
             continue
+        image[has_colour(image, padding)] = UNSCANNED
+        images.append(image)
     radius = structure_radius(images)
     if radius is None:
         return ""

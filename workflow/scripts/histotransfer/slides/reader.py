@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -104,8 +104,9 @@ class SlideReader:
     passed_over : dict of int to str
         Levels that are not used because they do not agree with level 0 (`levels`), and why; grows
         when a level is first wanted.
-    shows_something : bool
-        Whether anything that was read so far was not transparent.
+    scanned_px, translucent_px : int
+        Pixels that OpenSlide has read so far and are not transparent, and those of them that are
+        not opaque either.
     icc_profile : bytes or None
         The colour profile that the file carries; b"" where it cannot be read.
     pixel_source : {"", "tiff tiles", "openslide"}
@@ -158,7 +159,7 @@ class SlideReader:
             for level, size in enumerate(self.level_sizes)
             if not levels.sizes_agree((self.width, self.height), size)
         }
-        self.shows_something = False
+        self.scanned_px = self.translucent_px = 0
         self._agreeing = {0}
         self._thumbnails: dict[float, tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]] = {}
 
@@ -209,7 +210,10 @@ class SlideReader:
             level = self._choose_level(needed, tolerance)
         if level is None:
             detail = f"{self.mpp:g} µm/px, target {target_mpp:g}"
-            remedy = "Raise `tiling: target_mpp` or take the slide out of the slide sheet"
+            remedy = (
+                "Raise `tiling: target_mpp`, take the slide out of the slide sheet or, if its "
+                "scale is another, give that in the sheet's column `mpp`"
+            )
             raise SlideError(self.path, Reason("too_coarse", detail, remedy))
         downsample = self.downsamples[level]
         native = abs(downsample / needed - 1) <= tolerance
@@ -258,8 +262,8 @@ class SlideReader:
             for level, why in sorted(self.passed_over.items())
         )
 
-    def _match(self, level: int, x: int, y: int) -> bool | None:
-        """Compare the level with level 0 around a place (level-0 px); None if that cannot be."""
+    def _match(self, level: int, x: int, y: int) -> levels.Match:
+        """Compare the level with level 0 around a place (level-0 px), if that can be read."""
         downsample = self.downsamples[level]
         size, margin = levels.window_px(downsample), levels.SEARCH_PX
         # On a pixel of the level, and inside it: beyond its edges all levels are white.
@@ -278,8 +282,8 @@ class SlideReader:
                 *at(left - margin, top - margin), level, size + 2 * margin, size + 2 * margin
             )
         except SlideError:
-            return None
-        return levels.matches(area_mean(level0, (size, size)), np.asarray(around))
+            return levels.Match.NOTHING
+        return levels.match(area_mean(level0, (size, size)), np.asarray(around))
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> Image.Image:
         """Read an RGB rectangle of a level; what is outside the slide or was not scanned is white.
@@ -297,13 +301,13 @@ class SlideReader:
             detail = f"{width_px} × {height_px} px at ({x}, {y}) on level {level}: {error}"
             reason = Reason("slide_region_unreadable", detail, COPY_AGAIN)
             raise SlideError(self.path, reason) from error
-        alpha = region.getchannel("A")
-        least, most = cast("tuple[int, int]", alpha.getextrema())
-        self.shows_something |= most > 0
-        if least == 255:
+        transparent, *translucent, opaque = region.getchannel("A").histogram()
+        self.translucent_px += sum(translucent)
+        self.scanned_px += sum(translucent) + opaque
+        if not transparent and not any(translucent):
             return region.convert("RGB")
         white = Image.new("RGB", region.size, (UNSCANNED,) * 3)
-        white.paste(region, mask=alpha)
+        white.paste(region, mask=region.getchannel("A"))
         return white
 
     def read_patch(self, x: int, y: int, scale: Scale) -> npt.NDArray[np.uint8]:

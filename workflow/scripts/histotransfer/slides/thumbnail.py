@@ -37,7 +37,8 @@ class Readable(Protocol):
     bounds: tuple[int, ...]
     downsamples: tuple[float, ...]
     level_sizes: tuple[tuple[int, int], ...]
-    shows_something: bool
+    scanned_px: int
+    translucent_px: int
 
     def read(self, x: int, y: int, level: int, width_px: int, height_px: int) -> Image.Image:
         """Read an RGB rectangle of a level."""
@@ -70,7 +71,7 @@ def render(slide: Readable, level: int, downsample: float, size_px: tuple[int, i
     Raises
     ------
     SlideError
-        If no block can be read, or the slide is transparent everywhere.
+        If no block can be read, or the slide is transparent or translucent everywhere.
     """
     if downsample >= EIGHTH * slide.downsamples[level] and slide.vendor in VENDORS:
         with (
@@ -78,7 +79,6 @@ def render(slide: Readable, level: int, downsample: float, size_px: tuple[int, i
             closing(TiffTiles(slide.file, slide.level_sizes)) as tiles,
         ):
             if shows_the_same(tiles, slide, level):
-                slide.shows_something = True
                 return _reduce(slide, level, downsample, size_px, tiles)
     return render_all(slide, level, downsample, size_px)
 
@@ -154,8 +154,11 @@ def _reduce(
         if reason := why_unsupported(slide.file, failure.reason.detail):
             raise SlideError(slide.path, reason) from failure
         raise failure
-    if failure is None and not slide.shows_something:
+    transparent = not slide.scanned_px or slide.translucent_px > slide.scanned_px / 2
+    if failure is None and eighths is None and transparent:
         detail = "none of it was scanned, or its alpha is 0"
+        if slide.translucent_px:
+            detail = "its fourth channel makes most of it translucent"
         command = f"`vips extract_band {shlex.quote(slide.path.name)} '{TILED}' 0 --n 3`"
         reason = Reason("slide_transparent", detail, f"Drop its transparency: {command}")
         raise SlideError(slide.path, reason)

@@ -17,15 +17,13 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
+from .pictures import WAVELETS
+
 VENDORS = frozenset({"aperio", "generic-tiff"})
 """OpenSlide's names of the formats whose levels are plain TIFF pages: tiles side by side, without
 overlap or offset."""
 
-COMPRESSIONS = frozenset(
-    {"NONE", "LZW", "JPEG", "ADOBE_DEFLATE", "DEFLATE", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"}
-)
-
-WAVELETS = frozenset({"APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"})
+COMPRESSIONS = WAVELETS | {"NONE", "LZW", "JPEG", "ADOBE_DEFLATE", "DEFLATE"}
 
 EIGHTH = 8
 """JPEG and JPEG 2000 can be decoded at a width so many times smaller, without the rest."""

@@ -102,6 +102,7 @@ def tile_slide(
                 "objective_power": reader.objective_power,
                 "other_pictures": reader.other_pictures,
                 "vendor": reader.vendor,
+                "scale_doubts": scale_doubts(reader, coords),  # also of a slide that is too coarse
             }
             scale = reader.scale(
                 target_mpp=parameters.target_mpp,
@@ -113,11 +114,12 @@ def tile_slide(
             thumbnail, readable = reader.thumbnail(parameters.thumbnail_mpp)
             attrs["levels_passed_over"] = reader.passed_over_in_words()
             downsample = reader.thumbnail_downsample(parameters.thumbnail_mpp)
-            mask, threshold = find_tissue(thumbnail, downsample * reader.mpp, readable)
+            mask, threshold, padding = find_tissue(thumbnail, downsample * reader.mpp, readable)
             attrs |= {
                 "thumbnail_downsample": downsample,
                 "thumbnail_unreadable_fraction": 1 - readable.mean(),
                 "tissue_threshold": threshold,
+                "padding_colours": padding,
                 "tissue_mm2": area_mm2(mask & readable, downsample * reader.mpp),
             }
             seen = thumbnail[readable & (thumbnail != UNSCANNED).any(axis=2)]
@@ -137,13 +139,16 @@ def tile_slide(
             covered = covered_fraction(mask, x, y, scale.patch_size_level0 / downsample)
             enough = covered >= parameters.min_tissue_fraction
             coords, fractions = candidates[enough], covered[enough]
-            attrs["scale_doubts"] = scale_doubts(reader, coords)
+            seen_at = coords if len(coords) else candidates
+            doubts = attrs["scale_doubts"] = scale_doubts(reader, seen_at, padding)
             if not len(coords):
                 needed, found = parameters.min_tissue_fraction, attrs["tissue_mm2"]
                 detail = f"{needed:.0%} needed; {found:g} mm² on the slide"
                 remedy = (
                     "Look at its overview; if it shows tissue, lower `tiling: min_tissue_fraction`"
                 )
+                if doubts:
+                    remedy = f"Check its scale ({doubts}). {remedy}"
                 raise SlideError(slide_path, Reason("no_tissue", detail, remedy))
     except SlideError as error:
         attrs |= error.reason.as_row()

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from ..imaging.artefacts import is_black
+from ..imaging.artefacts import has_colour, is_black, padding_colours
 from ..imaging.optical_density import GREY_OD, optical_density
 
-METHOD = "od-chroma-otsu/3"
+METHOD = "od-chroma-otsu/4"
 
 SMOOTHING_UM = 8.0
 CLOSING_UM = 24.0
@@ -19,6 +19,9 @@ CLOSING_UM = 24.0
 
 MIN_AREA_MM2 = 0.01
 """Smaller islands are debris, smaller holes are lumina and fat; a 100-µm square."""
+
+PADDING_UM = 32.0
+"""Padding is looked for at this distance."""
 
 THRESHOLD_RANGE = (0.04, 0.05)
 """Otsu's threshold is kept within this (OD), because a slide of glass or tissue alone has one
@@ -30,10 +33,20 @@ _MILLI_OD = np.round(1000 * GREY_OD).astype(np.int16)
 
 
 class Tissue(NamedTuple):
-    """A tissue mask (h, w) and the threshold (OD) that made it, after its limits were applied."""
+    """Where the tissue is on a thumbnail.
+
+    Attributes
+    ----------
+    mask : ndarray, (h, w), bool
+    threshold : float
+        The optical density that made it, after its limits were applied.
+    padding : ndarray, (k, 3), uint8
+        The colours with which the slide was padded.
+    """
 
     mask: npt.NDArray[np.bool_]
     threshold: float
+    padding: npt.NDArray[np.uint8]
 
 
 def chroma(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
@@ -69,7 +82,7 @@ def find_tissue(
 ) -> Tissue:
     """Find the tissue on a thumbnail.
 
-    The chroma (`chroma`; black padding, ink and dirt have none), limited and smoothed, is
+    The chroma (`chroma`; padding, black ink and dirt have none), limited and smoothed, is
     thresholded by Otsu's method within `THRESHOLD_RANGE`; small gaps are closed, small islands and
     holes removed. All lengths are in µm, so the mask depends on neither the slide's levels nor the
     machine.
@@ -88,6 +101,8 @@ def find_tissue(
     for rows in range(0, len(thumbnail), STRIP_PX):  # of a large slide, all densities are too many
         strip = slice(rows, rows + STRIP_PX)
         spread[strip][is_black(optical_density(thumbnail[strip]))] = 0
+    padding = padding_colours(thumbnail, max(1, round(PADDING_UM / mpp)))
+    spread[has_colour(thumbnail, padding)] = 0
     # Cut at twice the threshold, strong stain crosses it where the tissue ends, not beyond.
     smooth = scipy.ndimage.gaussian_filter(
         np.minimum(spread, 2 * high),
@@ -108,7 +123,7 @@ def find_tissue(
     mask = ~_without_small(~_without_small(mask, min_px), min_px)
     if readable is not None:
         mask |= ~readable
-    return Tissue(mask, threshold / 1000)
+    return Tissue(mask, threshold / 1000, padding)
 
 
 def _without_small(mask: npt.NDArray[np.bool_], min_px: int) -> npt.NDArray[np.bool_]:

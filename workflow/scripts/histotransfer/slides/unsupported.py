@@ -8,32 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.exclusions import Reason
-from .pictures import TILED, TiffPicture, in_colours, tiff_pictures
+from .dicom import SEPARATE, headers_beside
+from .pictures import (
+    BIOFORMATS,
+    IN_COLOURS,
+    TILED,
+    WAVELETS,
+    TiffPicture,
+    in_colours,
+    tiff_pictures,
+)
 
 COPY_AGAIN = "Copy or download the slide again, or take it out of the slide sheet"
 
 HEAD_BYTES = 2048
 
-READ = frozenset(
-    {"NONE", "LZW", "PACKBITS", "JPEG", "ADOBE_DEFLATE", "DEFLATE"}
-    | {"APERIO_JP2000_RGB", "APERIO_JP2000_YCBC"}  # in Aperio's files
-)
-"""The compressions that OpenSlide reads, by tifffile's names."""
+READ = WAVELETS | {"NONE", "LZW", "PACKBITS", "JPEG", "ADOBE_DEFLATE", "DEFLATE"}
+"""The compressions that OpenSlide reads, by tifffile's names: wavelets in Aperio's files."""
 
 OF_GDAL = frozenset({"JPEGXL", "JPEGXL_DNG"})
-OF_BIOFORMATS = frozenset({"JPEG2000", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC", "JPEGXR_NDPI"})
+OF_BIOFORMATS = WAVELETS | {"JPEG2000", "JPEGXR_NDPI"}
 OF_NOBODY = frozenset({"JPEGXR", "PNG"})
 """Compressions of TIFFs that libvips does not read, or in wrong colours, by what reads them."""
 
 VIPS = f"Convert it with libvips: `vips copy {{file}} '{TILED}'`"
-BIOFORMATS = (
-    "Convert it with Bio-Formats: "
-    "`bfconvert -bigtiff -compression zlib -tilex 512 -tiley 512 {file} OUT.ome.tif`"
-)
 GDAL = (
     "Convert it with GDAL, if yours has JPEG XL: "
     "`gdal_translate -co TILED=YES -co BIGTIFF=YES -co COMPRESS=JPEG {file} OUT.tif`"
 )
+OF_INTACT_DICOM = "Unsupported photometric", "Unsupported transfer", " != "
+"""What OpenSlide says of a file in DICOM that is of a kind that it does not read."""
+
 ISYNTAX = "Export it as TIFF from Philips' software, or convert it with libisyntax or isyntax2raw"
 EXPORT = "Export it as SVS, TIFF or DICOM with the scanner's software"
 SAVE_AGAIN = "Save it as a tiled TIFF of 8 bits per colour"
@@ -77,6 +82,9 @@ KINDS = (
     Kind(0, b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file: `git lfs pull`"),
 )  # fmt: skip
 
+MIRAX_PICTURES = frozenset({"a JPEG file", "a PNG file", "a BMP file"})
+"""Kinds of which a slide's own file in MIRAX may be: a small picture of it."""
+
 BY_ENDING = {
     ".isyntax": ("a Philips iSyntax file", ISYNTAX),
     ".i2syntax": ("a Philips iSyntax file", ISYNTAX),
@@ -96,19 +104,19 @@ def why_unreadable(path: Path, message: str) -> Reason:
     belong to it are missing, else `slide_unreadable`.
     """
     file = shlex.quote(path.name)
-    if missing := _missing_companion(path):
-        remedy = f"Copy {missing} beside it"
-        return Reason("slide_incomplete", f"{missing} is missing", remedy)
     with path.open("rb") as opened:
         head = opened.read(HEAD_BYTES)
     if b"<DataObject" in head:
         head = head[head.index(b"<DataObject") :]
+    kind = next((kind for kind in KINDS if head[kind.offset :].startswith(kind.magic)), None)
+    is_known = kind is not None and kind.name not in MIRAX_PICTURES
+    if (missing := _missing_companion(path, head)) and not is_known:
+        remedy = f"Copy {missing} beside it"
+        return Reason("slide_incomplete", f"{missing} is missing", remedy)
     if head[128:132] == b"DICM":
-        remedy = f"{COPY_AGAIN}; if it is intact: {BIOFORMATS.format(file=file)}"
-        return Reason("slide_unreadable", f"a DICOM file: {message}", remedy)
-    for kind in KINDS:
-        if head[kind.offset :].startswith(kind.magic):
-            return Reason("slide_unsupported", kind.name, kind.remedy.format(file=file))
+        return _why_dicom_unreadable(path, message)
+    if kind is not None:
+        return Reason("slide_unsupported", kind.name, kind.remedy.format(file=file))
     if path.suffix.lower() in BY_ENDING:
         name, remedy = BY_ENDING[path.suffix.lower()]
         return Reason("slide_unsupported", name, remedy.format(file=file))
@@ -117,14 +125,38 @@ def why_unreadable(path: Path, message: str) -> Reason:
     return why_unsupported(path, message) or Reason("slide_unreadable", message, COPY_AGAIN)
 
 
-def _missing_companion(path: Path) -> str:
+def _why_dicom_unreadable(path: Path, message: str) -> Reason:
+    """Do as `why_unreadable` for a file in DICOM: one of its series that is unfit spoils all."""
+    own, *others = headers_beside(path)
+    if not own.is_slide:
+        remedy = "Write the path of the slide in the slide sheet"
+        return Reason("slide_unsupported", f"{own.file}: DICOM, but no whole-slide image", remedy)
+    for header in (own, *others):
+        if header.samples == 1:
+            detail = f"{header.file}: one channel, {header.photometric or 'DICOM'}"
+            is_level = "LABEL" not in header.image_type and "OVERVIEW" not in header.image_type
+            aside = f"Move {header.file} out of its folder"
+            return Reason("slide_grey", detail, IN_COLOURS if is_level else aside)
+    if "unexpected image" in message:  # two pictures of one level
+        return Reason("several_slides", f"DICOM: {message}", SEPARATE)
+    if "No pyramid levels" in message:
+        remedy = "Copy the other files of the slide beside it"
+        return Reason("slide_incomplete", f"{own.file}: no level, only a label or overview", remedy)
+    convert = BIOFORMATS.format(file=shlex.quote(own.file))
+    if any(words in message for words in OF_INTACT_DICOM):
+        return Reason("slide_unsupported", f"DICOM: {message}", convert)
+    remedy = f"{COPY_AGAIN}; if it is intact: {convert}"
+    return Reason("slide_unreadable", f"DICOM: {message}", remedy)
+
+
+def _missing_companion(path: Path, head: bytes) -> str:
     """Name what must lie beside the file and does not, "" if nothing is known to be missing."""
     if path.suffix.lower() == ".mrxs":
         folder = path.with_suffix("")
         index = folder / "Slidedat.ini"
         return "" if index.is_file() else f"the folder {folder.name} with its Slidedat.ini"
     if path.suffix.lower() in (".vms", ".vmu"):
-        lines = path.read_bytes()[:HEAD_BYTES].decode("latin-1").splitlines()
+        lines = head.decode("latin-1").splitlines()
         named = [value.strip() for _, _, value in (line.partition("=") for line in lines)]
         named = [name for name in named if name.lower().endswith((".jpg", ".opt", ".ngr"))]
         return next((name for name in named if not (path.parent / name).is_file()), "")
@@ -143,8 +175,8 @@ def why_unsupported(path: Path, message: str) -> Reason | None:
     if largest.compression.isdigit():
         return None  # no program knows it: the tag is damaged
     differences = list(_differences(largest, message))
-    if largest.page > 1 and not pictures[0].is_tiled and not differences:
-        differences = ["the first page is another picture and not tiled"]
+    if largest.page > 1 and not differences:
+        differences = ["the first page is another picture"]
     if not differences:
         return None
     file, source = shlex.quote(path.name), largest.source(path)
