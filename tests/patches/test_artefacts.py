@@ -78,14 +78,26 @@ def test_padding_that_cuts_the_section_is_left_out_of_the_stain(tmp_path: Path, 
 
 
 @given(
-    st.tuples(*[st.integers(0, 211)] * 3), st.integers(0, 95), st.integers(0, 95),
-    st.integers(32, 96),
+    st.tuples(*[st.integers(0, 211)] * 3), st.integers(0, 95), st.integers(32, 96),
+    st.integers(0, 3),
 )  # fmt: skip
-def test_padding_twice_as_wide_as_the_distance_is_found(colour, left, top, width):
-    image = tissue(192, 192)
-    image[top : top + width, left : left + width] = colour
+def test_padding_twice_as_wide_as_the_distance_is_found(colour, place, width, turns):
+    image = np.ascontiguousarray(np.rot90(tissue(192, 192), turns))
+    np.rot90(image, turns)[:width, place : place + width] = colour
     assert padding_colours(image, 16).tolist() == [list(colour)]
     assert has_colour(image, padding_colours(image, 16)).sum() == width**2
+
+
+def test_what_is_even_but_does_not_reach_the_border_may_be_drawn_tissue(tmp_path: Path):
+    image = np.full((1200, 1200, 3), 245, np.uint8)
+    image[300:900, 300:900] = (200, 110, 170)
+    tile_slide(
+        write_slide(tmp_path / "s.svs", image), tmp_path / "t.h5",
+        slide="S", sheet_mpp=None, parameters=TILING,
+    )  # fmt: skip
+    with open_store(tmp_path / "t.h5", "tiles/1", slide="S") as tiles:
+        assert len(tiles["coords"]) > 10
+        assert not len(tiles.attrs["padding_colours"])
 
 
 def test_real_tissue_has_no_padding(realdata: Path):

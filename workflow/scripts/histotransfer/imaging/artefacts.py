@@ -35,8 +35,11 @@ def padding_colours(image: npt.NDArray[np.uint8], step_px: int) -> npt.NDArray[n
     Whatever was scanned has noise, so a square of one exact colour was not: of 1,400 real patches
     with tissue none has one of 16 px, nor have the thumbnails of four real slides one of 4 px.
     Squares of `step_px` and a pixel are looked at, that far apart: padding twice as wide is always
-    found.
+    found. Only a colour that reaches the image's border counts, since what is even inside may be
+    drawn tissue.
     """
+    border = np.concatenate([image[[0, -1]].reshape(-1, 3), image[:, [0, -1]].reshape(-1, 3)])
+    outermost = set(map(tuple, border.tolist()))
     points = image[::step_px, ::step_px]
     corner = points[:-1, :-1]
     alike = [points[1:, 1:], points[1:, :-1], points[:-1, 1:]]
@@ -47,7 +50,7 @@ def padding_colours(image: npt.NDArray[np.uint8], step_px: int) -> npt.NDArray[n
         colour = tuple(corner[row, column].tolist())
         y, x = row * step_px, column * step_px
         if (
-            colour not in found
+            colour in outermost - found
             and (image[y : y + step_px + 1, x : x + step_px + 1] == colour).all()
         ):
             found.add(colour)
