@@ -142,6 +142,7 @@ def test_holm_is_the_closed_test_of_bonferroni(p_values):
     assert np.isnan(found[np.isnan(p)]).all()
 
 
+@settings(max_examples=20)  # statsmodels takes 50 ms each time
 @given(hyp.lists(hyp.floats(0, 1), min_size=1, max_size=40))
 def test_holm_is_statsmodels_monotone_and_no_less_than_benjamini_hochberg(p_values):
     p = np.array(p_values)

@@ -91,9 +91,9 @@ def test_stages_can_be_asked_for_by_name(study: Study, target: str) -> None:
 @pytest.mark.parametrize(
     ("sheet", "named"),
     [
-        ("slide\tpatient\tpath\n../evil\tP\tx.svs\n", "line 2"),
-        ("slide\tpatient\tpath\nS\tP\tx.svs\nS\tP\ty.svs\n", "listed twice"),
-        ("slide\tpatient\tpath\nS\tP\tx.svs\nT\tQ\t./x.svs\n", "are one file"),
+        ("slide\tpatient\tsite\tpath\n../evil\tP\tA\tx.svs\n", "line 2"),
+        ("slide\tpatient\tsite\tpath\nS\tP\tA\tx.svs\nS\tP\tA\ty.svs\n", "listed twice"),
+        ("slide\tpatient\tsite\tpath\nS\tP\tA\tx.svs\nT\tQ\tA\t./x.svs\n", "are one file"),
     ],
 )
 def test_a_wrong_sheet_stops_before_the_first_job(study: Study, sheet: str, named: str) -> None:
@@ -146,17 +146,17 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
     assert jobs["fine_tune"] == 2
     assert jobs["compute_frozen_blocks"] == 1  # for both seeds
     assert jobs["pool_external"] == 2
-    assert jobs["pool_features"] == 3
-    assert jobs["extract_features"] == 3
-    assert jobs["cross_validate"] == 5 * (3 + 2 * 5)  # tissue under the networks alone
+    assert jobs["pool_features"] == 5  # with two controls
+    assert jobs["extract_features"] == 5
+    assert jobs["cross_validate"] == 5 * (5 + 2 * 7)  # tissue under the networks alone
 
 
 def test_a_second_config_changes_keys_of_the_first(study: Study) -> None:
     lay_out_the_published_study(study, published(2))
     changes = study.configure("more.yaml", {"crossval": {"repeats": 60}})
     jobs = study.plan("crossval", "--configfile", "config/config.yaml", changes)
-    assert jobs["cross_validate"] == 3 * 2 * 6
-    assert study.plan("crossval")["cross_validate"] == 3 * 2 * 5  # without any, as published
+    assert jobs["cross_validate"] == 3 * 4 * 6
+    assert study.plan("crossval")["cross_validate"] == 3 * 4 * 5  # without any, as published
     process = study.snakemake("--dry-run", "--configfile", changes)
     assert process.returncode != 0
     assert "config: lacks the keys `study`, `extractors`, `tasks`" in process.stdout
