@@ -22,6 +22,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/robustness.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -31,7 +32,8 @@ onstart:
     check_labels_that_are_new()
     check_the_disk()
     write_ledger(PLAN.batches, PLAN.ledger)
-    write_ledger(PLAN.groups, PLAN.groups_ledger, what="network", where="group")
+    for plan in (PLAN, *ALTERNATIVES.values()):
+        write_ledger(plan.groups, plan.groups_ledger, what="network", where="group")
     say_which_slides_are_alike()
     say_who_is_left_out()
     show_one_line()

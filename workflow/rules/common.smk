@@ -22,6 +22,7 @@ from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
 from histotransfer.study.disk import check_room
 from histotransfer.study.machine import memory_mb
+from histotransfer.study.origins import in_words
 from histotransfer.study.plan import StudyPlan
 
 DEFAULTS = WORKFLOW / "defaults.yaml"
@@ -39,16 +40,26 @@ REPORTS = bool(ASKED & {"--report", "--reporter"})
 LISTS = {"-l", "--list", "--list-rules", "--lt", "--list-target-rules", "--summary"}
 RUNS_NOTHING = REPORTS or "--unlock" in ASKED or bool(ASKED & LISTS)
 
+# Jobs on a cluster are told their rule and their files, and those of alternatives have this word.
+ASKED_FOR_ROBUSTNESS = any("robustness" in word for word in sys.argv[1:])
+
 try:
-    config.update(complete(config, DEFAULTS))
-    # What runs nothing needs no data: they may be gone, or on another machine.
-    PLAN = StudyPlan.from_config(
-        config,
-        WORKFLOW / "schemas",
-        check_files=workflow.check_envvars and not RUNS_NOTHING,
-    )
+    if "plan" in config:  # that of an alternative (robustness.smk)
+        PLAN = config.pop("plan")
+    else:
+        config.update(complete(config, DEFAULTS))
+        # What runs nothing needs no data: they may be gone, or on another machine.
+        PLAN = StudyPlan.from_config(
+            config,
+            WORKFLOW / "schemas",
+            check_files=workflow.check_envvars and not RUNS_NOTHING,
+            asked_for_robustness=ASKED_FOR_ROBUSTNESS,
+        )
 except HistotransferError as error:
     raise WorkflowError(str(error))
+
+# Plans of the study's alternatives by name, where they are asked for.
+ALTERNATIVES = {}
 
 # Everything waits for the fine-tuned network, so what leads to it starts first, and then what it
 # computes. Snakemake's own priority is 0.
@@ -79,6 +90,10 @@ TORCH_ENV = (
     "../../envs/network-torch-gpu.yaml"
     if PLAN.uses_gpu
     else "../../envs/network-torch.yaml"
+)
+
+WEIGHTS = (
+    f"<resources>/xception_{'random' if PLAN.has_random_weights else 'imagenet'}.h5"
 )
 
 
@@ -182,6 +197,18 @@ def watched(place):
     return ancient(place) if Path(place).is_dir() else place
 
 
+def found(pattern):
+    """Name an input among the results; an alternative finds there what it shares with its study."""
+    place, _, ending = pattern.rpartition(".")
+    names = place.split("/")
+
+    def found_for(wildcards):
+        known = dict(wildcards.items())
+        return PLAN.at(*(name.format(**known) for name in names)) + f".{ending}"
+
+    return found_for
+
+
 def files_of_labels(wildcards):
     """Return what a task's labels are read from, by the name of the input."""
     return {
@@ -210,7 +237,7 @@ def reported(path, item, caption):
 
     Snakemake refuses to report a study of which a marked file is not made yet.
     """
-    if REPORTS and not is_made(path):
+    if PLAN.main or (REPORTS and not is_made(path)):
         return path
     return report(
         path,
@@ -258,11 +285,17 @@ def check_the_disk():
     jobs = {}
     for job in workflow.dag.needrun_jobs():
         jobs.setdefault(job.rule.name, []).append(job)
-    slides = [job.wildcards.slide for job in jobs.get("extract_patches", [])]
-    tunes = len(jobs.get("fine_tune", []))
-    fetched = [job.wildcards.slide for job in jobs.get("fetch_slide", [])]
+    needs = []
+    plans = {f"robustness_{name}_": plan for name, plan in ALTERNATIVES.items()}
+    for prefix, plan in {"": PLAN, **plans}.items():
+        slides, fetched = (
+            [job.wildcards.slide for job in jobs.get(f"{prefix}{rule}", [])]
+            for rule in ("extract_patches", "fetch_slide")
+        )
+        tunes = len(jobs.get(f"{prefix}fine_tune", []))
+        needs += plan.disk_needs(slides, fetched, tunes)
     try:
-        said = check_room(PLAN.disk_needs(slides, fetched, tunes), PLAN.results)
+        said = check_room(needs, PLAN.results)
     except HistotransferError as error:
         raise WorkflowError(str(error))
     if said:

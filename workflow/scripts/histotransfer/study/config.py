@@ -59,6 +59,7 @@ ENDINGS = {
     "tasks": ("excluded", "flow"),
     "extractors": ("classifier", "training", "card", "checkpoints", "used"),
     "datasets": ("zip", "used"),
+    "robustness": (),
 }
 """What the workflow appends to a name for a further file: `expression.flow` would be a task's name
 and another's table. No name ends like this."""
@@ -69,6 +70,7 @@ TAKEN = {
         *("slides", "star_counts", "mutations"),
         *("mutations.tsv", "expression.tsv", "truth.tsv"),
     ),
+    "robustness": (),
 }
 """Names of files and folders that lie beside those that are named like these."""
 
@@ -150,6 +152,12 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         raise HistotransferError("config", odd, remedy)
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
+    for name in config.get("robustness", {}):
+        try:
+            check_config(amended(config, name), schema_path)
+        except HistotransferError as error:
+            where = error.subject.replace("config", f"config: robustness.{name}", 1)
+            raise HistotransferError(where, error.cause, error.remedy) from error
     _refuse_combinations(config)
     _refuse_floating_weights(config)
     _refuse_names(config)
@@ -213,6 +221,13 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             f"has no number for {', '.join(sorted(unpainted))}",
             "Give one for each dataset",
         )
+
+
+def amended(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the config of one of a study's alternatives, with a folder of results of its own."""
+    changes = config["robustness"][name]
+    study = {key: value for key, value in config.items() if key != "robustness"}
+    return _merged({**changes, "results": f"{config['results']}/robustness/{name}"}, study)
 
 
 def reads_slides(config: Mapping[str, Any]) -> bool:
@@ -355,7 +370,7 @@ def _origin(config: Mapping[str, Any], dataset: str) -> str:
 
 def _refuse_names(config: Mapping[str, Any]) -> None:
     """Raise an error if two names of the config would give one file."""
-    names = {section: list(config[section]) for section in ENDINGS}
+    names = {section: list(config.get(section, ())) for section in ENDINGS}
     names["extractors"] = list(extractors(config))
     for section, given in names.items():
         alike: dict[str, str] = {}
