@@ -152,12 +152,6 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         raise HistotransferError("config", odd, remedy)
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
-    for name in config.get("robustness", {}):
-        try:
-            check_config(amended(config, name), schema_path)
-        except HistotransferError as error:
-            where = error.subject.replace("config", f"config: robustness.{name}", 1)
-            raise HistotransferError(where, error.cause, error.remedy) from error
     _refuse_combinations(config)
     _refuse_floating_weights(config)
     _refuse_names(config)
@@ -220,6 +214,25 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             "config: simulate.patches_per_class",
             f"has no number for {', '.join(sorted(unpainted))}",
             "Give one for each dataset",
+        )
+    for name in config.get("robustness", {}):
+        _check_alternative(config, name, schema_path)
+
+
+def _check_alternative(config: Mapping[str, Any], name: str, schema_path: str | Path) -> None:
+    """Check the config of an alternative; an error names the alternative, too."""
+    try:
+        check_config(amended(config, name), schema_path)
+    except HistotransferError as error:
+        key = error.subject.removeprefix("config").removeprefix(": ")
+        where = f"config: robustness.{name}" + f".{key}" * bool(key)
+        raise HistotransferError(where, error.cause, error.remedy) from error
+    if "dataset" in config["robustness"][name].get("finetune", {}):
+        raise HistotransferError(
+            f"config: robustness.{name}.finetune.dataset",
+            "an alternative is fine-tuned on the patches of the study, which are searched for "
+            "those that it is evaluated on",
+            "Take it out, or make a study of its own",
         )
 
 
