@@ -67,7 +67,7 @@ class Study:
         assert status == 0, printed[-8000:]
         if "Nothing to be done" in printed:
             return Counter()
-        rows = re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)
+        rows = re.findall(r"^([\w.-]+) +(\d+)$", printed, re.MULTILINE)
         jobs = Counter({rule: int(count) for rule, count in rows})
         assert jobs.pop("total") == sum(jobs.values())
         return jobs

@@ -73,4 +73,7 @@ def _side(rows: pd.DataFrame) -> str:
         said.append(f"{side} in {n}" + (f" (decided in {n_decided})" if n else ""))
     if others := int((~compared).sum()):
         said.append(f"not compared in {others}")
+    numbers = rows[["n", "delta", "ci_low", "ci_high"]].astype(float)
+    if same := int(numbers.iloc[1:].eq(numbers.iloc[0]).all(axis=1).sum()):
+        said.append(f"no other numbers than the study in {same}")
     return f"of {len(rows)} analyses, {', '.join(said)}"

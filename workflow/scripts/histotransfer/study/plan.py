@@ -293,7 +293,7 @@ class StudyPlan:
         return plan
 
     def alternatives(self) -> dict[str, StudyPlan]:
-        """Plan the study under each alternative of its config, with the tasks that it changes.
+        """Plan the study under each alternative of its config.
 
         Raises
         ------
@@ -302,21 +302,23 @@ class StudyPlan:
         """
         found = {}
         for name in self.config.get("robustness", {}):
-            config = amended(self.config, name)
-            plan = StudyPlan(config, self.sheet, self)
-            changed = {
-                task: config["tasks"][task]
-                for task in plan.tasks
-                if any(plan.is_own("scores", task, one) for one in plan.compared_in(task))
-            }
-            if not changed:
+            found[name] = StudyPlan(amended(self.config, name), self.sheet, self)
+            if not found[name].changed_tasks:
                 raise HistotransferError(
                     f"config: robustness.{name}",
                     "changes nothing that the scores of this study depend on",
                     "Let it change something else, or take it out",
                 )
-            found[name] = StudyPlan({**config, "tasks": changed}, self.sheet, self)
         return found
+
+    @property
+    def changed_tasks(self) -> list[str]:
+        """The tasks that an alternative scores anew; of a study itself, all."""
+        return [
+            task
+            for task in self.tasks
+            if any(self.is_own("scores", task, name) for name in self.compared_in(task))
+        ]
 
     def robustness_files(self, alternatives: Mapping[str, StudyPlan]) -> dict[str, dict[str, str]]:
         """Return the tables that the questions are asked of: of the study (""), of alternatives."""
@@ -600,15 +602,19 @@ class StudyPlan:
         return {task: f"{self.results}/{folder}/{task}{ending}" for task in tasks}
 
     def comparison_files(self) -> dict[str, dict[str, Any]]:
-        """Return each task's labels and splits, and by extractor its scores and predictions."""
+        """Return labels and splits of each task, and by extractor its scores and predictions.
+
+        Of an alternative only those of the `changed_tasks`.
+        """
+        predictions = self.prediction_files()
         return {
             task: {
                 "labels": f"{self.at('labels', task)}.tsv",
                 "splits": f"{self.at('splits', task)}.tsv",
                 "scores": self.scores_of(task),
-                "predictions": predictions,
+                "predictions": predictions[task],
             }
-            for task, predictions in self.prediction_files().items()
+            for task in self.changed_tasks
         }
 
     def prediction_files(self) -> dict[str, dict[str, list[str]]]:
