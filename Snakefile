@@ -22,7 +22,19 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/robustness.smk"
+
+
+for alternative, plan in ALTERNATIVES.items():
+    prefix = f"robustness_{alternative}_"
+
+    module:
+        name: prefix
+        snakefile:
+            "workflow/alternative.smk"
+        config:
+            {**plan.config, "plan": plan}
+
+    use rule * from prefix as prefix*
 
 
 report: "workflow/report/workflow.rst"
@@ -84,3 +96,14 @@ rule features:
 rule crossval:
     input:
         [PLAN.scores_of(task).values() for task in PLAN.tasks],
+
+
+if "robustness" in PLAN.tables:
+
+    rule robustness:
+        input:
+            made(
+                table("robustness"),
+                expand("<results>/figures/robustness.{kind}", kind=["pdf", "png"]),
+                rules.write_summary.output.summary,
+            ),

@@ -1,4 +1,4 @@
-# One alternative of a study: the steps up to the comparison, which `rules/robustness.smk` names anew.
+# One alternative of a study: the steps up to the comparison, under names of its own.
 
 
 include: "rules/common.smk"

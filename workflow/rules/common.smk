@@ -17,6 +17,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.progress_line import ProgressLine, show_progress
 from histotransfer.core.provenance import code_digest, files_digest
+from histotransfer.study.alternatives import alternatives
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
@@ -44,7 +45,7 @@ RUNS_NOTHING = REPORTS or "--unlock" in ASKED or bool(ASKED & LISTS)
 ASKED_FOR_ROBUSTNESS = any("robustness" in word for word in sys.argv[1:])
 
 try:
-    if "plan" in config:  # that of an alternative (robustness.smk)
+    if "plan" in config:  # that of an alternative (Snakefile)
         PLAN = config.pop("plan")
     else:
         config.update(complete(config, DEFAULTS))
@@ -55,11 +56,18 @@ try:
             check_files=workflow.check_envvars and not RUNS_NOTHING,
             asked_for_robustness=ASKED_FOR_ROBUSTNESS,
         )
+    if "robustness" in sys.argv[1:] and "robustness" not in config and not PLAN.main:
+        raise HistotransferError(
+            "config",
+            "has no section `robustness`, which names the alternatives to run",
+            "Add it (docs/robustness.md)",
+        )
+    # Plans of the study's alternatives by name, where they are asked for.
+    ALTERNATIVES = {}
+    if ASKED_FOR_ROBUSTNESS and not (PLAN.main or REPORTS):
+        ALTERNATIVES |= alternatives(PLAN)
 except HistotransferError as error:
     raise WorkflowError(str(error))
-
-# Plans of the study's alternatives by name, where they are asked for.
-ALTERNATIVES = {}
 
 # Everything waits for the fine-tuned network, so what leads to it starts first, and then what it
 # computes. Snakemake's own priority is 0.

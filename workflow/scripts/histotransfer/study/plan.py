@@ -23,7 +23,6 @@ from .batches import assign_batches, assign_groups
 from .catalogue import FIGURES, PUBLISHED, TABLES
 from .cohorts import cohorts_of
 from .config import (
-    amended,
     check_config,
     image_datasets,
     is_fetched,
@@ -50,7 +49,6 @@ from .parameters import (
     StatisticsParameters,
     TilingParameters,
 )
-from .reuse import way
 from .same_slides import copies, refuse_shared_files, warnings
 from .sites import sites_of_patients
 from .slide_sheet import Slide, missing_slides, read_slide_sheet, slides_of_features
@@ -71,9 +69,6 @@ class StudyPlan:
         The config, complete and checked.
     sheet : mapping of str to Slide
         The slides of the sheet, in its order; without a sheet, those that have features.
-    main : StudyPlan, optional
-        The study that this one is an alternative of, and whose files it takes where both would make
-        the same.
     tells_robustness : bool
         Whether the study is run under its alternatives, too.
 
@@ -81,8 +76,13 @@ class StudyPlan:
     ----------
     results, data : str
         The folders of everything that is made, and of everything that is fetched.
-    sheet, main
+    sheet : mapping of str to Slide
         As given.
+    main : StudyPlan or None
+        The study of which this one is an alternative (`alternatives.py`), and whose files it takes
+        where both would make the same.
+    home : str
+        The folder of all results, those of alternatives included.
     is_simulated, is_published, has_random_weights, uses_gpu : bool
     slides : mapping of str to Slide
         Those that are read: of the sheet, if it has paths.
@@ -135,17 +135,19 @@ class StudyPlan:
         The parameters of the stages.
     """
 
+    main: StudyPlan | None = None
+
     def __init__(
         self,
         config: Mapping[str, Any],
         sheet: Mapping[str, Slide],
-        main: StudyPlan | None = None,
         *,
         tells_robustness: bool = False,
     ) -> None:
         slides = {name: slide for name, slide in sheet.items() if slide.path}
-        self.config, self.slides, self.sheet, self.main = config, slides, sheet, main
+        self.config, self.slides, self.sheet = config, slides, sheet
         self.results = str(config["results"])
+        self.home = self.main.results if self.main else self.results
         self.data = str(config.get("download", {}).get("folder", "data"))
         self.is_simulated = "simulate" in config
         self.is_published = config["study"] == PUBLISHED
@@ -192,7 +194,7 @@ class StudyPlan:
         # From the same weights, with the same blocks frozen: what the networks' files say of
         # themselves decides in the job.
         self.sharing = self.extractors_of("imagenet", "finetuned") if self.cut else []
-        self.ledger = f"{(main or self).results}/features/batches.tsv"
+        self.ledger = f"{self.home}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
         self.blocks = {
@@ -201,7 +203,7 @@ class StudyPlan:
         }
         self.sites = sites_of_patients(config, sheet.values())
         self.curve_repeats = min(int(config["crossval"]["curve_repeats"]), repeats)
-        parts = set() if main else self._parts(tells_robustness)
+        parts = set() if self.main else self._parts(tells_robustness)
         self.tables = [name for name, item in TABLES.items() if item.needs in parts]
         of_paper = ("comparison", "improved", "answers", "claims", "ranks", "pairs", "table1")
         self.paper_tables = [name for name in of_paper if name in self.tables]
@@ -292,25 +294,6 @@ class StudyPlan:
             refuse_misplaced(config)
         return plan
 
-    def alternatives(self) -> dict[str, StudyPlan]:
-        """Plan the study under each alternative of its config.
-
-        Raises
-        ------
-        HistotransferError
-            If an alternative changes nothing.
-        """
-        found = {}
-        for name in self.config.get("robustness", {}):
-            found[name] = StudyPlan(amended(self.config, name), self.sheet, self)
-            if not found[name].changed_tasks:
-                raise HistotransferError(
-                    f"config: robustness.{name}",
-                    "changes nothing that the scores of this study depend on",
-                    "Let it change something else, or take it out",
-                )
-        return found
-
     @property
     def changed_tasks(self) -> list[str]:
         """The tasks that an alternative scores anew; of a study itself, all."""
@@ -328,13 +311,15 @@ class StudyPlan:
         }
 
     def is_own(self, stage: str, *names: str) -> bool:
-        """Tell whether a file is made here; an alternative takes others from its study (`way`)."""
-        return self.main is None or way(self, stage, *names) != way(self.main, stage, *names)
+        """Tell whether a file is made here; an alternative takes others from its study."""
+        return True
 
     def at(self, stage: str, *names: str) -> str:
         """Return the place of a file of the results, without its ending, or of a folder of them."""
-        plan = self if self.main is None or self.is_own(stage, *names) else self.main
-        return "/".join((plan.results, stage, *names))
+        return "/".join((self._maker(stage, *names).results, stage, *names))
+
+    def _maker(self, stage: str, *names: str) -> StudyPlan:
+        return self.main if self.main and not self.is_own(stage, *names) else self
 
     def _parts(self, tells_robustness: bool) -> set[str]:
         """Return what of a study this one has: the names that `catalogue.Item.needs` uses."""
@@ -520,7 +505,7 @@ class StudyPlan:
 
     def _is_result(self, path: str) -> bool:
         """Whether a path is one of this study's results, which Snakemake watches."""
-        return Path(path).is_relative_to((self.main or self).results)
+        return Path(path).is_relative_to(self.home)
 
     def extractors_of(self, *kinds: str) -> list[str]:
         """Return the extractors of these kinds."""
@@ -532,7 +517,7 @@ class StudyPlan:
 
     def batches_of(self, network: str) -> list[str]:
         """Return the manifests of a network's features of slides."""
-        plan = self if self.main is None or self.is_own("features", network) else self.main
+        plan = self._maker("features", network)
         folder = f"{plan.results}/features/{plan.group_of(network)}/batches"
         return [f"{folder}/{batch}.tsv" for batch in plan.batches]
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from histotransfer.core.errors import HistotransferError
+from histotransfer.study.alternatives import Alternative, alternatives
 from histotransfer.study.config import amended, check_config, complete
 from histotransfer.study.plan import StudyPlan
 from histotransfer.study.slide_sheet import Slide
@@ -59,9 +60,9 @@ def config_of(**robustness: object) -> dict[str, Any]:
     return complete(config | {"robustness": robustness}, ROOT / "workflow/defaults.yaml")
 
 
-def alternatives_of(**robustness: object) -> dict[str, StudyPlan]:
+def alternatives_of(**robustness: object) -> dict[str, Alternative]:
     slide = Slide("S1", "P1", "S1.svs", None)
-    return StudyPlan(config_of(**robustness), {"S1": slide}).alternatives()
+    return alternatives(StudyPlan(config_of(**robustness), {"S1": slide}))
 
 
 @pytest.mark.parametrize(

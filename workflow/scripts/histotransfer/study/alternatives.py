@@ -1,16 +1,56 @@
-"""Which files an alternative of a study shares with it: those that both make in the same way.
+"""Alternatives of a study: plans that take from it whatever both make in the same way.
 
-Imported by the Snakefile, so only the standard library may be imported here.
+Imported by the Snakefile, so only what Snakemake itself depends on may be imported here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .plan import StudyPlan
+from ..core.errors import HistotransferError
+from .config import amended
+from .plan import StudyPlan
 
 Way = tuple[object, ...]
+
+
+class Alternative(StudyPlan):
+    """A study under one of the alternatives of its config.
+
+    Parameters
+    ----------
+    main : StudyPlan
+        The study.
+    name : str
+        The alternative.
+    """
+
+    main: StudyPlan
+
+    def __init__(self, main: StudyPlan, name: str) -> None:
+        self.main = main
+        super().__init__(amended(main.config, name), main.sheet)
+
+    def is_own(self, stage: str, *names: str) -> bool:
+        """Tell whether a file is another than the study's (`way`)."""
+        return way(self, stage, *names) != way(self.main, stage, *names)
+
+
+def alternatives(plan: StudyPlan) -> dict[str, Alternative]:
+    """Plan a study under each alternative of its config.
+
+    Raises
+    ------
+    HistotransferError
+        If an alternative changes nothing.
+    """
+    found = {name: Alternative(plan, name) for name in plan.config.get("robustness", {})}
+    for name, alternative in found.items():
+        if not alternative.changed_tasks:
+            raise HistotransferError(
+                f"config: robustness.{name}",
+                "changes nothing that the scores of this study depend on",
+                "Let it change something else, or take it out",
+            )
+    return found
 
 
 def way(plan: StudyPlan, stage: str, *names: str) -> Way:
