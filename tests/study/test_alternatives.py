@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from histotransfer.core.errors import HistotransferError
-from histotransfer.study.alternatives import Alternative, alternatives
+from histotransfer.study.alternatives import Alternative, alternatives, asks_for_robustness
 from histotransfer.study.config import amended, check_config, complete
 from histotransfer.study.plan import StudyPlan
 from histotransfer.study.slide_sheet import Slide
@@ -163,3 +163,32 @@ def test_an_alternative_is_fine_tuned_on_the_patches_of_the_study() -> None:
     with pytest.raises(HistotransferError) as caught:
         check_config(config, SCHEMA)
     assert_clear(caught.value, "config: robustness.a.finetune.dataset")
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        (["--cores", "2", "robustness", "--configfile", "mine.yaml"], True),
+        (["results/figures/robustness.pdf"], True),
+        (["results/robustness/no-qc/tables/comparison.tsv"], True),
+        (["--target-jobs", "robustness_no-qc_cross_validate:task=a", "--nolock"], True),
+        (["--allowed-rules", "tabulate_robustness"], True),
+        (
+            ["--configfile", "config/robustness.yaml", "--directory", "/data/robustness_of_mine"],
+            False,
+        ),
+        (["--directory", "results/robustness", "tables"], False),
+        (["results/tables/comparison.tsv"], False),
+    ],
+)
+def test_alternatives_are_planned_only_if_they_are_asked_for(words: list[str], asked: bool) -> None:
+    config = config_of(**{"no-qc": {"qc": {"apply": False}}})
+    assert asks_for_robustness(words, config) == asked
+
+
+def test_a_study_without_alternatives_says_so() -> None:
+    config = config_of()
+    del config["robustness"]
+    with pytest.raises(HistotransferError) as caught:
+        alternatives(StudyPlan(config, {}))
+    assert_clear(caught.value, "config: has no section `robustness`")

@@ -17,7 +17,7 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.progress_line import ProgressLine, show_progress
 from histotransfer.core.provenance import code_digest, files_digest
-from histotransfer.study.alternatives import alternatives
+from histotransfer.study.alternatives import alternatives, asks_for_robustness
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
@@ -41,14 +41,13 @@ REPORTS = bool(ASKED & {"--report", "--reporter"})
 LISTS = {"-l", "--list", "--list-rules", "--lt", "--list-target-rules", "--summary"}
 RUNS_NOTHING = REPORTS or "--unlock" in ASKED or bool(ASKED & LISTS)
 
-# Jobs on a cluster are told their rule and their files, and those of alternatives have this word.
-ASKED_FOR_ROBUSTNESS = any("robustness" in word for word in sys.argv[1:])
-
 try:
+    ASKED_FOR_ROBUSTNESS = False
     if "plan" in config:  # that of an alternative (Snakefile)
         PLAN = config.pop("plan")
     else:
         config.update(complete(config, DEFAULTS))
+        ASKED_FOR_ROBUSTNESS = asks_for_robustness(sys.argv[1:], config)
         # What runs nothing needs no data: they may be gone, or on another machine.
         PLAN = StudyPlan.from_config(
             config,
@@ -56,15 +55,9 @@ try:
             check_files=workflow.check_envvars and not RUNS_NOTHING,
             asked_for_robustness=ASKED_FOR_ROBUSTNESS,
         )
-    if "robustness" in sys.argv[1:] and "robustness" not in config and not PLAN.main:
-        raise HistotransferError(
-            "config",
-            "has no section `robustness`, which names the alternatives to run",
-            "Add it (docs/robustness.md)",
-        )
     # Plans of the study's alternatives by name, where they are asked for.
     ALTERNATIVES = {}
-    if ASKED_FOR_ROBUSTNESS and not (PLAN.main or REPORTS):
+    if ASKED_FOR_ROBUSTNESS and not REPORTS:
         ALTERNATIVES |= alternatives(PLAN)
 except HistotransferError as error:
     raise WorkflowError(str(error))

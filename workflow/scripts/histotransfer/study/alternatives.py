@@ -5,6 +5,9 @@ Imported by the Snakefile, so only what Snakemake itself depends on may be impor
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from ..core.errors import HistotransferError
 from .config import amended
 from .plan import StudyPlan
@@ -34,15 +37,41 @@ class Alternative(StudyPlan):
         return way(self, stage, *names) != way(self.main, stage, *names)
 
 
+def asks_for_robustness(words: Iterable[str], config: Mapping[str, Any]) -> bool:
+    """Tell whether Snakemake is asked for alternatives, or runs a job of theirs.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Snakemake's arguments: the rule's name, files, and on a cluster the rules and jobs to run.
+    config : mapping
+        Complete.
+    """
+    results, names = config["results"], config.get("robustness") or ()
+    begins = (
+        f"{results}/robustness/",
+        *(f"{results}/{folder}/robustness." for folder in ("tables", "figures")),
+        *(f"{rule}_robustness" for rule in ("tabulate", "draw")),
+        *(f"robustness_{name}_" for name in names),
+    )
+    return any(word == "robustness" or word.startswith(begins) for word in words)
+
+
 def alternatives(plan: StudyPlan) -> dict[str, Alternative]:
     """Plan a study under each alternative of its config.
 
     Raises
     ------
     HistotransferError
-        If an alternative changes nothing.
+        If there is none, or an alternative changes nothing.
     """
-    found = {name: Alternative(plan, name) for name in plan.config.get("robustness", {})}
+    if "robustness" not in plan.config:
+        raise HistotransferError(
+            "config",
+            "has no section `robustness`, which names the alternatives to run",
+            "Add it (docs/robustness.md)",
+        )
+    found = {name: Alternative(plan, name) for name in plan.config["robustness"]}
     for name, alternative in found.items():
         if not alternative.changed_tasks:
             raise HistotransferError(
