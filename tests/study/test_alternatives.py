@@ -111,6 +111,14 @@ def test_networks_that_are_the_same_run_once() -> None:
         seeds={"finetune": {"seeds": [7, 8]}}, pooling={"pooling": {"patches": "max"}}
     )
     assert plans["seeds"].groups == {TUNED: [TUNED, f"{TUNED}-seed8"]}
+    scores = plans["seeds"].comparison_files()["tissue"]["scores"]
+    assert scores == {
+        BASELINE: f"results/scores/tissue/{BASELINE}.tsv",
+        **{
+            name: f"results/robustness/seeds/scores/tissue/{name}.tsv"
+            for name in (TUNED, f"{TUNED}-seed8")
+        },
+    }
     assert plans["seeds"].batches_of(TUNED) == [
         f"results/robustness/seeds/features/{TUNED}/batches/0000.tsv"
     ]

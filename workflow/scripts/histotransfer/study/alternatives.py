@@ -34,7 +34,8 @@ class Alternative(StudyPlan):
 
     def is_own(self, stage: str, *names: str) -> bool:
         """Tell whether a file is another than the study's (`way`)."""
-        return way(self, stage, *names) != way(self.main, stage, *names)
+        further = self.extractors.keys() - self.main.extractors.keys()  # of more seeds
+        return bool(further & {*names}) or way(self, stage, *names) != way(self.main, stage, *names)
 
 
 def asks_for_robustness(words: Iterable[str], config: Mapping[str, Any]) -> bool:
@@ -138,15 +139,15 @@ def way(plan: StudyPlan, stage: str, *names: str) -> Way:
 
 
 def _of_model(plan: StudyPlan, name: str) -> Way:
-    extractor = plan.extractors.get(name)
-    is_tuned = extractor is not None and extractor.kind == "finetuned"
+    extractor = plan.extractors[name]
+    is_tuned = extractor.kind == "finetuned"
     recipe = (plan.fine_tuning, way(plan, "patches", plan.trained_on)) if is_tuned else ()
     return extractor, plan.tiling.patch_px, *recipe
 
 
 def _of_patients(plan: StudyPlan, name: str) -> Way:
-    extractor = plan.extractors.get(name)
-    if extractor is None or not (extractor.is_network or extractor.kind == "features"):
+    extractor = plan.extractors[name]
+    if not (extractor.is_network or extractor.kind == "features"):
         return (extractor,)
     judged = way(plan, "qc" if plan.pooling.apply_qc else "metrics") if plan.has_slides else ()
     return plan.pooling, way(plan, "features", name) if extractor.is_network else name, judged
