@@ -4,7 +4,10 @@ SHELL := /bin/bash
 CORES ?= all
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
-VENV := .venv
+# GPU=1 takes TensorFlow for an NVIDIA GPU (Linux), into an environment of its own.
+GPU ?=
+OF_GPU := $(if $(filter-out 0,$(GPU)),-gpu)
+VENV := .venv$(OF_GPU)
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
@@ -91,7 +94,7 @@ bench-finetune: $(VENV)/dev.stamp  ## time the first step of fine-tuning on cach
 
 # The environment of CHECK_PYTHON is the one to check: that of conda, say, or one with JAX alone and KERAS_BACKEND=jax.
 CHECK_PYTHON ?= python
-check-gpu:  ## check that the network runs rightly and fast on this machine's GPU (CHECK_PYTHON=...)
+check-gpu: $(if $(OF_GPU),$(VENV)/run.stamp)  ## check that the network runs rightly and fast on this machine's GPU (GPU=1, or CHECK_PYTHON=...)
 	PYTHONPATH=workflow/scripts:$$PYTHONPATH $(CHECK_PYTHON) bench/check_gpu.py $(CHECK_GPU)
 
 bench-null: $(VENV)/dev.stamp  ## simulate the error rates of the comparison (STUDIES=1000 ROWS="pearson auroc-n100" SEED=1)
@@ -144,6 +147,8 @@ lock:  ## resolve requirements*.in into the lock files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --fork-strategy fewest requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-gpu.in -o requirements-gpu.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header --fork-strategy fewest -c requirements.txt requirements-docs.in -o requirements-docs.txt
@@ -157,9 +162,9 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "histotransfer: no Python 3.11, 3.12 or 3.13 on the PATH. Install one, or name it: make demo PYTHON=/path/to/python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run.stamp: requirements.txt | $(VENV)/bin/python
+$(VENV)/run.stamp: requirements$(OF_GPU).txt | $(VENV)/bin/python
 	@echo "Installing the locked requirements into $(VENV) (about two minutes, once) ..."
-	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/docs.stamp: requirements-docs.txt | $(VENV)/bin/python

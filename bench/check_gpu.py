@@ -299,7 +299,7 @@ class Check:
         with self.report.check("fine_tuning_survives_a_kill") as said:
             folder = self.folder / "killed"
             self._fine_tune("killed", folder)
-            checkpoint = folder / "checkpoints/checkpoint.h5"
+            checkpoint = folder / "checkpoint.h5"
             deadline = time.perf_counter() + 120
             while not checkpoint.exists() and self.children["killed"].poll() is None:
                 _require(time.perf_counter() < deadline, "no checkpoint in two minutes")
@@ -457,6 +457,7 @@ def child_features(model: str, px: str, out: str, precision: str, size: str) -> 
 def child_fine_tune(weights: str, folder: str) -> None:
     """Fine-tune on patches of three hues that noise hides."""
     from histotransfer.models.fine_tuning import FineTunedFiles, fine_tune
+    from histotransfer.models.frozen_blocks import write_frozen_blocks
     from histotransfer.study.parameters import (
         AugmentationParameters,
         ComputeParameters,
@@ -487,10 +488,14 @@ def child_fine_tune(weights: str, folder: str) -> None:
         ),
     )  # fmt: skip
     names = ("t.keras", "t.classifier.keras", "t.training.tsv", "t.card.md")
+    compute, frozen = ComputeParameters("prefer", "auto", "auto"), where / "frozen_blocks.h5"
+    write_frozen_blocks(
+        weights, path, frozen, parameters=recipe, input_px=px, compute=compute, seed=1
+    )
     fine_tune(
-        weights, path, FineTunedFiles(*(where / name for name in names)), where / "checkpoints",
-        extractor="t", parameters=recipe, input_px=px, seed=1,
-        compute=ComputeParameters("prefer", "auto", "auto"),
+        weights, path, frozen, FineTunedFiles(*(where / name for name in names)),
+        where / "checkpoint.h5", extractor="t", parameters=recipe, input_px=px, compute=compute,
+        seed=1, versions_seed=1,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ from histotransfer.evaluation.statistics import OK
 from histotransfer.evaluation.task_results import read_results
 from histotransfer.features import extraction
 from histotransfer.labels import task_labels
-from histotransfer.models import fine_tuning, initial_weights, xception
+from histotransfer.models import fine_tuning, frozen_blocks, initial_weights, xception
 from histotransfer.models.fine_tuning import FineTunedFiles
 from histotransfer.patches import from_folders
 from histotransfer.study.config import complete
@@ -161,23 +161,36 @@ class Evidence:
         if not paths[FINE_TUNED].exists():
             beside = paths[FINE_TUNED].parent
             beside.mkdir(exist_ok=True)
-            fine_tuning.fine_tune(
+            frozen_blocks.write_frozen_blocks(
                 self.weights,
                 training,
-                FineTunedFiles(
-                    extractor=paths[FINE_TUNED],
-                    classifier=beside / f"{FINE_TUNED}.classifier.keras",
-                    history=beside / f"{FINE_TUNED}.training.tsv",
-                    card=beside / f"{FINE_TUNED}.card.md",
-                ),
-                beside / "checkpoints",
-                extractor=FINE_TUNED,
+                beside / "frozen_blocks.h5",
                 parameters=self.recipe,
                 input_px=self.px,
                 compute=COMPUTE,
                 seed=self.seed,
                 threads=self.threads,
             )
+            fine_tuning.fine_tune(
+                self.weights,
+                training,
+                beside / "frozen_blocks.h5",
+                FineTunedFiles(
+                    extractor=paths[FINE_TUNED],
+                    classifier=beside / f"{FINE_TUNED}.classifier.keras",
+                    history=beside / f"{FINE_TUNED}.training.tsv",
+                    card=beside / f"{FINE_TUNED}.card.md",
+                ),
+                beside / "checkpoint.h5",
+                extractor=FINE_TUNED,
+                parameters=self.recipe,
+                input_px=self.px,
+                compute=COMPUTE,
+                seed=self.seed,
+                versions_seed=self.seed,
+                threads=self.threads,
+            )
+            (beside / "frozen_blocks.h5").unlink()
         return paths
 
     def extract(self, networks: Mapping[str, Path], stores: Mapping[str, Path]) -> None:

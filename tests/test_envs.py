@@ -30,7 +30,7 @@ CONDA = {
     "torch": "pytorch",
 }
 OURS = {"histotransfer", "snakemake"}
-LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-torch.txt"]
+LOCKS = [f"requirements{of}.txt" for of in ("", "-gpu", "-dev", "-torch")]
 OF_TORCH = {"torch", "timm", "torchvision", "safetensors", "huggingface_hub"}
 #: Imported only where the extractor is of this library, or the user chose it by KERAS_BACKEND.
 OTHER_LIBRARIES = {
@@ -58,8 +58,15 @@ def test_the_lock_pins_every_package_by_hash_and_names_no_host(name: str) -> Non
 
 
 def test_tests_run_on_the_versions_that_the_demo_runs_on() -> None:
-    run, dev, torch = (locked(ROOT / name) for name in LOCKS)
+    run, gpu, dev, torch = (locked(ROOT / name) for name in LOCKS)
     assert {name: dev.get(name) for name in run} == run
+    builds = {"tensorflow", "tensorflow-cpu"}
+    assert {name: gpu.get(name) for name in run.keys() - builds} == {
+        name: versions for name, versions in run.items() if name not in builds
+    }
+    assert gpu["tensorflow"] == run["tensorflow"] == run["tensorflow-cpu"]
+    assert "tensorflow-cpu" not in gpu  # both would be the same module
+    assert {"nvidia-cudnn-cu12", "nvidia-cuda-nvcc-cu12"} <= gpu.keys()
     shared = torch.keys() & dev.keys()
     assert {name: torch[name] for name in shared} == {name: dev[name] for name in shared}
 

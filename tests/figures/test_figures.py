@@ -300,6 +300,20 @@ def test_an_unknown_figure_is_refused_by_name(demo, tmp_path):
         draw("boxplot", demo, [tmp_path / "x.png"], study="simulated", alpha=0.05)
 
 
+def test_a_control_is_marked_and_pale_in_each_figure_that_names_it(tmp_path, monkeypatch):
+    names = ("IMGNET-2048", "FTX-2048", "COLOUR")
+    paths = write_results(tmp_path, extractors=names, genes=12, mutations=4, repeats=3)
+    saved: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, outputs: saved.append(figure))
+    for name in ("forest", "ranks", "mutation", "tissue_accuracy", "truth", "heatmaps"):
+        draw(name, tables_of(name, paths), (), study="x", alpha=0.05, controls=["COLOUR"])
+        said = " ".join(words(saved[-1]))
+        assert said.count("COLOUR") == said.count("COLOUR (control)") > 0, name
+    looks = style.looks(["IMGNET-2048", "COLOUR (control)", "FTX-2048"])
+    assert looks["COLOUR (control)"][0] == style.PALE
+    assert looks["FTX-2048"] == style.looks(["IMGNET-2048", "FTX-2048"])["FTX-2048"]
+
+
 def test_the_colours_of_extractors_are_told_apart_by_colour_and_by_mark():
     marks = style.looks(FIVE)
     assert len({colour for colour, _ in marks.values()}) == 5

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from histotransfer.models.augmentation import (
     _TO_OD,
-    VERSIONS,
     Augmentation,
     apply_symmetry,
     change_stain,
@@ -21,7 +20,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 3), dtype=np.uint
 
 def test_the_eight_symmetries_are_a_group_of_different_pictures():
     image = IMAGES[0]
-    shown = [apply_symmetry(image, symmetry) for symmetry in range(VERSIONS)]
+    shown = [apply_symmetry(image, symmetry) for symmetry in range(8)]
     assert np.array_equal(shown[0], image)
     assert len({picture.tobytes() for picture in shown}) == 8
     again = {apply_symmetry(picture, s).tobytes() for picture in shown for s in range(8)}
@@ -43,16 +42,24 @@ def test_a_version_depends_on_seed_row_and_number_alone(seed, row, number):
 
 def test_the_versions_are_the_eight_symmetries():
     augmentation = Augmentation(AugmentationParameters(True, stain_jitter=0.0), 5)
-    shown = [augmentation.version(IMAGES[0], 3, number) for number in range(VERSIONS)]
-    assert np.array_equal(shown, [apply_symmetry(IMAGES[0], number) for number in range(VERSIONS)])
+    shown = [augmentation.version(IMAGES[0], 3, number) for number in range(8)]
+    assert np.array_equal(shown, [apply_symmetry(IMAGES[0], number) for number in range(8)])
     drawn = [augmentation.shown(row, (2, 1)) for row in range(4000)]
-    assert np.bincount(drawn, minlength=VERSIONS).min() > 400  # 500 expected
+    assert np.bincount(drawn, minlength=8).min() > 400  # 500 expected
+
+
+def test_another_training_shows_the_same_versions_at_other_moments():
+    first, second = (Augmentation(AugmentationParameters(True, 0.1), 5, seed) for seed in (1, 2))
+    for number in range(8):
+        assert np.array_equal(*(one.version(IMAGES[0], 3, number) for one in (first, second)))
+    drawn = [[one.shown(row, (2, 1)) for row in range(50)] for one in (first, second)]
+    assert drawn[0] != drawn[1]
 
 
 def test_without_flips_nothing_turns_and_without_both_nothing_changes():
     jittered = Augmentation(AugmentationParameters(False, stain_jitter=0.1), 5)
     flat = np.broadcast_to(np.arange(60, 200, 20, dtype=np.uint8)[:, None, None], (7, 7, 3))
-    for number in range(VERSIONS):
+    for number in range(8):
         version = jittered.version(flat, 0, number)
         assert np.array_equal(version, np.broadcast_to(version[:, :1], flat.shape))
     unchanged = Augmentation(AugmentationParameters(False, stain_jitter=0.0), 5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -20,7 +22,7 @@ from histotransfer.models.augmentation import Augmentation
 from histotransfer.models.backend import keras
 from histotransfer.models.checkpoint import Checkpoint
 from histotransfer.models.fine_tuning import FineTunedFiles
-from histotransfer.models.frozen_blocks import compute_outputs, work_folder
+from histotransfer.models.frozen_blocks import compute_outputs, write_frozen_blocks
 from histotransfer.models.history import TRAINING
 from histotransfer.models.training import Data, train
 from histotransfer.study.parameters import AugmentationParameters, ComputeParameters, StepParameters
@@ -50,14 +52,19 @@ def run(weights_path, store_path, folder, **changes):
         "input_px": PX,
         "compute": ComputeParameters(gpu="prefer", precision="auto", jit="auto"),
         "seed": 11,
+        "versions_seed": 11,
         "simulated": True,
-    }
+    } | changes
+    frozen = folder / "frozen_blocks.h5"
+    shared = {name: settings[name] for name in ("parameters", "input_px", "compute")}
+    write_frozen_blocks(weights_path, store_path, frozen, seed=settings["versions_seed"], **shared)
     fine_tuning.fine_tune(
         weights_path,
         store_path,
+        frozen,
         FineTunedFiles(extractor, classifier, history, card),
-        folder / "checkpoints",
-        **(settings | changes),
+        folder / "checkpoint.h5",
+        **settings,
     )
     return folder
 
@@ -123,8 +130,8 @@ def test_the_card_lists_data_parameters_result_and_digests(tuned, store_path):
     assert f"| {history['val_loss'].min():.4f} |" in card
 
 
-def test_the_work_folder_is_gone(tuned):
-    assert not (tuned / "checkpoints").exists()
+def test_the_checkpoint_is_gone(tuned):
+    assert not (tuned / "checkpoint.h5").exists()
 
 
 @pytest.mark.slow
@@ -296,7 +303,10 @@ def test_a_killed_run_resumes_and_ends_where_an_uninterrupted_one_does(
         patch.setattr(Checkpoint, "save", save_and_die)
         with pytest.raises(Killed):
             run(weights_path, store_path, tmp_path / "cut", parameters=RESUMED)
-    assert [path.name for path in (tmp_path / "cut/checkpoints").iterdir()] == ["checkpoint.h5"]
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == {
+        "checkpoint.h5",
+        "frozen_blocks.h5",
+    }
 
     epochs = []
 
@@ -309,7 +319,7 @@ def test_a_killed_run_resumes_and_ends_where_an_uninterrupted_one_does(
     assert epochs == [moment for moment in [(1, 2), (1, 3), (2, 1), (2, 2)] if moment > after]
     for name in FILES:
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
-    assert not (cut / "checkpoints").exists()
+    assert not (cut / "checkpoint.h5").exists()
 
 
 def test_a_checkpoint_of_another_training_or_cut_short_is_ignored(tmp_path):
@@ -347,14 +357,11 @@ def test_memory_that_ends_halves_the_batch_of_the_frozen_blocks_but_not_of_the_r
     with h5py.File(store_path) as store:
         kept = {}
         for name, method in (("plenty", predict), ("scarce", scarce)):
-            (tmp_path / name).mkdir()
             monkeypatch.setattr(keras.Model, "predict_on_batch", method)
-            kept[name] = compute_outputs(
-                base, None, store, augmentation=PLAIN, batch_size=8, work=tmp_path / name
-            )
-    np.testing.assert_allclose(
-        kept["scarce"]["features"], kept["plenty"]["features"], rtol=1e-3, atol=1e-4
-    )
+            with h5py.File(tmp_path / f"{name}.h5", "w") as outputs:
+                compute_outputs(base, None, store, outputs, augmentation=PLAIN, batch_size=8)
+                kept[name] = outputs["features"][:]
+    np.testing.assert_allclose(kept["scarce"], kept["plenty"], rtol=1e-3, atol=1e-4)
 
     def exhausted(self, *arguments, **choices):
         fit(self, *arguments, **choices)
@@ -366,13 +373,63 @@ def test_memory_that_ends_halves_the_batch_of_the_frozen_blocks_but_not_of_the_r
         run(weights_path, store_path, tmp_path)
 
 
-def test_what_a_killed_run_left_does_not_count_as_lack_of_space(tmp_path):
-    (tmp_path / "activations.npy").write_bytes(b"29 GB")
-    (tmp_path / "checkpoint.h5").write_bytes(b"the last epoch")
-    with work_folder(tmp_path) as work:
-        assert [path.name for path in work.iterdir()] == ["checkpoint.h5"]
-        (work / "features.npy").write_bytes(b"")
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.h5"]
+def test_what_a_killed_run_left_does_not_count_as_lack_of_space(
+    weights_path, store_path, tmp_path, monkeypatch
+):
+    left = tmp_path / ".frozen_blocks.partial.h5"
+    left.write_bytes(bytes(600_000))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=600_000 - left.stat().st_size)
+    )
+    frozen = tmp_path / "frozen_blocks.h5"
+
+    def write(**changes):
+        compute = ComputeParameters(gpu="prefer", precision="auto", jit="auto")
+        write_frozen_blocks(
+            weights_path,
+            store_path,
+            frozen,
+            parameters=replace(RECIPE, **changes),
+            input_px=PX,
+            compute=compute,
+            seed=0,
+        )
+
+    write(cache=False)
+    with h5py.File(frozen) as store:
+        assert list(store) == ["features"]
+    frozen.unlink()
+    with pytest.raises(HistotransferError, match=r"too little free space.*finetune\.cache"):
+        write(cache=True)  # 0.3 MB of features, 0.7 MB of activations
+    assert not list(tmp_path.iterdir())
+
+
+def test_trainings_of_several_seeds_share_the_frozen_blocks(whole, weights_path, store_path):
+    """Another seed reads the same file, and trains another network."""
+    changed = {"parameters": RESUMED, "seed": 12}
+    again = run(weights_path, store_path, whole / "other", **changed)
+    files = [folder / "frozen_blocks.h5" for folder in (whole, again)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert (whole / FILES[0]).read_bytes() != (again / FILES[0]).read_bytes()
+
+
+def test_frozen_blocks_of_other_patches_are_refused(tuned, weights_path, tmp_path):
+    write_hues(tmp_path / "hues.h5", seed=1)
+    files = FineTunedFiles(*(tmp_path / name for name in FILES))
+    with pytest.raises(HistotransferError, match=r"frozen_blocks\.h5: is of patches "):
+        fine_tuning.fine_tune(
+            weights_path,
+            tmp_path / "hues.h5",
+            tuned / "frozen_blocks.h5",
+            files,
+            tmp_path / "checkpoint.h5",
+            extractor="FTX",
+            parameters=RECIPE,
+            input_px=PX,
+            compute=ComputeParameters(gpu="prefer", precision="auto", jit="auto"),
+            seed=11,
+            versions_seed=11,
+        )
 
 
 def test_frozen_blocks_that_overflow_are_an_error_before_the_training(store_path, tmp_path):
@@ -381,6 +438,7 @@ def test_frozen_blocks_that_overflow_are_an_error_before_the_training(store_path
     base = keras.Model(image, keras.layers.GlobalAveragePooling2D()(middle))
     with (
         h5py.File(store_path) as store,
+        h5py.File(tmp_path / "outputs.h5", "w") as outputs,
         pytest.raises(HistotransferError, match=r"whose activations .* not finite in float16"),
     ):
-        compute_outputs(base, middle, store, augmentation=PLAIN, batch_size=8, work=tmp_path)
+        compute_outputs(base, middle, store, outputs, augmentation=PLAIN, batch_size=8)

@@ -123,6 +123,19 @@ def test_pairs_with_the_baseline_are_what_the_answers_say(tmp_path) -> None:
     )
 
 
+def test_pairs_with_a_control_are_a_family_of_their_own() -> None:
+    comparison, _ = study({f"G{i}": (0.6, 0.65, 0.55, 0.7) for i in range(4)}, names=[*"ABCD"])
+    p = {("A", "B"): 0.03, ("A", "C"): 0.01, ("B", "C"): 0.02, ("C", "D"): 0.001}
+    whose = list(zip(comparison["baseline"], comparison["extractor"], strict=True))
+    comparison["p_corrected"] = [p.get(pair, 0.5) for pair in whose]
+    pairs = compare_pairs(comparison, runs={}, controls=["C"])
+    found = pairs.set_index(["baseline", "extractor"])
+    with_control = [("A", "C"), ("B", "C"), ("C", "D")]
+    for family in (with_control, [("A", "B"), ("A", "D"), ("B", "D")]):
+        own = found.loc[family]
+        np.testing.assert_allclose(own["p_holm"], holm(own["p_corrected"]))
+
+
 def test_nothing_compared_has_no_ranks_and_no_pairs() -> None:
     comparison, metrics = SCHEMAS["comparison"].empty(), SCHEMAS["metrics"].empty()
     ranks = rank_extractors(comparison, metrics, runs={}, alpha=0.05)

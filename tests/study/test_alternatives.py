@@ -112,7 +112,7 @@ def test_networks_that_are_the_same_run_once() -> None:
     )
     assert plans["seeds"].groups == {TUNED: [TUNED, f"{TUNED}-seed8"]}
     scores = plans["seeds"].comparison_files()["tissue"]["scores"]
-    assert scores == {
+    assert {name: scores[name] for name in (BASELINE, TUNED, f"{TUNED}-seed8")} == {
         BASELINE: f"results/scores/tissue/{BASELINE}.tsv",
         **{
             name: f"results/robustness/seeds/scores/tissue/{name}.tsv"
@@ -125,6 +125,13 @@ def test_networks_that_are_the_same_run_once() -> None:
     assert plans["pooling"].groups == {}
     shared = [f"results/features/{BASELINE}/batches/0000.tsv"]
     assert plans["seeds"].batches_of(BASELINE) == plans["pooling"].batches_of(TUNED) == shared
+
+
+def test_another_first_seed_draws_other_versions_for_all_seeds() -> None:
+    config = config_of(other={"finetune": {"seeds": [9, 2]}})
+    config["finetune"]["seeds"] = [1, 2]
+    plan = alternatives(StudyPlan(config, {}))["other"]
+    assert plan.is_own("models", f"{TUNED}-seed2")
 
 
 @pytest.mark.parametrize(

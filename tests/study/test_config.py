@@ -128,7 +128,11 @@ WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
         "variant_classes",
     ),
     ("an unknown group", lambda c: c["crossval"].update(group_by="batch"), "crossval.group_by"),
-    ("one extractor", lambda c: c["extractors"].pop("FTX-2048"), "extractors"),
+    (
+        "one extractor",
+        lambda c: c.update(extractors={"IMGNET-2048": {"source": "imagenet"}}),
+        "extractors",
+    ),
     ("results outside", lambda c: c.update(results="../outside"), "results"),
     ("absolute results", lambda c: c.update(results="/outside"), "results"),
     (
@@ -376,9 +380,12 @@ def test_each_seed_of_fine_tuning_is_an_extractor():
         "M": {"source": "m.keras"},
     }
     found = extractors(config)
-    assert list(found) == ["IMGNET-2048", "FTX-2048", "FTX-2048-seed7", "UNI", "M"]
-    assert [extractor.seed for extractor in found.values()] == [None, 3, 7, None, None]
-    assert [extractor.is_network for extractor in found.values()] == [True, True, True, False, True]
+    controls = ["COLOUR", "RANDOM-2048"]
+    tuned = ["FTX-2048", "FTX-2048-seed7"]
+    assert list(found) == ["IMGNET-2048", *tuned, *controls, "UNI", "M"]
+    assert [found[name].seed for name in tuned] == [3, 7]
+    assert [name for name, extractor in found.items() if not extractor.is_network] == ["UNI"]
+    assert [name for name, extractor in found.items() if extractor.is_control] == controls
     assert (found["UNI"].kind, found["UNI"].path) == ("features", "data/uni")
     check_config(config, CONFIG)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,9 @@ def plan_of(config: dict[str, Any], sheet: str = "", **kwargs: bool) -> StudyPla
 
 def test_the_published_study() -> None:
     plan = plan_of(config_of())
-    assert list(plan.extractors) == plan.networks == ["IMGNET-2048", "FTX-2048"]
+    assert list(plan.extractors) == plan.networks
+    assert plan.networks == ["IMGNET-2048", "FTX-2048", "COLOUR", "RANDOM-2048"]
+    assert plan.controls == plan.networks[2:]
     assert plan.kinds == {
         "tissue": "tissue", "expression": "expression", "mutation": "mutation"
     }  # fmt: skip
@@ -179,7 +182,7 @@ def test_what_is_missing_stops_the_plan_and_is_listed() -> None:
         assert name in str(caught.value)
     rows = "".join(f"S{i}\tP{i}\t{i}.svs\t\t\t\n" for i in range(30))
     config = config_of("demo.yaml")
-    del config["simulate"]
+    del config["simulate"], config["site_column"]
     for entry in (*config["datasets"].values(), *config["tasks"].values()):
         for key in ("path", "labels"):
             if key in entry:
@@ -203,9 +206,9 @@ def test_networks_that_are_the_same_below_a_block_share_a_pass() -> None:
     config = config_of()
     config["extractors"] |= {"COLOUR": {"source": "colour"}, "MINE": {"source": "mine.keras"}}
     config["finetune"]["seeds"] = [1, 7]
-    shared = ["IMGNET-2048", "FTX-2048", "FTX-2048-seed7"]
+    shared = ["IMGNET-2048", "FTX-2048", "FTX-2048-seed7", "COLOUR", "RANDOM-2048"]
     plan = plan_of(config)
-    assert plan.groups == {"IMGNET-2048": shared, "COLOUR": ["COLOUR"], "MINE": ["MINE"]}
+    assert plan.groups == {"IMGNET-2048": shared, "MINE": ["MINE"]}
     assert {plan.group_of(name) for name in shared} == {"IMGNET-2048"}
     assert [plan.cut_of(name) for name in ("FTX-2048", "MINE")] == ["block13", ""]
     config["finetune"]["step2"]["unfreeze_from"] = "all"  # nothing is the same
@@ -237,10 +240,11 @@ def test_only_a_stain_fitted_to_slides_depends_on_the_seed() -> None:
 def test_every_table_and_figure_has_a_place_that_no_study_changes() -> None:
     headings = {item.heading for item in (*TABLES.values(), *FIGURES.values())}
     assert headings < {f"{n} {name}" for n, name in enumerate(CATEGORIES, start=1)}
+    (Path("config") / "demo").mkdir()
+    shutil.copy(ROOT / "config/demo/slides.tsv", "config/demo/slides.tsv")
     plan = plan_of(config_of("demo.yaml"))
-    # The demo has no published claims, survival, sites or covariates, one pair and one cohort.
-    absent = {"claims", "risk_groups", "ranks", "pairs", "survival", "validation"}
-    absent |= {"site_audit", "site_splits", "table1", "robustness"}
+    # The demo has no published claims, survival or covariates, and one cohort.
+    absent = {"claims", "risk_groups", "survival", "validation", "table1", "robustness"}
     assert plan.tables == [name for name in TABLES if name not in absent]
     assert plan.figures == [name for name in FIGURES if name not in absent]
     for figure in plan.figures:
@@ -250,6 +254,7 @@ def test_every_table_and_figure_has_a_place_that_no_study_changes() -> None:
 def test_three_extractors_are_ranked_and_runs_of_one_fine_tuning_count_as_one() -> None:
     config = config_of("demo.yaml")
     config["finetune"]["seeds"] = [1, 2, 3]
+    del config["extractors"]["COLOUR"]
     plan = plan_of(config)
     assert len(plan.extractors) == 4
     assert not {"ranks", "pairs"} & {*plan.tables, *plan.figures, *plan.summary_tables()}
@@ -275,5 +280,6 @@ def test_the_runs_of_a_fine_tuning_are_told_from_other_extractors_and_from_the_b
     config["finetune"]["seeds"] = [3, 7]
     runs = ["FTX-2048", "FTX-2048-seed7"]
     assert plan_of(config).runs == {"FTX-2048": runs}
-    config["extractors"] = dict(reversed(config["extractors"].items()))
+    names = ("FTX-2048", "IMGNET-2048")
+    config["extractors"] = {name: config["extractors"][name] for name in names}
     assert plan_of(config).runs == {}

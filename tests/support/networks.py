@@ -63,9 +63,9 @@ def write_patch_store(
             store["names"] = [f"x/{row}.png" for row in range(len(pixels))]
 
 
-def write_hues(path: Path) -> None:
+def write_hues(path: Path, seed: int = 7) -> None:
     """Write three classes of twelve patches that differ in hue, not in brightness, under noise."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(seed)
     hues = [(200, 120, 160), (120, 160, 200), (160, 200, 120)]
     images = [
         np.clip(hue + rng.normal(0, 25) + rng.normal(0, 20, (PX, PX, 3)), 0, 255)

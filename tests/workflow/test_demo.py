@@ -114,7 +114,8 @@ def test_the_classifier_is_tried_on_patches_that_it_has_not_seen(demo: Study) ->
     assert right["fraction"].mean() > 0.6  # far above the 1/9 of guessing
     card = (demo.folder / "results/demo/models/FTX-2048.card.md").read_text()
     assert "| all | 324 | 36 |" in card
-    assert not (demo.folder / "results/demo/models/FTX-2048.checkpoints").exists()
+    assert not (demo.folder / "results/demo/models/FTX-2048.checkpoint.h5").exists()
+    assert not (demo.folder / "results/demo/models/frozen_blocks.h5").exists()
 
 
 def test_the_gallery_has_pictures_of_as_many_patients_on_either_side(demo: Study) -> None:

@@ -40,14 +40,15 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     lay_out_the_published_study(study, published(541))
     jobs = study.plan()
     assert jobs["tile_slide"] == jobs["extract_patches"] == jobs["judge_patches"] == 541
-    assert jobs["extract_batch"] == 17  # 541 slides in batches of 32, both extractors in one pass
-    assert jobs["extract_features"] == 2  # CRC-VAL-HE-7K under both
+    assert jobs["extract_batch"] == 17  # 541 slides in batches of 32, all extractors in one job
+    assert jobs["extract_features"] == 4  # CRC-VAL-HE-7K under each, two of which are controls
     assert jobs["pack_dataset"] == 2
     assert jobs["fine_tune"] == jobs["build_imagenet"] == 1
-    assert jobs["pool_features"] == 2
+    assert jobs["build_control"] == 2
+    assert jobs["pool_features"] == 4
     assert jobs["draw_splits"] == jobs["read_labels"] == 3
-    assert jobs["cross_validate"] == 3 * 2 * 5  # tasks, extractors, blocks of ten repeats
-    assert jobs["score_predictions"] == jobs["trace_curve"] == 3 * 2
+    assert jobs["cross_validate"] == 3 * 4 * 5  # tasks, extractors, blocks of ten repeats
+    assert jobs["score_predictions"] == jobs["trace_curve"] == 3 * 4
     not_planned = ("simulate", "check_truth", "draw_truth", "fetch_dataset", "fetch_slide")
     assert not any(rule.startswith(not_planned) for rule in jobs)
 
@@ -70,6 +71,7 @@ def test_one_feature_file_asks_only_for_what_it_needs(study: Study) -> None:
         "simulate_patches": 1,  # the fine-tuning set, not the evaluation set
         "pack_dataset": 1,
         "fit_stain": 1,
+        "compute_frozen_blocks": 1,
         "fine_tune": 1,
         "simulate_slide": 1,
         "tile_slide": 1,
@@ -142,6 +144,7 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
     config["finetune"]["seeds"] = [1, 2]
     jobs = study.plan("--configfile", study.configure("more.yaml", config))
     assert jobs["fine_tune"] == 2
+    assert jobs["compute_frozen_blocks"] == 1  # for both seeds
     assert jobs["pool_external"] == 2
     assert jobs["pool_features"] == 3
     assert jobs["extract_features"] == 3
@@ -209,10 +212,10 @@ def test_the_readme_draws_the_graph_of_the_rules(study: Study) -> None:
 
 def test_controls_are_built_and_run_like_networks(study: Study) -> None:
     config = study.config("demo.yaml")
-    config["extractors"] |= {"COLOUR": {"source": "colour"}, "RANDOM": {"source": "random"}}
+    config["extractors"] |= {"RANDOM": {"source": "random"}}
     jobs = study.plan("tables", "--configfile", study.configure("controls.yaml", config))
     assert (jobs["build_control"], jobs["build_imagenet"]) == (2, 1)
-    assert jobs["extract_batch"] == 2 * 3  # the controls' networks run alone
+    assert jobs["extract_batch"] == 2  # the networks share the start of a job
     assert jobs["cross_validate"] == 3 * 4 * 2
 
 

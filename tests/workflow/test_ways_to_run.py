@@ -128,7 +128,8 @@ RERUNS: dict[str, dict[str, int]] = {
     },
     "another predictor or its grid": {**ONE_TASK, **ANSWER},
     "a new extractor that is a network": {
-        "fine_tune": 1, "extract_batch": 2, "pool_features": 1, **ONE_TASK, **ANSWER, **RANKS
+        "compute_frozen_blocks": 1, "fine_tune": 1, "extract_batch": 2, "pool_features": 1,
+        **ONE_TASK, **ANSWER, **RANKS,
     },
     "a new table of features": {
         "pool_external": 1, **TASKS, "cross_validate": 6, "trace_curve": 6, "score_predictions": 6,

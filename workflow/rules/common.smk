@@ -293,7 +293,7 @@ def check_the_disk():
             [job.wildcards.slide for job in jobs.get(f"{prefix}{rule}", [])]
             for rule in ("extract_patches", "fetch_slide")
         )
-        tunes = len(jobs.get(f"{prefix}fine_tune", []))
+        tunes = len(jobs.get(f"{prefix}compute_frozen_blocks", []))
         needs += plan.disk_needs(slides, fetched, tunes)
     try:
         said = check_room(needs, PLAN.results)

@@ -121,6 +121,7 @@ rule compare_extractors:
         **PLAN.statistics.as_params(),
         files=PLAN.comparison_files(),
         kinds=PLAN.kinds,
+        controls=PLAN.controls,
         code=code("compare_extractors.py"),
     script:
         "../scripts/compare_extractors.py"

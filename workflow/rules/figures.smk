@@ -27,6 +27,7 @@ for figure in PLAN.figures:
             tables=PLAN.figure_tables(figure),
             study=config["study"],
             alpha=PLAN.statistics.alpha,
+            controls=PLAN.controls,
             code=code("draw_figure.py"),
         script:
             "../scripts/draw_figure.py"
@@ -57,6 +58,7 @@ rule draw_map:
         },
         study=config["study"],
         alpha=PLAN.statistics.alpha,
+        controls=PLAN.controls,
         code=code("draw_figure.py"),
     script:
         "../scripts/draw_figure.py"

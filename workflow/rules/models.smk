@@ -50,10 +50,36 @@ rule build_control:
         "../scripts/build_control.py"
 
 
+# The same for all seeds, so computed once for them.
+rule compute_frozen_blocks:
+    input:
+        weights=WEIGHTS,
+        patches=f"{PLAN.at('patches', PLAN.trained_on)}.h5",
+    output:
+        frozen=temp("<results>/models/frozen_blocks.h5"),
+    log:
+        "<logs>/compute_frozen_blocks.log",
+    benchmark:
+        "<benchmarks>/compute_frozen_blocks.tsv"
+    priority: FIRST
+    conda:
+        NETWORK_ENV
+    threads: tuning_threads
+    resources:
+        **needs(mem_mb=NETWORK_MB, minutes=720),
+        gpu=int(PLAN.uses_gpu),
+    params:
+        **PLAN.frozen_blocks_params(),
+        code=code("compute_frozen_blocks.py"),
+    script:
+        "../scripts/compute_frozen_blocks.py"
+
+
 rule fine_tune:
     input:
         weights=WEIGHTS,
         patches=f"{PLAN.at('patches', PLAN.trained_on)}.h5",
+        frozen=rules.compute_frozen_blocks.output.frozen,
     output:
         model="<results>/models/{extractor}.keras",
         classifier="<results>/models/{extractor}.classifier.keras",
@@ -73,13 +99,12 @@ rule fine_tune:
         **needs(mem_mb=2 * NETWORK_MB, minutes=1440),
         gpu=int(PLAN.uses_gpu),
     params:
-        **PLAN.fine_tuning.as_params(),
-        input_px=PLAN.tiling.patch_px,
-        compute=PLAN.compute.as_params(),
+        **PLAN.frozen_blocks_params(),
         seed=lambda w: PLAN.extractors[w.extractor].seed,
         simulated=PLAN.is_simulated,
-        checkpoints=lambda w: f"{PLAN.results}/models/{w.extractor}.checkpoints",
+        checkpoint=lambda w: f"{PLAN.results}/models/{w.extractor}.checkpoint.h5",
         code=code("fine_tune.py"),
+        code_of_frozen_blocks=code("compute_frozen_blocks.py"),
     script:
         "../scripts/fine_tune.py"
 

@@ -19,6 +19,7 @@ rule write_paper_tables:
         **needs(mem_mb=1000, minutes=10),
     params:
         study=config["study"],
+        controls=PLAN.controls,
         code=code("write_paper_tables.py"),
     script:
         "../scripts/write_paper_tables.py"
@@ -78,6 +79,7 @@ rule write_explore:
         patients=PLAN.patients,
         study=config["study"],
         alpha=PLAN.statistics.alpha,
+        controls=PLAN.controls,
         code=code("write_explore.py"),
         templates=files_digest((SCRIPTS / "histotransfer/report/templates").iterdir()),
     script:

@@ -46,6 +46,7 @@ if "ranks" in PLAN.tables:
             **needs(mem_mb=1000, minutes=10),
         params:
             runs=PLAN.runs,
+            controls=PLAN.controls,
             alpha=PLAN.statistics.alpha,
             code=code("rank_extractors.py"),
         script:
@@ -74,6 +75,7 @@ if PLAN.is_published:
             runs=PLAN.runs,
             random_weights=PLAN.has_random_weights,
             rope=PLAN.statistics.rope,
+            controls=PLAN.controls,
             code=code("check_claims.py"),
         script:
             "../scripts/check_claims.py"
@@ -475,7 +477,12 @@ rule tabulate_costs:
     params:
         benchmarks=lambda w: f"{PLAN.results}/benchmarks",
         on_gpu=(
-            ["fine_tune", "extract_features", "extract_batch"] if PLAN.uses_gpu else []
+            [
+                *("compute_frozen_blocks", "fine_tune"),
+                *("extract_features", "extract_batch"),
+            ]
+            if PLAN.uses_gpu
+            else []
         ),
         code=code("tabulate_costs.py"),
     script:

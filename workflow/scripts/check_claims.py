@@ -11,5 +11,6 @@ with job_log(snakemake.log[0]):
         runs=snakemake.params.runs,
         random_weights=snakemake.params.random_weights,
         rope=snakemake.params.rope,
+        controls=snakemake.params.controls,
     )
     write_table(claims, snakemake.output.claims, CLAIMS)

@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
         snakemake.params.kinds,
         StatisticsParameters.of(snakemake.params),
         dict(snakemake.output.items()),
+        controls=snakemake.params.controls,
     )

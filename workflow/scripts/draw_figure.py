@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
         [snakemake.output.pdf, snakemake.output.png],
         study=snakemake.params.study,
         alpha=snakemake.params.alpha,
+        controls=snakemake.params.controls,
     )

@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
     comparison, runs = tables["comparison"], snakemake.params.runs
     ranks = rank_extractors(comparison, tables["metrics"], runs=runs, alpha=snakemake.params.alpha)
     write_table(ranks, snakemake.output.ranks, RANKS)
-    write_table(compare_pairs(comparison, runs=runs), snakemake.output.pairs, PAIRS)
+    pairs = compare_pairs(comparison, runs=runs, controls=snakemake.params.controls)
+    write_table(pairs, snakemake.output.pairs, PAIRS)

@@ -9,6 +9,7 @@ with job_log(snakemake.log[0]):
         snakemake.output.page,
         study=snakemake.params.study,
         alpha=snakemake.params.alpha,
+        controls=snakemake.params.controls,
         patients=snakemake.params.patients,
         predictions=snakemake.params.predictions,
         slides=snakemake.params.slides,

@@ -10,4 +10,5 @@ with job_log(snakemake.log[0]):
         snakemake.output.latex,
         snakemake.output.workbook,
         study=snakemake.params.study,
+        controls=snakemake.params.controls,
     )

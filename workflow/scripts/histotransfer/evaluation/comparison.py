@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def write_comparison(
     kinds: Mapping[str, str],
     parameters: StatisticsParameters,
     out: Mapping[str, str | Path],
+    *,
+    controls: Collection[str] = (),
 ) -> None:
     """Compare every pair of extractors on every target of every task.
 
@@ -55,18 +58,21 @@ def write_comparison(
         How they are compared.
     out : mapping of table to path
         One for each of `MAKERS`; a table of which no task has rows holds its header.
+    controls : collection of str
+        Extractors that any other should beat (`holm_over_pairs`).
     """
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in MAKERS}
     for number, (task, kind) in enumerate(kinds.items()):
         results = read_results(files[task], task, kind, parameters, number)
         for name in ("comparison", "metrics", *results.kind.tables):
-            tables[name].append(MAKERS[name](results))
+            make = partial(compare, controls=controls) if name == "comparison" else MAKERS[name]
+            tables[name].append(make(results))
     for name, path in out.items():
         rows = [table for table in tables[name] if len(table)] or [SCHEMAS[name].empty()]
         write_table(pd.concat(rows), path, SCHEMAS[name])
 
 
-def compare(results: TaskResults) -> pd.DataFrame:
+def compare(results: TaskResults, controls: Collection[str] = ()) -> pd.DataFrame:
     """Return one row per pair of extractors and target, the pairs with the first one first.
 
     Of a pair, the one that comes first in the config is its `baseline`.
@@ -74,7 +80,7 @@ def compare(results: TaskResults) -> pd.DataFrame:
     in which both have a score. These are fewer than repeats times folds where a score is undefined
     in some: an AUROC in a fold of one class, a correlation over fewer than three samples.
     `q_bh` and `p_holm` are of `p_corrected`: `q_bh` over the tested targets of a pair, and `p_holm`
-    over the tested pairs of a target.
+    over the tested pairs of a target, where those with a control are a family of their own.
     """
     rope, alpha = results.parameters.rope, results.parameters.alpha
     tables = []
@@ -98,8 +104,17 @@ def compare(results: TaskResults) -> pd.DataFrame:
     return table.assign(
         task=results.task,
         metric=results.kind.metric,
-        p_holm=table.groupby("target", sort=False)["p_corrected"].transform(st.holm),
+        p_holm=holm_over_pairs(table, "target", controls),
     )
+
+
+def holm_over_pairs(pairs: pd.DataFrame, within: str, controls: Collection[str]) -> pd.Series:
+    """Adjust `p_corrected` by Holm's method over the pairs that share a value of a column.
+
+    Pairs with a control ask another question, so they are a family of their own.
+    """
+    with_control = pairs[["baseline", "extractor"]].isin([*controls]).any(axis=1)
+    return pairs.groupby([within, with_control], sort=False)["p_corrected"].transform(st.holm)
 
 
 def metrics(results: TaskResults) -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..core.errors import HistotransferError
-from ..results.rows import with_tasks_told_apart
+from ..results.rows import with_controls_marked, with_tasks_told_apart
 from ..results.tables import Paths, Tables, read_tables
 from . import (
     calibration,
@@ -69,6 +69,7 @@ def draw(
     *,
     study: str,
     alpha: float,
+    controls: Collection[str] = (),
 ) -> None:
     """Draw one figure from its tables.
 
@@ -84,6 +85,8 @@ def draw(
         The study's name; ``simulated`` is written on the figure.
     alpha : float
         Level of significance.
+    controls : collection of str
+        Extractors that are marked as controls.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def draw(
     """
     if name not in PAINTERS:
         raise HistotransferError(name, "is not a figure", f"Choose one of {', '.join(PAINTERS)}")
-    tables = with_tasks_told_apart(read_tables(paths))
+    tables = with_tasks_told_apart(with_controls_marked(read_tables(paths), controls))
     with rc_context(style.RC):
         try:
             figure = PAINTERS[name](tables, alpha)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
 from ..core.files import written_whole
+from ..results.rows import CONTROL
 
 MM = 1 / 25.4
 COLUMN_MM, PAGE_MM = 85.0, 180.0
@@ -33,6 +34,8 @@ OKABE_ITO = {
 INK, GREY, FAINT = "#222222", "#767676", "#D9D9D9"
 BASELINE = GREY
 COMPARED = [OKABE_ITO[name] for name in ("blue", "vermillion", "green", "purple", "orange")]
+PALE = "#B5A58C"
+"""Of controls."""
 MARKERS = ["o", "s", "D", "^", "v", "P"]
 
 Look = dict[str, Any]
@@ -93,12 +96,19 @@ def headline(figure: Figure, text: str) -> None:
 
 
 def looks(extractors: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Give each extractor its colour and marker; the first, the baseline, is grey."""
+    """Give each extractor its colour and marker; the first, the baseline, is grey.
+
+    Controls are pale.
+    """
     colours = [BASELINE, *COMPARED]
-    return {
+    controls = [name for name in extractors if name.endswith(CONTROL)]
+    compared = [name for name in extractors if name not in controls]
+    found = {
         name: (colours[i % len(colours)], MARKERS[i % len(MARKERS)])
-        for i, name in enumerate(extractors)
+        for i, name in enumerate(compared)
     }
+    found |= {name: (PALE, MARKERS[-1 - i % len(MARKERS)]) for i, name in enumerate(controls)}
+    return {name: found[name] for name in extractors}
 
 
 def grid(*panels: Axes, axis: Literal["x", "y"] = "x") -> None:

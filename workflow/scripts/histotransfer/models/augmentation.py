@@ -5,7 +5,8 @@ of the square, since tissue has no up and no left, and in another stain. An epoc
 
 Versions follow from (seed, row, number), and which one is shown from (seed, moment, row). Neither
 depends on the batch that a patch is in or on earlier draws. So a resumed training sees what an
-uninterrupted one would have seen, and so does one that keeps what the frozen blocks return.
+uninterrupted one would have seen, and so does one that keeps what the frozen blocks return. The two
+seeds are apart, so that trainings of several seeds share the versions.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ import numpy.typing as npt
 from ..core.streams import stream
 from ..study.parameters import AugmentationParameters
 
-VERSIONS = 8
-"""As many as the square has symmetries."""
 Moment = tuple[int, int]
 """A step of the training and an epoch of the step."""
 
@@ -40,13 +39,15 @@ class Augmentation:
     """
 
     parameters: AugmentationParameters
-    seed: int
+    versions_seed: int
+    """Draws the versions."""
+    seed: int = 0
+    """Draws which of them is shown."""
 
     @property
     def versions(self) -> int:
         """Number of versions of a patch, 1 or 8."""
-        changes = self.parameters.flips_and_rotations or self.parameters.stain_jitter > 0
-        return VERSIONS if changes else 1
+        return self.parameters.versions
 
     def shown(self, row: int, moment: Moment) -> int:
         """Draw the version that a moment of the training shows of the patch in a row."""
@@ -59,7 +60,7 @@ class Augmentation:
         if self.parameters.flips_and_rotations:
             image = apply_symmetry(image, number)
         if jitter := self.parameters.stain_jitter:
-            random = stream(self.seed, "stain of a version", row, number)
+            random = stream(self.versions_seed, "stain of a version", row, number)
             scale = random.uniform(1 - jitter, 1 + jitter, 3)
             image = change_stain(image, scale, _SHIFT * random.uniform(-jitter, jitter, 3))
         return image

@@ -3,11 +3,11 @@
 Step 1 trains a new head on the frozen network. Step 2 also trains the last blocks, slowly and with
 batch normalisation in inference mode (the Keras guide to transfer learning, Chollet 2020).
 
-Frozen blocks return the same in every epoch. So the network runs over the patches once: its 2048
-features train the head in step 1, and its activations at the boundary between the frozen and the
-trained blocks feed step 2, in float16 from the disk; with augmentation, those of each version of a
-patch. Where the disk lacks space for them, the patches pass through the whole network in every
-epoch of step 2.
+Frozen blocks return the same in every epoch. So the network has run over the patches once, for all
+seeds (`frozen_blocks`): its 2048 features train the head in step 1, and its activations at the
+boundary between the frozen and the trained blocks feed step 2, in float16 from the disk; with
+augmentation, those of each version of a patch. Where they are not kept, the patches pass through
+the whole network in every epoch of step 2.
 
 What fine-tuning learns of one organ may cost what the network knew of others. So in step 2 the
 features are anchored: the loss also holds how far those of a patch, in whatever version it is
@@ -34,7 +34,6 @@ from ..core.files import file_digest
 from ..core.hdf5 import open_store
 from ..core.streams import stream
 from ..core.tables import write_table
-from ..imaging.codecs import decode
 from ..patches.store import read_images
 from ..study.parameters import ComputeParameters, FineTuningParameters
 from . import backend, keras_files, weight_files, xception
@@ -42,7 +41,7 @@ from .anchor import anchored
 from .augmentation import Augmentation, Moment
 from .backend import keras
 from .checkpoint import Checkpoint
-from .frozen_blocks import ACTIVATIONS, FEATURES, compute_outputs, work_folder
+from .frozen_blocks import ACTIVATIONS, FEATURES, SCHEMA, read_labels
 from .history import TRAINING, Row
 from .model_card import write_card
 from .runtime import resolve
@@ -71,14 +70,16 @@ class FineTunedFiles:
 def fine_tune(
     weights_path: str | Path,
     store_path: str | Path,
+    frozen_path: str | Path,
     outputs: FineTunedFiles,
-    checkpoint_dir: str | Path,
+    checkpoint_path: str | Path,
     *,
     extractor: str,
     parameters: FineTuningParameters,
     input_px: int,
     compute: ComputeParameters,
     seed: int,
+    versions_seed: int,
     simulated: bool = False,
     code: str = "",
     threads: int = 0,
@@ -94,11 +95,12 @@ def fine_tune(
         The ``weights/1`` file to start from.
     store_path : str or Path
         The ``patches/1`` file of a dataset, named after it.
+    frozen_path : str or Path
+        The ``frozen_blocks/1`` file of these weights and patches.
     outputs : FineTunedFiles
         The files to write.
-    checkpoint_dir : str or Path
-        Folder for the frozen blocks' output and the checkpoint; deleted at the end. The checkpoint
-        stays if the run is cut short.
+    checkpoint_path : str or Path
+        The state after the last epoch; deleted at the end. It stays if the run is cut short.
     extractor : str
         The extractor's name, which becomes the model's.
     parameters : FineTuningParameters
@@ -108,8 +110,10 @@ def fine_tune(
     compute : ComputeParameters
         On which device and how precisely to compute.
     seed : int
-        Draws the validation part, the head's initial weights, dropout, augmentation and the order
-        of the patches.
+        Draws the validation part, the head's initial weights, dropout, the order of the patches
+        and which version of each is shown.
+    versions_seed : int
+        Draws the versions, as it did for the frozen blocks.
     simulated : bool
         Whether the patches were painted, for the card.
     code : str
@@ -120,19 +124,23 @@ def fine_tune(
     Raises
     ------
     HistotransferError
-        If the store or the recipe does not suit the network, or the disk lacks space.
+        If the store or the recipe does not suit the network, or the frozen blocks' file is of
+        other weights or patches.
     """
     runtime = resolve(compute)
     backend.configure(threads=threads, seed=seed, gpu=compute.gpu)
     on_gpu = runtime.device == "gpu"
     mixed = runtime.mixed
-    augmentation = Augmentation(parameters.augment, seed)
+    augmentation = Augmentation(parameters.augment, versions_seed, seed)
     dataset = Path(store_path).stem
+    weights_digest, store_digest = file_digest(weights_path), file_digest(store_path)
     with (
         open_store(store_path, "patches/1", dataset=dataset) as store,
-        work_folder(checkpoint_dir) as work,
+        open_store(
+            frozen_path, SCHEMA, dataset=dataset, patches=store_digest, weights=weights_digest
+        ) as frozen,
     ):
-        labels = _labels(store, input_px)
+        labels = read_labels(store, input_px)
         classes = [str(name) for name in store.attrs["classes"]]
         groups = store["groups"].asstr()[:] if "groups" in store else None
         training, validation = split(labels, parameters.validation_fraction, seed, groups)
@@ -153,11 +161,10 @@ def fine_tune(
             class_weights=_class_weights(labels[training], len(classes), parameters.class_weights),
             workers=max(1, threads) if on_gpu else 1,
         )
-        store_digest = file_digest(store_path)
-        made_by = (file_digest(weights_path), store_digest, parameters.as_params(), seed)
+        made_by = (weights_digest, store_digest, parameters.as_params(), seed, versions_seed)
         text = json.dumps([*made_by, code, runtime.as_attrs()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
-        checkpoint = Checkpoint(work / "checkpoint.h5", key)
+        checkpoint = Checkpoint(Path(checkpoint_path), key)
         base = xception.from_weights(weights_path, input_px, name=extractor)
         head = build_head(
             base.output_shape[-1], len(classes), parameters.head_units, parameters.dropout, seed
@@ -168,7 +175,7 @@ def fine_tune(
         xception.set_precision(base, mixed=mixed)
         policy = base.dtype_policy.name
         history = _two_steps(
-            base, head, store, data, augmentation, parameters, checkpoint, runtime.jit
+            base, head, store, frozen, data, augmentation, parameters, checkpoint, runtime.jit
         )
         xception.set_precision(base, mixed=False)
         base.trainable = True  # layers were frozen for this training, not in the extractor
@@ -202,6 +209,7 @@ def _two_steps(
     base: keras.Model,
     head: keras.Model,
     store: h5py.File,
+    frozen: h5py.File,
     data: Data,
     augmentation: Augmentation,
     parameters: FineTuningParameters,
@@ -210,25 +218,16 @@ def _two_steps(
 ) -> list[Row]:
     """Train the head on the unchanged patches, then also the last blocks on all versions."""
     boundary = xception.unfreeze(base, parameters.step2.unfreeze_from)
-    keep = parameters.cache and boundary is not base.inputs[0]
-    kept = compute_outputs(
-        base,
-        boundary if keep else None,
-        store,
-        augmentation=augmentation,
-        batch_size=data.batch_size,
-        work=checkpoint.path.parent,
-    )
-    before = kept[FEATURES]
+    before: npt.NDArray[np.float32] = frozen[FEATURES][:]
 
     def read_features(rows: Indices, _: Moment | None) -> npt.NDArray[np.float32]:
-        return np.asarray(before[rows])
+        return before[rows]
 
     history = train(
         head, read_features, data, parameters.step1, step=1, jit=jit, checkpoint=checkpoint
     )
-    if keep:
-        start, patches = boundary, _kept_reader(kept[ACTIVATIONS], augmentation)
+    if ACTIVATIONS in frozen:
+        start, patches = boundary, _kept_reader(frozen[ACTIVATIONS], augmentation)
     else:
         start, patches = base.inputs[0], _image_reader(store, augmentation)
     if parameters.anchor:
@@ -326,24 +325,6 @@ def _class_weights(
     return {label: len(labels) / (n_classes * int(n)) for label, n in enumerate(counts)}
 
 
-def _labels(store: h5py.File, input_px: int) -> npt.NDArray[np.int16]:
-    labels: npt.NDArray[np.int16] = store["labels"][:]
-    counts = np.bincount(labels, minlength=len(store.attrs["classes"]))
-    if len(counts) < 2 or counts.min() < 2:
-        raise HistotransferError(
-            store.filename,
-            f"has too few classes or patches to train and validate on ({counts.tolist()})",
-            "Set finetune.dataset to a dataset with two classes or more",
-        )
-    if (found := decode(store["images"][0]).shape) != (input_px, input_px, 3):
-        raise HistotransferError(
-            store.filename,
-            f"holds patches of {found[0]} px, but the network takes {input_px} px",
-            "Delete this file and run the workflow again",
-        )
-    return labels
-
-
 def _image_reader(store: h5py.File, augmentation: Augmentation) -> PatchReader:
     def read(rows: Indices, moment: Moment | None) -> npt.NDArray[np.uint8]:
         images = np.concatenate([read_images(store, row, row + 1) for row in rows.tolist()])
@@ -359,16 +340,19 @@ def _image_reader(store: h5py.File, augmentation: Augmentation) -> PatchReader:
     return read
 
 
-def _kept_reader(kept: npt.NDArray[Any], augmentation: Augmentation) -> PatchReader:
-    def read(rows: Indices, moment: Moment | None) -> npt.NDArray[Any]:
-        if moment is None:
-            return np.asarray(kept[0, rows])
-        shown = [augmentation.shown(row, moment) for row in rows.tolist()]
-        return np.asarray(kept[shown, rows])
+def _kept_reader(kept: h5py.Dataset, augmentation: Augmentation) -> PatchReader:
+    def read(rows: Indices, moment: Moment | None) -> npt.NDArray[np.float16]:
+        shown = np.zeros(len(rows), dtype=int)
+        if moment is not None:
+            shown[:] = [augmentation.shown(row, moment) for row in rows.tolist()]
+        found = np.empty((len(rows), *kept.shape[2:]), kept.dtype)
+        for place in np.lexsort((rows, shown)):  # in the order of the disk
+            kept.read_direct(found, np.s_[shown[place], rows[place]], np.s_[place])
+        return found
 
     return read
 
 
 def _with_features(read: PatchReader, features: npt.NDArray[np.float32]) -> Reader:
     """Let a reader return also the rows of the features, for `Anchor`."""
-    return lambda rows, moment: (read(rows, moment), np.asarray(features[rows]))
+    return lambda rows, moment: (read(rows, moment), features[rows])

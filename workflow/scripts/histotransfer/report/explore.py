@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from ..core.files import written_whole
 from ..results.extremes import slides_of_targets
+from ..results.rows import with_controls_marked
 from ..results.sentences import verdict
 from ..results.tables import Paths, Tables, read_tables
 from ..results.words import METRICS
@@ -33,6 +34,7 @@ def write_explore(
     *,
     study: str,
     alpha: float,
+    controls: Collection[str] = (),
     patients: Mapping[str, str],
     predictions: Mapping[str, Mapping[str, str]],
     slides: Mapping[str, Sequence[str]],
@@ -49,6 +51,8 @@ def write_explore(
     study : str
     alpha : float
         Level of significance.
+    controls : collection of str
+        Extractors that are marked as controls.
     patients : mapping of str to str
         By slide.
     predictions : mapping
@@ -73,13 +77,14 @@ def write_explore(
         else:
             script = f"showSlide({_json(name)}, {_json(pictures)});\n"
             (folder / f"{name}.js").write_text(script, encoding="utf-8")
-    comparison = tables["comparison"]
+    shown = with_controls_marked(tables, controls)
+    comparison = shown["comparison"]
     data = {
         "alpha": alpha,
         "comparison": _columns(_surest(comparison)),
         "left_out": max(0, len(comparison) - MOST_ROWS),
         "metrics": METRICS,
-        "answers": _answers(tables["answers"]),
+        "answers": _answers(shown["answers"]),
         "slides": {name: patients.get(name, "") for name in slides},
         "folder": "" if folder is None else folder.name,
         "pictures": held,

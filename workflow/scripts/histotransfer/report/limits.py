@@ -54,7 +54,6 @@ def limits(
         *(_of_slides(tables) if "qc" in tables else ()),
         *_of_barcodes(config),
         *_of_sites(config, tables),
-        *_no_better_than_controls(config, tables),
         *left_out,
         *_not_compared(tables["answers"]),
         *_of_fewer_folds(tables["comparison"], config["crossval"]),
@@ -69,30 +68,6 @@ def limits(
         *_of_the_design(config, tables, kinds),
     ):
         yield "", text
-
-
-def _no_better_than_controls(config: Mapping[str, Any], tables: Tables) -> Iterator[str]:
-    """Name, by task, the extractors that a control may equal, as the pairs tell."""
-    if "pairs" not in tables:
-        return
-    found, alpha = extractors(config), config["statistics"]["alpha"]
-    for task, pairs in tables["pairs"].groupby("task", sort=False):
-        for control in [name for name, extractor in found.items() if extractor.is_control]:
-            doubtful = []
-            for row in pairs.to_dict("records"):
-                other, sign = row["baseline"], -1
-                if row["baseline"] == control:
-                    other, sign = row["extractor"], 1
-                elif row["extractor"] != control:
-                    continue
-                decided = row["status"] == OK and row["p_holm"] <= alpha and sign * row["delta"] > 0
-                if not decided and not (other in found and found[other].is_control):
-                    doubtful.append(other)
-            if doubtful:
-                yield (
-                    f"{task}: {joined(doubtful)} {'is' if len(doubtful) == 1 else 'are'} not "
-                    f"shown to be better than the control {control}, which knows nothing of tissue."
-                )
 
 
 def _of_slides(tables: Tables) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from tabulate import tabulate
 from ..core.files import written_whole
 from ..evaluation.statistics import OK, UNTESTED
 from ..evaluation.tables_of_kinds import IMPROVED
-from ..results.rows import against_baseline
+from ..results.rows import against_baseline, with_controls_marked
 from ..results.table1 import printed
 from ..results.tables import Paths, Tables, read_tables
 
@@ -52,7 +52,13 @@ Table = tuple[str, str, pd.DataFrame]
 
 
 def write_paper_tables(
-    paths: Paths, markdown: str | Path, latex: str | Path, workbook: str | Path, *, study: str
+    paths: Paths,
+    markdown: str | Path,
+    latex: str | Path,
+    workbook: str | Path,
+    *,
+    study: str,
+    controls: Collection[str] = (),
 ) -> None:
     """Write the comparison with the baseline for a paper, one table per task and extractor.
 
@@ -68,8 +74,10 @@ def write_paper_tables(
         All targets and all digits, one sheet per table, and the others of these tables.
     study : str
         The study's name; every title says so if the data are ``simulated``.
+    controls : collection of str
+        Extractors that are marked as controls.
     """
-    tables = read_tables(paths)
+    tables = with_controls_marked(read_tables(paths), controls)
     if "table1" in tables:
         tables["table1"] = printed(tables["table1"])
     # A study without numbers has no table `improved`.

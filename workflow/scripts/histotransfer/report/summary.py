@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..evaluation.statistics import OK
 from ..qc.cohort import EXCLUDED_SLIDES
 from ..results.answers import TARGET, TASK
 from ..results.claims import CITATION, NOT_COMPARABLE
-from ..results.rows import against_baseline
+from ..results.rows import against_baseline, with_controls_marked
 from ..results.tables import Paths, Tables, read_tables
 from ..results.validation import sentences
 from ..results.words import count, difference, value
@@ -29,6 +29,7 @@ from ..study.catalogue import OF_THE_PAPER
 from ..study.extractors import extractors
 from ..study.origins import origins
 from .checklist import CHECKLIST, checklist
+from .controls import against_controls
 from .first_screen import first_screen
 from .limits import limits
 from .methods import choices, methods
@@ -67,6 +68,8 @@ def write_summary(
     (`study.same_slides.warnings`), `left_out` says which extractors are not compared in which task.
     """
     tables, alpha = read_tables(paths), float(config["statistics"]["alpha"])
+    controls = [name for name, extractor in extractors(config).items() if extractor.is_control]
+    marked = with_controls_marked(tables, controls)
     excluded = tables.get("excluded_slides", EXCLUDED_SLIDES.empty())
     of_the_paper = config["study"] in OF_THE_PAPER
     stated = list(limits(config, tables, random_weights, copies, left_out))
@@ -79,16 +82,19 @@ def write_summary(
         "citation": CITATION if of_the_paper else "",
         "warnings": [warning for warning, _ in stated if warning],
         "limits": stated,
-        "answers": list(_answers(tables["answers"], tables["comparison"])),
+        "answers": list(_answers(tables["answers"], tables["comparison"], controls)),
+        "controls": list(against_controls(tables["pairs"], controls, alpha))
+        if "pairs" in tables
+        else [],
         "figure": base64.b64encode(Path(figure).read_bytes()).decode("ascii"),
         "validated": _validated(config, tables["validation"]) if "validation" in tables else None,
         "claims": list(_claims(tables["claims"])) if "claims" in tables else None,
         "barred": _barred(tables["claims"]) if "claims" in tables else {},
         "alpha": f"{alpha:g}",
-        "comparison": list(_comparison(against_baseline(tables["comparison"]), alpha)),
-        "ranks": list(_ranks(tables["ranks"])) if "ranks" in tables else [],
-        "ranked": _heads_of_ranks(tables["ranks"]) if "ranks" in tables else [],
-        "pairs": list(_pairs(tables["pairs"])) if "pairs" in tables else [],
+        "comparison": list(_comparison(against_baseline(marked["comparison"]), alpha)),
+        "ranks": list(_ranks(marked["ranks"])) if "ranks" in tables else [],
+        "ranked": _heads_of_ranks(marked["ranks"]) if "ranks" in tables else [],
+        "pairs": list(_pairs(marked["pairs"])) if "pairs" in tables else [],
         "counts": [*(_counts(tables) if "qc" in tables else ()), *_compared(tables["answers"])],
         "excluded": [
             (row["slide"], row["patient"], reason.sentence() if (reason := Reason.of(row)) else "")
@@ -120,7 +126,12 @@ def _question(config: Mapping[str, Any]) -> str:
     return f"Are the features of {' or '.join(compared)} better than those of {baseline}?"
 
 
-def _answers(answers: pd.DataFrame, comparison: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _answers(
+    answers: pd.DataFrame, comparison: pd.DataFrame, controls: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield the answers about extractors; about controls, only if nothing else is compared."""
+    apart = answers["extractor"].isin([*controls])
+    answers = answers[~apart] if not apart.all() else answers
     parts = answers.groupby(["task", "extractor"], sort=False)
     for said, (_, rows) in zip(first_screen(answers, comparison), parts, strict=True):
         whole, targets = (rows[rows["scope"] == scope] for scope in (TASK, TARGET))

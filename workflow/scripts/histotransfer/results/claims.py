@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,12 @@ Row = dict[str, Any]
 
 
 def judge_claims(
-    tables: Mapping[str, pd.DataFrame], *, runs: Runs, random_weights: bool, rope: float
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    runs: Runs,
+    random_weights: bool,
+    rope: float,
+    controls: Collection[str] = (),
 ) -> pd.DataFrame:
     """Judge each claim of the abstract for each compared extractor.
 
@@ -75,6 +80,8 @@ def judge_claims(
         Whether the network did not start from ImageNet, so that nothing can be compared.
     rope : float
         Differences within ± this are not relevant.
+    controls : collection of str
+        Extractors that no claim is about.
 
     Returns
     -------
@@ -87,7 +94,8 @@ def judge_claims(
     # As floats, since a missing integer (NA) is not a number to numpy.
     answers = tables["answers"].astype({"n": float})
     improved = combine_shares(against_baseline(tables["improved"]), runs)
-    if not (names := extractors(answers)):
+    names = [name for name in extractors(answers) if name not in controls]
+    if not names:
         return CLAIMS.empty()
     tissue, mutation = of_kind(answers, "tissue"), of_kind(answers, "mutation")
     random = "the network started from random weights, not from ImageNet" if random_weights else ""

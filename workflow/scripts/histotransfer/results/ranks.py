@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..core.tables import TableSchema
+from ..evaluation.comparison import holm_over_pairs
 from ..evaluation.decisions import FAMILY, average
 from ..evaluation.fine_tuning_runs import Runs, combine_runs, names_of_runs
 from ..evaluation.ranks import critical_difference, friedman, mean_ranks
-from ..evaluation.statistics import OK, holm
+from ..evaluation.statistics import OK
 from .rows import of_all_classes
 
 RANKS = TableSchema.of(
@@ -32,7 +33,9 @@ ALL_TASKS = "all tasks"
 """Stands for the task in the ranks over tasks; no task has such a name."""
 
 
-def compare_pairs(comparison: pd.DataFrame, *, runs: Runs) -> pd.DataFrame:
+def compare_pairs(
+    comparison: pd.DataFrame, *, runs: Runs, controls: Collection[str] = ()
+) -> pd.DataFrame:
     """Return the difference of each pair in each task as a whole, as `answers` has it.
 
     Parameters
@@ -41,6 +44,8 @@ def compare_pairs(comparison: pd.DataFrame, *, runs: Runs) -> pd.DataFrame:
         The table `comparison`.
     runs : mapping
         Extractors that are runs of one fine-tuning, which count as one (`combine_runs`).
+    controls : collection of str
+        Extractors whose pairs are a family of their own (`holm_over_pairs`).
 
     Returns
     -------
@@ -58,8 +63,7 @@ def compare_pairs(comparison: pd.DataFrame, *, runs: Runs) -> pd.DataFrame:
     if not parts:
         return PAIRS.empty()
     pairs = pd.concat(parts, ignore_index=True)
-    p_holm = pairs.groupby("task", sort=False)["p_corrected"].transform(holm)
-    return pairs.assign(p_holm=p_holm)[[*PAIRS.columns]]
+    return pairs.assign(p_holm=holm_over_pairs(pairs, "task", controls))[[*PAIRS.columns]]
 
 
 def rank_extractors(

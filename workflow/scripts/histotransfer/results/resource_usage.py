@@ -21,6 +21,7 @@ _RULES: Mapping[str, Sequence[str]] = {
         "fetch_weights",
         "build_imagenet",
         "build_control",
+        "compute_frozen_blocks",
         "fine_tune",
         "admit_model",
         "admit_timm",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -17,6 +17,9 @@ OF_ONE_STATISTIC = {
     "class_roc": Multiclass.metric,
 }
 """Tables without a column `metric`, whose rows are all of tasks of one kind of values."""
+
+CONTROL = " (control)"
+"""What follows a control's name in figures, the report and the tables for a paper."""
 
 CHANCE = {kind.metric: kind.by_chance for kind in KINDS.values() if kind.by_column}
 """The score without any signal; that of classes depends on their sizes."""
@@ -62,6 +65,26 @@ def with_tasks_told_apart(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.Da
             own = table["extractor"] + "\n" + table["task"]
             apart[name] = table.assign(extractor=own)
     return apart
+
+
+def with_controls_marked(
+    tables: Mapping[str, pd.DataFrame], controls: Collection[str]
+) -> dict[str, pd.DataFrame]:
+    """Say of each control, wherever a table names it as an extractor, that it is one."""
+    marked = {name: name + CONTROL for name in controls}
+
+    def of(table: pd.DataFrame) -> pd.DataFrame:
+        named = [column for column in ("baseline", "extractor") if column in table]
+        changed = table.assign(**{column: table[column].replace(marked) for column in named})
+        if "extractors" in table:  # of pictures, which show several
+            lists = [[marked.get(name, name) for name in names] for names in table["extractors"]]
+            changed["extractors"] = pd.Series(lists, table.index)
+        return changed
+
+    return {
+        name: of(table) if controls and isinstance(table, pd.DataFrame) else table
+        for name, table in tables.items()
+    }
 
 
 def against_baseline(comparison: pd.DataFrame) -> pd.DataFrame:

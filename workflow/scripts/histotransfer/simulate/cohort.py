@@ -72,6 +72,11 @@ def patient_of(slide: str) -> str:
     return found.group()
 
 
+def site_of(patient: str) -> str:
+    """Return the site of a patient, whose scanner leaves its mark on the slides."""
+    return "AABBC"[int(patient.split("-")[2]) % 5]
+
+
 def composition(patient: str, seed: int) -> dict[str, float]:
     """Return the fraction of a patient's tissue per class of `CLASSES`; they sum to 1."""
     drawn = stream(seed, "simulation", "composition", patient).dirichlet(list(_ABUNDANCE.values()))
@@ -81,7 +86,7 @@ def composition(patient: str, seed: int) -> dict[str, float]:
 
 
 def cohort_sheet(seed: int) -> pd.DataFrame:
-    """List the cohort's slides: the demo's slide sheet, with columns slide, patient and path.
+    """List the cohort's slides: the demo's slide sheet, with columns slide, patient, site and path.
 
     The last two of the 50 patients have slides that cannot be used.
     """
@@ -96,6 +101,7 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
         for number in ((1, 2) if patient in twice else (1,))
     ]
     sheet = pd.DataFrame(rows, columns=["slide", "patient"])
+    sheet["site"] = sheet["patient"].map(site_of)
     return sheet.assign(path=[f"{_FOLDER}/{slide}.svs" for slide in sheet["slide"]])
 
 

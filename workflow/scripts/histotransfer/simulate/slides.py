@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from ..core.files import written_whole
 from ..core.streams import stream
-from .cohort import EMPTY, UNREADABLE, composition, patient_of
+from .cohort import EMPTY, UNREADABLE, composition, patient_of, site_of
 from .painter import CLASSES, Field, Shape, develop, draw_stain, noise, paint, step
 
 Pixels = NDArray[np.uint8]
@@ -43,13 +43,24 @@ def write_slide(out_path: str | Path, *, slide: str, seed: int, slide_px: int, m
         regions = _regions(rng, slide_px, fractions)
         # The stain is the patient's: two slides of one patient come from one laboratory.
         stain = draw_stain(stream(seed, "simulation", "stain", patient))
-        pixels = develop(_paint_regions(rng, regions, mpp), stain, rng)
+        pixels = _scan(develop(_paint_regions(rng, regions, mpp), stain, rng), patient, mpp)
         number = int(patient.split("-")[2])
         if number % _BLUR_EVERY == 4:
             pixels = _defocus(rng, pixels, mpp)
         if number % _PEN_EVERY == 3:
             pixels = _pen(rng, pixels, mpp)
         _write_svs(partial, pixels, mpp)
+
+
+def _scan(pixels: Pixels, patient: str, mpp: float) -> Pixels:
+    """Leave the mark of the scanner: site B sharpens, C blurs, less than quality control minds."""
+    scanners = {
+        "B": ImageFilter.UnsharpMask(radius=1 / mpp, percent=150, threshold=0),
+        "C": ImageFilter.GaussianBlur(0.8 / mpp),
+    }
+    if scanner := scanners.get(site_of(patient)):
+        return np.asarray(Image.fromarray(pixels).filter(scanner))
+    return pixels
 
 
 def _write_svs(path: Path, pixels: Pixels, mpp: float) -> None:

@@ -141,7 +141,9 @@ def way(plan: StudyPlan, stage: str, *names: str) -> Way:
 def _of_model(plan: StudyPlan, name: str) -> Way:
     extractor = plan.extractors[name]
     is_tuned = extractor.kind == "finetuned"
-    recipe = (plan.fine_tuning, way(plan, "patches", plan.trained_on)) if is_tuned else ()
+    recipe = (
+        (plan.frozen_blocks_params(), way(plan, "patches", plan.trained_on)) if is_tuned else ()
+    )
     return extractor, plan.tiling.patch_px, *recipe
 
 

@@ -57,7 +57,7 @@ RENAMED = {
 
 ENDINGS = {
     "tasks": ("excluded", "flow"),
-    "extractors": ("classifier", "training", "card", "checkpoints", "used"),
+    "extractors": ("classifier", "training", "card", "checkpoint", "used"),
     "datasets": ("zip", "used"),
     "robustness": (),
 }

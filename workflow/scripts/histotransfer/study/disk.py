@@ -18,7 +18,7 @@ GUESSED_PATCHES = 10_000
 PATCH_BYTES = {"jpeg": 50_000, "png": 150_000}
 """Of a stored patch of 224 px, by codec; the others in proportion to their area."""
 CACHED_BYTES = 285_000
-"""Of what fine-tuning keeps of a patch of 224 px, in each of its symmetries."""
+"""Of what fine-tuning keeps of a patch of 224 px, in each of its versions."""
 FEATURE_WIDTH = 2048
 
 
@@ -84,9 +84,9 @@ def of_features(tiles: Mapping[str, int | None], extractors: int, bytes_per_numb
     return Need("features", known * each, guessed * each)
 
 
-def of_fine_tuning(patches: int, symmetries: int, patch_px: int) -> Need:
-    """Return what the kept outputs of the frozen blocks take while a network is fine-tuned."""
-    return Need("cache", round(CACHED_BYTES * (patch_px / 224) ** 2) * patches * symmetries)
+def of_fine_tuning(patches: int, versions: int, patch_px: int) -> Need:
+    """Return what the kept outputs of the frozen blocks take while networks are fine-tuned."""
+    return Need("cache", round(CACHED_BYTES * (patch_px / 224) ** 2) * patches * versions)
 
 
 def _counted(tiles: Mapping[str, int | None], slides: Iterable[str]) -> tuple[int, int]:

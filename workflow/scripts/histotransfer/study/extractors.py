@@ -76,7 +76,7 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
 
     A fine-tuned one stands for as many as there are `finetune.seeds`: the first seed keeps the
     name, the others append theirs, such as ``FTX-2048-seed7``. Clinical covariates are an extractor
-    of their own, and one more beside each of the others, such as ``UNI+covariates``.
+    of their own, and one more beside each of the others but controls, such as ``UNI+covariates``.
 
     Parameters
     ----------
@@ -124,6 +124,7 @@ def extractors(config: Mapping[str, Any]) -> dict[str, Extractor]:
     beside = {
         f"{name}+{COVARIATES}": Extractor(CONCAT, parts=(*(one.parts or (name,)), COVARIATES))
         for name, one in found.items()
+        if not one.is_control
     }
     return {**found, COVARIATES: of_table, **beside}
 

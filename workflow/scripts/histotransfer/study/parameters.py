@@ -167,6 +167,11 @@ class AugmentationParameters(Parameters):
     flips_and_rotations: bool
     stain_jitter: float
 
+    @property
+    def versions(self) -> int:
+        """Number of versions of a patch: 1, or as many as the square has symmetries."""
+        return 8 if self.flips_and_rotations or self.stain_jitter > 0 else 1
+
 
 @dataclass(frozen=True)
 class FineTuningParameters(Parameters):

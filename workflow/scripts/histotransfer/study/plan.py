@@ -35,7 +35,7 @@ from .config import (
 )
 from .coverage import feature_files, lacking, refuse_uncompared, sentences
 from .disk import Need, of_features, of_fine_tuning, of_patches, of_slides_to_fetch, tile_count
-from .extractors import CONCAT, COVARIATES, extractors, fine_tuning_runs
+from .extractors import CONCAT, CONTROLS, COVARIATES, extractors, fine_tuning_runs
 from .file_states import file_state, files_state, slide_state, state_of
 from .parameters import (
     ComputeParameters,
@@ -191,9 +191,9 @@ class StudyPlan:
         self.cut = str(config["finetune"]["step2"]["unfreeze_from"])
         if self.cut in ("all", "block1"):
             self.cut = ""
-        # From the same weights, with the same blocks frozen: what the networks' files say of
-        # themselves decides in the job.
-        self.sharing = self.extractors_of("imagenet", "finetuned") if self.cut else []
+        # Those from the same weights share the frozen blocks: what the networks' files say of
+        # themselves decides in the job. Controls only save the start of a job.
+        self.sharing = self.extractors_of("imagenet", "finetuned", *CONTROLS) if self.cut else []
         self.ledger = f"{self.home}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
@@ -389,6 +389,19 @@ class StudyPlan:
         """Return headlines and texts about slides that seem to be copies of one."""
         return [] if self.is_simulated else warnings(copies(self.slides.values()))
 
+    def frozen_blocks_params(self) -> dict[str, Any]:
+        """Return what the frozen blocks' output depends on, beside its inputs.
+
+        The output is temporary, so the trainings that read it must depend on the same. The first of
+        their seeds draws the versions of the patches, which all see.
+        """
+        return {
+            **self.fine_tuning.as_params(),
+            "input_px": self.tiling.patch_px,
+            "compute": self.compute.as_params(),
+            "versions_seed": self.config["finetune"]["seeds"][0],
+        }
+
     def disk_needs(self, slides: list[str], fetched: list[str], tunings: int) -> list[Need]:
         """Return what a run writes: patches of slides, fetched slides, caches of fine-tuning."""
         config = self.config
@@ -415,8 +428,8 @@ class StudyPlan:
         own = self.trained_on and self.has_own_patches(self.trained_on)
         if tunings and own and config["finetune"]["cache"]:
             count = len(files_meant(self.dataset_folder(self.trained_on), PATCHES))
-            symmetries = 8 if config["finetune"]["augment"]["flips_and_rotations"] else 1
-            needs.append(of_fine_tuning(count, symmetries, self.tiling.patch_px))
+            versions = self.fine_tuning.augment.versions
+            needs.append(of_fine_tuning(count, versions, self.tiling.patch_px))
         return needs
 
     def has_own_patches(self, dataset: str) -> bool:

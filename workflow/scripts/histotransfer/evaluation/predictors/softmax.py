@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -126,7 +127,7 @@ class Softmax:
                     break
                 length = np.where(short, length, length / 2)
             weights, scores = weights + reach * step, scores + length[:, None] * moved
-            change = np.abs(new_probabilities - probabilities).max(axis=(0, 2))
+            change = np.abs(new_probabilities - probabilities).max(axis=0).max(axis=1)
             # Steps shrink in geometric progression: so far are all those to come.
             rate = np.clip(change / np.maximum(before, np.finfo(np.float64).tiny), 0.1, 0.99)
             done |= (change * rate / (1 - rate) <= self.CLOSE) & (length == 1)
@@ -154,10 +155,10 @@ class Softmax:
     def _loss(self, scores: Float, weights: Float) -> tuple[Float, Float]:
         """Return (n, s, k) probabilities and (s,) values of the objective."""
         shifted = scores + self.absent
-        shifted -= shifted.max(axis=2, keepdims=True)
+        shifted -= reduce(np.maximum, np.moveaxis(shifted, 2, 0))[:, :, None]
         odds = np.exp(shifted)
-        total = odds.sum(axis=2, keepdims=True)
-        lost = np.log(total[:, :, 0]) - np.where(self.truth > 0, shifted, 0).sum(axis=2)
+        total = _over_classes(odds)[:, :, None]
+        lost = np.log(total[:, :, 0]) - _over_classes(np.where(self.truth > 0, shifted, 0))
         # A class that only test samples have is lost without end.
         with np.errstate(invalid="ignore"):
             value = np.where(self.used[:, :, 0] > 0, self.used[:, :, 0] * lost, 0).sum(axis=0)
@@ -201,7 +202,7 @@ class Softmax:
             if not active.any():
                 break
             turned = self._scores(samples, search)
-            turned -= (p * turned).sum(axis=2, keepdims=True)
+            turned -= np.einsum("nsk,nsk->ns", p, turned)[:, :, None]
             product = self._transposed(samples, used * p * turned)
             product[:, 1:] += search[:, 1:]
             curvature = _inner(search, product)
@@ -220,7 +221,7 @@ class Softmax:
         """Return the rows that carry most of the Hessian, and their weights (rows, s, 1)."""
         # Where most samples are decided, few bend the loss; their weights then stand for the
         # others' too. Where these would be many, none is left out.
-        weights = self.used[:, :, 0] * (probabilities * (1 - probabilities)).sum(axis=2)
+        weights = self.used[:, :, 0] * _over_classes(probabilities * (1 - probabilities))
         weights /= np.maximum(weights.sum(axis=0), np.finfo(np.float64).tiny)
         order = np.argsort(-weights.max(axis=1), kind="stable")
         covered = np.cumsum(weights[order], axis=0)
@@ -230,6 +231,11 @@ class Softmax:
         rows = np.sort(order[:count])
         lift = 1 / covered[count - 1]
         return rows, (self.used[rows] * lift[:, None]).astype(np.float32)
+
+
+def _over_classes(values: Float) -> Float:
+    """Sum (n, s, k) values over the classes; ten times as fast as `sum` for an axis so short."""
+    return np.asarray(np.einsum("nsk->ns", values))
 
 
 def _turn(matrix: Single, slopes: Single) -> Single:
