@@ -24,6 +24,19 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
+for alternative, plan in ALTERNATIVES.items():
+    prefix = f"robustness_{alternative}_"
+
+    module:
+        name: prefix
+        snakefile:
+            "workflow/alternative.smk"
+        config:
+            {**plan.config, "plan": plan}
+
+    use rule * from prefix as prefix*
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -31,7 +44,8 @@ onstart:
     check_labels_that_are_new()
     check_the_disk()
     write_ledger(PLAN.batches, PLAN.ledger)
-    write_ledger(PLAN.groups, PLAN.groups_ledger, what="network", where="group")
+    for plan in (PLAN, *ALTERNATIVES.values()):
+        write_ledger(plan.groups, plan.groups_ledger, what="network", where="group")
     say_which_slides_are_alike()
     say_who_is_left_out()
     show_one_line()
@@ -82,3 +96,14 @@ rule features:
 rule crossval:
     input:
         [PLAN.scores_of(task).values() for task in PLAN.tasks],
+
+
+if "robustness" in PLAN.tables:
+
+    rule robustness:
+        input:
+            made(
+                table("robustness"),
+                expand("<results>/figures/robustness.{kind}", kind=["pdf", "png"]),
+                rules.write_summary.output.summary,
+            ),

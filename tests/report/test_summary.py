@@ -49,7 +49,7 @@ from support.root import ROOT
 TABLES = ("answers", "comparison", "cohort", "qc", "excluded_slides", "excluded_labels", "external")
 TABLES += ("tuning",)
 PAIR = ("IMGNET-2048", "FTX-2048")
-OF_SECTIONS = ("learning_curves", "permuted", "site_audit", "site_splits", "table1")
+OF_SECTIONS = ("learning_curves", "permuted", "site_audit", "site_splits", "table1", "robustness")
 DEFAULTS = complete({}, ROOT / "workflow/defaults.yaml")
 CAPTIONS = sorted((ROOT / "workflow" / "report").glob("*.rst"))
 
@@ -639,3 +639,19 @@ def test_sections_of_sites_curves_and_patients_stand_where_there_are_such_tables
     without = page_of(config, tmp_path)
     assert "Splits ignore" not in without
     assert "With shuffled labels" not in without
+
+
+def test_the_study_s_alternatives_are_told_and_those_of_an_earlier_study_marked(tmp_path):
+    config, found = config_of("config"), write_results(tmp_path, genes=12, repeats=2)
+    page = page_of(config, tmp_path, robustness=found["robustness"])
+    told = "<b>expression, FTX-2048 against IMGNET-2048</b>: of 4 analyses, ahead in 4 (decided in"
+    assert told in page
+    assert "qc.apply: false" in page
+    assert "changed since" not in page
+    earlier = read_table(found["robustness"], SCHEMAS["robustness"])
+    earlier["delta"] += 0.001
+    path = written("robustness", earlier, tmp_path / "earlier.tsv")
+    assert "The study has changed since its alternatives" in page_of(
+        config, tmp_path, robustness=path
+    )
+    assert "Under alternatives" not in page_of(config, tmp_path)

@@ -37,6 +37,7 @@ from histotransfer.results.cohort_flow import COMPARED, IN, OUT, POOLED, SHEET, 
 from histotransfer.results.ranks import compare_pairs, rank_extractors
 from histotransfer.results.resource_usage import STAGES
 from histotransfer.results.schemas import HEATMAP, IMAGES
+from histotransfer.results.sensitivity import AS_DECLARED, tabulate_robustness
 from histotransfer.results.tables import SCHEMAS, Files
 from histotransfer.study.parameters import StatisticsParameters
 
@@ -80,6 +81,7 @@ def write_results(
     tables |= _cohort(rng, slides, patients)
     tables |= _curves(extractors, genes, mutations, patients, patches, repeats, seed)
     tables["tuning"] = rows("tuning", [TUNED])
+    tables["robustness"] = tabulate_robustness(_alternatives(tables["answers"], rng), DIFFERS)
     tables["validation"] = _validation(extractors, genes, mutations, patients, seed)
     paths: dict[str, Files] = {
         name: written(name, table, folder / "tables" / f"{name}.tsv")
@@ -106,6 +108,25 @@ def write_results(
     paths["gallery_images"] = _images(rng, tables["gallery"], folder / "gallery/patches.h5")
     paths["heatmap_images"] = _maps(rng, tables["heatmaps"], folder / "heatmaps/best.h5")
     return paths
+
+
+DIFFERS = {
+    "no-stain": "stain.method: none",
+    "no-qc": "qc.apply: false",
+    "seed7": "finetune.seeds: [7]",
+}
+
+
+def _alternatives(answers: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+    """Return answers that differ a little, of which only one has an alternative for patches."""
+    found = {AS_DECLARED: answers}
+    for name in DIFFERS:
+        kept = answers if name == "seed7" else answers[answers["task"] != "tissue"]
+        shift = 0.02 * rng.normal(size=len(kept))
+        found[name] = kept.assign(
+            **{column: kept[column] + shift for column in ("delta", "ci_low", "ci_high")}
+        )
+    return found
 
 
 TUNED = {

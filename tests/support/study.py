@@ -60,7 +60,7 @@ class Study:
         printed = self.run(*arguments, "--dry-run", "--quiet", "rules")
         if "Nothing to be done" in printed:
             return Counter()
-        rows = re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)
+        rows = re.findall(r"^([\w.-]+) +(\d+)$", printed, re.MULTILINE)
         jobs = Counter({rule: int(count) for rule, count in rows})
         assert jobs.pop("total") == sum(jobs.values())
         return jobs

@@ -17,11 +17,13 @@ from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.progress_line import ProgressLine, show_progress
 from histotransfer.core.provenance import code_digest, files_digest
+from histotransfer.study.alternatives import alternatives, asks_for_robustness
 from histotransfer.study.batches import write_ledger
 from histotransfer.study.catalogue import FIGURES, PAPER, SUMMARY, TABLES
 from histotransfer.study.config import complete, sheet_files
 from histotransfer.study.disk import check_room
 from histotransfer.study.machine import memory_mb
+from histotransfer.study.origins import in_words
 from histotransfer.study.plan import StudyPlan
 
 DEFAULTS = WORKFLOW / "defaults.yaml"
@@ -40,13 +42,23 @@ LISTS = {"-l", "--list", "--list-rules", "--lt", "--list-target-rules", "--summa
 RUNS_NOTHING = REPORTS or "--unlock" in ASKED or bool(ASKED & LISTS)
 
 try:
-    config.update(complete(config, DEFAULTS))
-    # What runs nothing needs no data: they may be gone, or on another machine.
-    PLAN = StudyPlan.from_config(
-        config,
-        WORKFLOW / "schemas",
-        check_files=workflow.check_envvars and not RUNS_NOTHING,
-    )
+    ASKED_FOR_ROBUSTNESS = False
+    if "plan" in config:  # that of an alternative (Snakefile)
+        PLAN = config.pop("plan")
+    else:
+        config.update(complete(config, DEFAULTS))
+        ASKED_FOR_ROBUSTNESS = asks_for_robustness(sys.argv[1:], config)
+        # What runs nothing needs no data: they may be gone, or on another machine.
+        PLAN = StudyPlan.from_config(
+            config,
+            WORKFLOW / "schemas",
+            check_files=workflow.check_envvars and not RUNS_NOTHING,
+            asked_for_robustness=ASKED_FOR_ROBUSTNESS,
+        )
+    # Plans of the study's alternatives by name, where they are asked for.
+    ALTERNATIVES = {}
+    if ASKED_FOR_ROBUSTNESS and not REPORTS:
+        ALTERNATIVES |= alternatives(PLAN)
 except HistotransferError as error:
     raise WorkflowError(str(error))
 
@@ -79,6 +91,10 @@ TORCH_ENV = (
     "../../envs/network-torch-gpu.yaml"
     if PLAN.uses_gpu
     else "../../envs/network-torch.yaml"
+)
+
+WEIGHTS = (
+    f"<resources>/xception_{'random' if PLAN.has_random_weights else 'imagenet'}.h5"
 )
 
 
@@ -182,6 +198,18 @@ def watched(place):
     return ancient(place) if Path(place).is_dir() else place
 
 
+def found(pattern):
+    """Name an input among the results; an alternative finds there what it shares with its study."""
+    place, _, ending = pattern.rpartition(".")
+    names = place.split("/")
+
+    def found_for(wildcards):
+        known = dict(wildcards.items())
+        return PLAN.at(*(name.format(**known) for name in names)) + f".{ending}"
+
+    return found_for
+
+
 def files_of_labels(wildcards):
     """Return what a task's labels are read from, by the name of the input."""
     return {
@@ -210,7 +238,7 @@ def reported(path, item, caption):
 
     Snakemake refuses to report a study of which a marked file is not made yet.
     """
-    if REPORTS and not is_made(path):
+    if PLAN.main or (REPORTS and not is_made(path)):
         return path
     return report(
         path,
@@ -258,11 +286,17 @@ def check_the_disk():
     jobs = {}
     for job in workflow.dag.needrun_jobs():
         jobs.setdefault(job.rule.name, []).append(job)
-    slides = [job.wildcards.slide for job in jobs.get("extract_patches", [])]
-    tunes = len(jobs.get("compute_frozen_blocks", []))
-    fetched = [job.wildcards.slide for job in jobs.get("fetch_slide", [])]
+    needs = []
+    plans = {f"robustness_{name}_": plan for name, plan in ALTERNATIVES.items()}
+    for prefix, plan in {"": PLAN, **plans}.items():
+        slides, fetched = (
+            [job.wildcards.slide for job in jobs.get(f"{prefix}{rule}", [])]
+            for rule in ("extract_patches", "fetch_slide")
+        )
+        tunes = len(jobs.get(f"{prefix}compute_frozen_blocks", []))
+        needs += plan.disk_needs(slides, fetched, tunes)
     try:
-        said = check_room(PLAN.disk_needs(slides, fetched, tunes), PLAN.results)
+        said = check_room(needs, PLAN.results)
     except HistotransferError as error:
         raise WorkflowError(str(error))
     if said:

@@ -17,7 +17,7 @@ COMPARED = [
 
 rule draw_splits:
     input:
-        labels="<results>/labels/{task}.tsv",
+        labels=found("labels/{task}.tsv"),
     output:
         splits="<results>/splits/{task}.tsv",
     log:
@@ -44,7 +44,7 @@ rule cross_validate:
         features=lambda w: [
             PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
         ],
-        labels="<results>/labels/{task}.tsv",
+        labels=found("labels/{task}.tsv"),
     output:
         predictions="<results>/cv/{task}/{extractor}/{block}.h5",
     log:
@@ -72,11 +72,9 @@ rule cross_validate:
 
 rule score_predictions:
     input:
-        labels="<results>/labels/{task}.tsv",
-        splits="<results>/splits/{task}.tsv",
-        predictions=expand(
-            "<results>/cv/{{task}}/{{extractor}}/{block}.h5", block=PLAN.blocks
-        ),
+        labels=found("labels/{task}.tsv"),
+        splits=found("splits/{task}.tsv"),
+        predictions=lambda w: PLAN.predictions_of(w.task, w.extractor),
     output:
         scores="<results>/scores/{task}/{extractor}.tsv",
     log:
@@ -99,7 +97,11 @@ rule compare_extractors:
     input:
         leaves(PLAN.comparison_files()),
         # Networks must not have seen the patches on which they are compared.
-        unseen=(ancient(table("near_duplicates")) if PLAN.classifier_files() else []),
+        unseen=(
+            ancient(f"{PLAN.at('tables', 'near_duplicates')}.tsv")
+            if PLAN.classifier_files()
+            else []
+        ),
     output:
         # Those without a row are empty, and not shown.
         **{
@@ -133,7 +135,7 @@ if PLAN.curve_repeats:
             features=lambda w: [
                 PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
             ],
-            labels="<results>/labels/{task}.tsv",
+            labels=found("labels/{task}.tsv"),
         output:
             curve="<results>/curves/{task}/{extractor}.h5",
         log:
@@ -220,7 +222,7 @@ if PLAN.audited:
             features=lambda w: [
                 PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
             ],
-            labels="<results>/labels/{task}.tsv",
+            labels=found("labels/{task}.tsv"),
         output:
             scores="<results>/sites/{task}/{extractor}.tsv",
         log:
@@ -279,7 +281,7 @@ if PLAN.cohorts:
             features=lambda w: [
                 PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
             ],
-            labels="<results>/labels/{task}.tsv",
+            labels=found("labels/{task}.tsv"),
             external="<results>/labels/external/{task}.tsv",
         output:
             predictions="<results>/validation/{task}/{extractor}.h5",

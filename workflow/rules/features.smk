@@ -4,7 +4,7 @@
 rule extract_features:
     input:
         models=lambda w: [PLAN.model_of(w.extractor)],
-        patches=["<results>/patches/{store}.h5"],
+        patches=lambda w: [f"{PLAN.at('patches', w.store)}.h5"],
     output:
         features="<results>/features/{extractor}/{store}.h5",
     log:
@@ -36,9 +36,9 @@ rule extract_features:
 rule extract_batch:
     input:
         models=lambda w: [PLAN.model_of(name) for name in PLAN.groups[w.group]],
-        patches=lambda w: expand(
-            "<results>/patches/{slide}.h5", slide=PLAN.batches[w.batch]
-        ),
+        patches=lambda w: [
+            f"{PLAN.at('patches', slide)}.h5" for slide in PLAN.batches[w.batch]
+        ],
     output:
         manifest="<results>/features/{group}/batches/{batch}.tsv",
     log:
@@ -65,12 +65,8 @@ rule extract_batch:
 
 rule pool_features:
     input:
-        qc=expand("<results>/qc/{slide}.h5", slide=PLAN.slides),
-        batches=lambda w: expand(
-            "<results>/features/{group}/batches/{batch}.tsv",
-            group=PLAN.group_of(w.extractor),
-            batch=PLAN.batches,
-        ),
+        qc=expand(f"{PLAN.at('qc')}/{{slide}}.h5", slide=PLAN.slides),
+        batches=lambda w: PLAN.batches_of(w.extractor),
     output:
         pooled="<results>/pooled/{extractor}.h5",
     log:
@@ -87,8 +83,8 @@ rule pool_features:
     params:
         **PLAN.pooling.as_params(),
         patients=PLAN.patients,
-        features=lambda w: f"{PLAN.results}/features/{w.extractor}",
-        verdicts=lambda w: f"{PLAN.results}/qc",
+        features=lambda w: PLAN.at("features", w.extractor),
+        verdicts=lambda w: PLAN.at("qc"),
         code=code("pool_features.py"),
     script:
         "../scripts/pool_features.py"
@@ -99,7 +95,7 @@ rule pool_external:
     input:
         source=lambda w: watched(PLAN.extractors[w.extractor].path),
         qc=lambda w: (
-            expand("<results>/qc/{slide}.h5", slide=PLAN.slides)
+            expand(f"{PLAN.at('qc')}/{{slide}}.h5", slide=PLAN.slides)
             if PLAN.extractors[w.extractor].kind == "features"
             else []
         ),
@@ -123,7 +119,7 @@ rule pool_external:
         id_column=lambda w: PLAN.extractors[w.extractor].id_column,
         columns=lambda w: list(PLAN.extractors[w.extractor].columns),
         patients=PLAN.patients,
-        verdicts=lambda w: f"{PLAN.results}/qc",
+        verdicts=lambda w: PLAN.at("qc"),
         state=lambda w: PLAN.extractor_state(w.extractor),
         code=code("pool_external.py"),
     script:
@@ -134,7 +130,7 @@ rule pool_external:
 rule admit_features:
     input:
         source=lambda w: PLAN.dataset_features(w.extractor, w.dataset),
-        patches="<results>/patches/{dataset}.h5",
+        patches=found("patches/{dataset}.h5"),
     output:
         features="<results>/features/{extractor}/{dataset}.h5",
         used="<results>/features/{extractor}/{dataset}.used.tsv",

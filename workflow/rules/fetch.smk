@@ -1,4 +1,27 @@
-# Downloads: archives of patches, slides, labels.
+# Downloads: the network's weights, archives of patches, slides, labels.
+
+
+rule fetch_weights:
+    output:
+        weights=WEIGHTS,
+    log:
+        "<logs>/fetch_weights.log",
+    benchmark:
+        "<benchmarks>/fetch_weights.tsv"
+    priority: FIRST
+    conda:
+        NETWORK_ENV
+    threads: 1
+    resources:
+        **needs(mem_mb=4000, minutes=30),
+    params:
+        source=config["network"]["weights"],
+        # ImageNet's weights do not depend on the seed, so another seed must not download them again.
+        seed=config["seed"] if PLAN.has_random_weights else 0,
+        state=lambda w: PLAN.weights_state(),
+        code=code("fetch_weights.py"),
+    script:
+        "../scripts/fetch_weights.py"
 
 
 rule fetch_dataset:

@@ -1,32 +1,9 @@
 # Networks: off the shelf from ImageNet, and fine-tuned on tissue patches in two steps.
 
 
-rule fetch_weights:
-    output:
-        weights=f"<resources>/xception_{'random' if PLAN.has_random_weights else 'imagenet'}.h5",
-    log:
-        "<logs>/fetch_weights.log",
-    benchmark:
-        "<benchmarks>/fetch_weights.tsv"
-    priority: FIRST
-    conda:
-        NETWORK_ENV
-    threads: 1
-    resources:
-        **needs(mem_mb=4000, minutes=30),
-    params:
-        source=config["network"]["weights"],
-        # ImageNet's weights do not depend on the seed, so another seed must not download them again.
-        seed=config["seed"] if PLAN.has_random_weights else 0,
-        state=lambda w: PLAN.weights_state(),
-        code=code("fetch_weights.py"),
-    script:
-        "../scripts/fetch_weights.py"
-
-
 rule build_imagenet:
     input:
-        weights=rules.fetch_weights.output.weights,
+        weights=WEIGHTS,
     output:
         model="<results>/models/{extractor}.keras",
     log:
@@ -76,8 +53,8 @@ rule build_control:
 # The same for all seeds, so computed once for them.
 rule compute_frozen_blocks:
     input:
-        weights=rules.fetch_weights.output.weights,
-        patches=f"<results>/patches/{PLAN.trained_on}.h5",
+        weights=WEIGHTS,
+        patches=f"{PLAN.at('patches', PLAN.trained_on)}.h5",
     output:
         frozen=temp("<results>/models/frozen_blocks.h5"),
     log:
@@ -100,8 +77,8 @@ rule compute_frozen_blocks:
 
 rule fine_tune:
     input:
-        weights=rules.fetch_weights.output.weights,
-        patches=f"<results>/patches/{PLAN.trained_on}.h5",
+        weights=WEIGHTS,
+        patches=f"{PLAN.at('patches', PLAN.trained_on)}.h5",
         frozen=rules.compute_frozen_blocks.output.frozen,
     output:
         model="<results>/models/{extractor}.keras",

@@ -34,7 +34,7 @@ rule pack_dataset:
 
 rule fit_stain:
     input:
-        patches=f"<results>/patches/{PLAN.reference}.h5",
+        patches=f"{PLAN.at('patches', PLAN.reference)}.h5",
     output:
         reference="<results>/stain/reference.json",
     log:
@@ -56,11 +56,11 @@ rule fit_stain:
 rule extract_patches:
     input:
         slide=lambda w: PLAN.slide_made_by_a_rule(w.slide),
-        tiles="<results>/tiles/{slide}.h5",
+        tiles=found("tiles/{slide}.h5"),
         reference=(
             []
             if PLAN.patches.stain_method == "none"
-            else rules.fit_stain.output.reference
+            else f"{PLAN.at('stain')}/reference.json"
         ),
     output:
         metrics="<results>/metrics/{slide}.h5",

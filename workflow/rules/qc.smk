@@ -3,8 +3,8 @@
 
 rule judge_patches:
     input:
-        tiles="<results>/tiles/{slide}.h5",
-        metrics="<results>/metrics/{slide}.h5",
+        tiles=found("tiles/{slide}.h5"),
+        metrics=found("metrics/{slide}.h5"),
     output:
         qc="<results>/qc/{slide}.h5",
         overview="<results>/qc/{slide}.png",
@@ -47,7 +47,7 @@ rule export_geojson:
 
 rule summarise_cohort:
     input:
-        qc=expand("<results>/qc/{slide}.h5", slide=PLAN.slides),
+        qc=expand(f"{PLAN.at('qc')}/{{slide}}.h5", slide=PLAN.slides),
     output:
         qc=reported_table("qc"),
         excluded=reported_table("excluded_slides"),
@@ -63,7 +63,7 @@ rule summarise_cohort:
         **needs(mem_mb=1000, minutes=30),
     params:
         patients=PLAN.patients,
-        verdicts=lambda w: f"{PLAN.results}/qc",
+        verdicts=lambda w: PLAN.at("qc"),
         apply_qc=PLAN.pooling.apply_qc,
         code=code("summarise_cohort.py"),
     script:

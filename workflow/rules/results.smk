@@ -106,6 +106,37 @@ if PLAN.is_simulated:
             "../scripts/check_truth.py"
 
 
+# Of a study whose alternatives are not run now, the table is there, or not asked for.
+if "robustness" in PLAN.tables and (ASKED_FOR_ROBUSTNESS or REPORTS):
+
+    rule tabulate_robustness:
+        input:
+            made(PLAN.robustness_files(ALTERNATIVES)),
+        output:
+            robustness=reported_table("robustness"),
+        log:
+            "<logs>/tabulate_robustness.log",
+        benchmark:
+            "<benchmarks>/tabulate_robustness.tsv"
+        conda:
+            "../../envs/stats.yaml"
+        threads: 1
+        resources:
+            **needs(mem_mb=2000, minutes=30),
+        params:
+            files=PLAN.robustness_files(ALTERNATIVES),
+            runs={name: plan.runs for name, plan in {"": PLAN, **ALTERNATIVES}.items()},
+            differs={
+                name: in_words(config["robustness"][name]) for name in ALTERNATIVES
+            },
+            patch_tasks=PLAN.patch_tasks,
+            alpha=PLAN.statistics.alpha,
+            rope=PLAN.statistics.rope,
+            code=code("tabulate_robustness.py"),
+        script:
+            "../scripts/tabulate_robustness.py"
+
+
 rule tabulate_tuning:
     input:
         leaves(PLAN.prediction_files()),

@@ -24,6 +24,7 @@ from . import (
     qc,
     ranks,
     resource_usage,
+    sensitivity,
     style,
     survival,
     tissue,
@@ -56,6 +57,7 @@ PAINTERS: Mapping[str, Callable[[Tables, float], Figure]] = {
     "classifier": tissue.classifier,
     "truth": truth.recovery,
     "validation": validation.forest,
+    "robustness": sensitivity.by_task,
 }
 """How each figure of `study.catalogue.FIGURES` is drawn."""
 

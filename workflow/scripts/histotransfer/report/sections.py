@@ -1,4 +1,4 @@
-"""Small sections of the summary page: learning curves, shuffled labels, sites, the patients.
+"""Small sections of the summary page: alternatives, learning curves, sites, the patients.
 
 Each is what its block in ``templates/sections.html`` shows; a study without the table has none.
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..evaluation.curve_tables import PER_CLASS, WHOLE
 from ..evaluation.statistics import OK
+from ..results.answers import TASK
+from ..results.sensitivity import AS_DECLARED, sides
 from ..results.table1 import printed
 from ..results.tables import Tables
+from ..results.words import difference
 
 Rows = list[tuple[str, ...]]
 
@@ -26,7 +30,11 @@ def sections(tables: Tables) -> dict[str, Any]:
         if name in tables
     }
     patients = printed(tables["table1"]) if "table1" in tables else pd.DataFrame()
+    tried = tables.get("robustness", pd.DataFrame())
     return {
+        "sides": list(sides(tried)) if len(tried) else [],
+        "alternatives": list(_alternatives(tried)),
+        "is_of_before": len(tried) > 0 and _is_of_before(tried, tables["answers"]),
         "curves": list(_curves(whole["learning_curves"])) if "learning_curves" in whole else [],
         "shuffled": list(_shuffled(whole["permuted"])) if "permuted" in whole else [],
         "site_audit": list(_audit(tables["site_audit"])) if "site_audit" in tables else [],
@@ -34,6 +42,30 @@ def sections(tables: Tables) -> dict[str, Any]:
         "patients": [tuple(map(str, row)) for row in patients.itertuples(index=False)],
         "patients_head": [(name, "") for name in patients],
     }
+
+
+def _alternatives(robustness: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each task, analysis and extractor: what differs, and the difference."""
+    for row in robustness.to_dict("records"):
+        said = (row["direction"], "")
+        if pd.notna(row["ci_low"]):
+            shown, _, interval = difference(row)
+            said = f"{shown} ({interval})", row["direction"]
+        differs = "" if pd.isna(row["differs"]) else row["differs"]
+        yield row["task"], row["analysis"], differs, row["extractor"], f"{row['n']:,}", *said
+
+
+def _is_of_before(robustness: pd.DataFrame, answers: pd.DataFrame) -> bool:
+    """Tell whether the study has other answers now than when its alternatives were run."""
+    keys, numbers = ["task", "extractor"], ["n", "delta", "ci_low", "ci_high"]
+    then, now = (
+        rows.set_index(keys)[numbers].astype(float).sort_index()
+        for rows in (
+            robustness[robustness["analysis"] == AS_DECLARED],
+            answers[answers["scope"] == TASK],
+        )
+    )
+    return not (then.index.equals(now.index) and np.allclose(then, now, equal_nan=True))
 
 
 def _curves(curves: pd.DataFrame) -> Iterator[tuple[str, ...]]:

@@ -29,6 +29,7 @@ from .planted_truth import TRUTH
 from .ranks import PAIRS, RANKS
 from .resource_usage import COSTS, SLIDE_COSTS
 from .schemas import CLASSIFIER, GALLERY, HEATMAP, HEATMAPS, IMAGES, PATCH
+from .sensitivity import ROBUSTNESS
 from .table1 import TABLE1
 from .tuning import TUNING
 
@@ -38,7 +39,7 @@ SCHEMAS: Mapping[str, TableSchema] = {
         *(*COMPARED.values(), ANSWERS, CLAIMS, CLASSIFIER, COHORT, COHORT_FLOW, COSTS, EMBEDDING),
         *(EXCLUDED, EXCLUDED_SLIDES, GALLERY, HEATMAPS, NEAR_DUPLICATES, OF_PATCHES, PAIRS),
         *(LEARNING_CURVES, PERMUTED, SITE_AUDIT, SITE_SPLITS, TABLE1),
-        *(QC, RANKS, SCORES, SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
+        *(QC, RANKS, ROBUSTNESS, SCORES, SLIDE_COSTS, TRAINING, TRUTH, TUNING, USED),
         VALIDATION,
     )
 }

@@ -69,6 +69,7 @@ TABLES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Table: planted and recovered", needs="simulated"),
     "metrics": Item("Comparison", "Table: every score"),
     "validation": Item("Comparison", "Table: external validation", needs="cohorts"),
+    "robustness": Item("Comparison", "Table: the study's alternatives", needs="robustness"),
     "learning_curves": Item("Comparison", "Table: learning curves", needs="curves"),
     "permuted": Item("Comparison", "Table: shuffled labels", needs="curves"),
     "site_audit": Item("Comparison", "Table: what tells the site", needs="sites"),
@@ -106,6 +107,9 @@ FIGURES: Mapping[str, Item] = {
     "truth": Item("Comparison", "Figure: truth", ("truth",), needs="simulated"),
     "validation": Item(
         "Comparison", "Figure: external validation", ("validation",), needs="cohorts"
+    ),
+    "robustness": Item(
+        "Comparison", "Figure: the study's alternatives", ("robustness",), needs="robustness"
     ),
     "learning_curves": Item(
         "Comparison", "Figure: learning curves", ("learning_curves", "permuted"), needs="curves"

@@ -59,6 +59,7 @@ ENDINGS = {
     "tasks": ("excluded", "flow"),
     "extractors": ("classifier", "training", "card", "checkpoint", "used"),
     "datasets": ("zip", "used"),
+    "robustness": (),
 }
 """What the workflow appends to a name for a further file: `expression.flow` would be a task's name
 and another's table. No name ends like this."""
@@ -69,6 +70,7 @@ TAKEN = {
         *("slides", "star_counts", "mutations"),
         *("mutations.tsv", "expression.tsv", "truth.tsv"),
     ),
+    "robustness": (),
 }
 """Names of files and folders that lie beside those that are named like these."""
 
@@ -213,6 +215,32 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
             f"has no number for {', '.join(sorted(unpainted))}",
             "Give one for each dataset",
         )
+    for name in config.get("robustness", {}):
+        _check_alternative(config, name, schema_path)
+
+
+def _check_alternative(config: Mapping[str, Any], name: str, schema_path: str | Path) -> None:
+    """Check the config of an alternative; an error names the alternative, too."""
+    try:
+        check_config(amended(config, name), schema_path)
+    except HistotransferError as error:
+        key = error.subject.removeprefix("config").removeprefix(": ")
+        where = f"config: robustness.{name}" + f".{key}" * bool(key)
+        raise HistotransferError(where, error.cause, error.remedy) from error
+    if "dataset" in config["robustness"][name].get("finetune", {}):
+        raise HistotransferError(
+            f"config: robustness.{name}.finetune.dataset",
+            "an alternative is fine-tuned on the patches of the study, which are searched for "
+            "those that it is evaluated on",
+            "Take it out, or make a study of its own",
+        )
+
+
+def amended(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the config of one of a study's alternatives, with a folder of results of its own."""
+    changes = config["robustness"][name]
+    study = {key: value for key, value in config.items() if key != "robustness"}
+    return _merged({**changes, "results": f"{config['results']}/robustness/{name}"}, study)
 
 
 def reads_slides(config: Mapping[str, Any]) -> bool:
@@ -355,7 +383,7 @@ def _origin(config: Mapping[str, Any], dataset: str) -> str:
 
 def _refuse_names(config: Mapping[str, Any]) -> None:
     """Raise an error if two names of the config would give one file."""
-    names = {section: list(config[section]) for section in ENDINGS}
+    names = {section: list(config.get(section, ())) for section in ENDINGS}
     names["extractors"] = list(extractors(config))
     for section, given in names.items():
         alike: dict[str, str] = {}

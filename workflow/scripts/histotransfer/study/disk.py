@@ -110,12 +110,15 @@ def check_room(
     HistotransferError
         If what is known does not fit.
     """
-    needs = [need for need in needs if need.known + need.guessed]
+    needs = list(needs)
     folder = Path(folder).absolute()
     there = next(place for place in (folder, *folder.parents) if place.is_dir())
     left, known = free(there), sum(need.known for need in needs)
     total = known + sum(need.guessed for need in needs)
-    parts = ", ".join(f"{need.what} {as_text(need.known + need.guessed)}" for need in needs)
+    of_each: dict[str, int] = {}
+    for need in needs:
+        of_each[need.what] = of_each.get(need.what, 0) + need.known + need.guessed
+    parts = ", ".join(f"{what} {as_text(size)}" for what, size in of_each.items() if size)
     if known > left:
         raise HistotransferError(
             folder,

@@ -32,11 +32,16 @@ def origins(
     """
     by_default = dict(leaves(defaults))
     for key, value in leaves(config):
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        shown = _as_text(value)
         if key not in by_default or by_default[key] != value:
             yield key, shown, YOURS
         else:
             yield key, shown, PAPER if key in FROM_THE_PAPER else OURS
+
+
+def in_words(section: Mapping[str, Any]) -> str:
+    """Write the keys of nested sections with their values: ``stain.method: none``."""
+    return ", ".join(f"{key}: {_as_text(value)}" for key, value in leaves(section))
 
 
 def leaves(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -46,3 +51,7 @@ def leaves(section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
             yield from leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -69,11 +69,20 @@ class StudyPlan:
         The config, complete and checked.
     sheet : mapping of str to Slide
         The slides of the sheet, in its order; without a sheet, those that have features.
+    tells_robustness : bool
+        Whether the study is run under its alternatives, too.
 
     Attributes
     ----------
     results, data : str
         The folders of everything that is made, and of everything that is fetched.
+    sheet : mapping of str to Slide
+        As given.
+    main : StudyPlan or None
+        The study of which this one is an alternative (`alternatives.py`), and whose files it takes
+        where both would make the same.
+    home : str
+        The folder of all results, those of alternatives included.
     is_simulated, is_published, has_random_weights, uses_gpu : bool
     slides : mapping of str to Slide
         Those that are read: of the sheet, if it has paths.
@@ -126,10 +135,19 @@ class StudyPlan:
         The parameters of the stages.
     """
 
-    def __init__(self, config: Mapping[str, Any], sheet: Mapping[str, Slide]) -> None:
+    main: StudyPlan | None = None
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        sheet: Mapping[str, Slide],
+        *,
+        tells_robustness: bool = False,
+    ) -> None:
         slides = {name: slide for name, slide in sheet.items() if slide.path}
-        self.config, self.slides = config, slides
+        self.config, self.slides, self.sheet = config, slides, sheet
         self.results = str(config["results"])
+        self.home = self.main.results if self.main else self.results
         self.data = str(config.get("download", {}).get("folder", "data"))
         self.is_simulated = "simulate" in config
         self.is_published = config["study"] == PUBLISHED
@@ -176,9 +194,7 @@ class StudyPlan:
         # Those from the same weights share the frozen blocks: what the networks' files say of
         # themselves decides in the job. Controls only save the start of a job.
         self.sharing = self.extractors_of("imagenet", "finetuned", *CONTROLS) if self.cut else []
-        self.groups_ledger = f"{self.results}/features/groups.tsv"
-        self.groups = assign_groups(self.networks, self.sharing, self.groups_ledger)
-        self.ledger = f"{self.results}/features/batches.tsv"
+        self.ledger = f"{self.home}/features/batches.tsv"
         self.batches = assign_batches(slides, config["features"]["slides_per_job"], self.ledger)
         repeats, size = (int(config["crossval"][key]) for key in ("repeats", "repeats_per_job"))
         self.blocks = {
@@ -187,7 +203,7 @@ class StudyPlan:
         }
         self.sites = sites_of_patients(config, sheet.values())
         self.curve_repeats = min(int(config["crossval"]["curve_repeats"]), repeats)
-        parts = self._parts()
+        parts = set() if self.main else self._parts(tells_robustness)
         self.tables = [name for name, item in TABLES.items() if item.needs in parts]
         of_paper = ("comparison", "improved", "answers", "claims", "ranks", "pairs", "table1")
         self.paper_tables = [name for name in of_paper if name in self.tables]
@@ -221,9 +237,18 @@ class StudyPlan:
         self.splits = SplitParameters.of({**config["crossval"], "seed": seed})
         self.statistics = StatisticsParameters.of({**config["statistics"], "seed": seed})
 
+        own = [name for name in self.networks if self.is_own("features", name)]
+        self.groups_ledger = f"{self.results}/features/groups.tsv"
+        self.groups = assign_groups(own, self.sharing, self.groups_ledger)
+
     @classmethod
     def from_config(
-        cls, config: Mapping[str, Any], schemas: Path, *, check_files: bool = True
+        cls,
+        config: Mapping[str, Any],
+        schemas: Path,
+        *,
+        check_files: bool = True,
+        asked_for_robustness: bool = False,
     ) -> StudyPlan:
         """Check a complete config and all that it names, and plan the study.
 
@@ -234,6 +259,8 @@ class StudyPlan:
             The folder of the JSON schemas.
         check_files : bool
             Whether missing files are an error.
+        asked_for_robustness : bool
+            Whether the study is to be run under its alternatives; one that was is told of again.
 
         Raises
         ------
@@ -256,7 +283,9 @@ class StudyPlan:
                 needs_paths=reads_slides(config),
                 site_column=config.get("site_column", ""),
             )
-        plan = cls(config, slides)
+        is_told = Path(config["results"], "tables/robustness.tsv").exists()
+        tells_robustness = "robustness" in config and (asked_for_robustness or is_told)
+        plan = cls(config, slides, tells_robustness=tells_robustness)
         refuse_uncompared(plan.extractors, plan.left_out)
         refuse_shared_files(plan.slides.values(), config.get("slides", ""))
         if check_files and not plan.is_simulated:
@@ -265,7 +294,34 @@ class StudyPlan:
             refuse_misplaced(config)
         return plan
 
-    def _parts(self) -> set[str]:
+    @property
+    def changed_tasks(self) -> list[str]:
+        """The tasks that an alternative scores anew; of a study itself, all."""
+        return [
+            task
+            for task in self.tasks
+            if any(self.is_own("scores", task, name) for name in self.compared_in(task))
+        ]
+
+    def robustness_files(self, alternatives: Mapping[str, StudyPlan]) -> dict[str, dict[str, str]]:
+        """Return the tables that the questions are asked of: of the study (""), of alternatives."""
+        return {
+            name: {table: plan._table(table) for table in ("comparison", "improved")}
+            for name, plan in {"": self, **alternatives}.items()
+        }
+
+    def is_own(self, stage: str, *names: str) -> bool:
+        """Tell whether a file is made here; an alternative takes others from its study."""
+        return True
+
+    def at(self, stage: str, *names: str) -> str:
+        """Return the place of a file of the results, without its ending, or of a folder of them."""
+        return "/".join((self._maker(stage, *names).results, stage, *names))
+
+    def _maker(self, stage: str, *names: str) -> StudyPlan:
+        return self.main if self.main and not self.is_own(stage, *names) else self
+
+    def _parts(self, tells_robustness: bool) -> set[str]:
         """Return what of a study this one has: the names that `catalogue.Item.needs` uses."""
         values = {task.labels.values for task in self.tasks.values()}
         pictured = self.has_slides and self.networks and self.patient_tasks
@@ -284,6 +340,7 @@ class StudyPlan:
                 "covariates": self.covariates,
                 "simulated": self.is_simulated,
                 "published": self.is_published,
+                "robustness": tells_robustness,
             }.items()
             if is_there
         }
@@ -348,7 +405,7 @@ class StudyPlan:
     def disk_needs(self, slides: list[str], fetched: list[str], tunings: int) -> list[Need]:
         """Return what a run writes: patches of slides, fetched slides, caches of fine-tuning."""
         config = self.config
-        tiles = {slide: tile_count(f"{self.results}/tiles/{slide}.h5") for slide in slides}
+        tiles = {slide: tile_count(f"{self.at('tiles', slide)}.h5") for slide in slides}
         needs = [
             of_slides_to_fetch(
                 (self.slide(name).size or 0 for name in fetched),
@@ -363,7 +420,9 @@ class StudyPlan:
                 patch_px=self.tiling.patch_px,
             ),
             of_features(
-                tiles, len(self.networks), int(self.extraction.dtype.removeprefix("float")) // 8
+                tiles,
+                sum(map(len, self.groups.values())),
+                int(self.extraction.dtype.removeprefix("float")) // 8,
             ),
         ]
         own = self.trained_on and self.has_own_patches(self.trained_on)
@@ -459,7 +518,7 @@ class StudyPlan:
 
     def _is_result(self, path: str) -> bool:
         """Whether a path is one of this study's results, which Snakemake watches."""
-        return Path(path).is_relative_to(self.results)
+        return Path(path).is_relative_to(self.home)
 
     def extractors_of(self, *kinds: str) -> list[str]:
         """Return the extractors of these kinds."""
@@ -468,6 +527,12 @@ class StudyPlan:
     def group_of(self, network: str) -> str:
         """Return the group of networks that a network is computed with."""
         return next(group for group, members in self.groups.items() if network in members)
+
+    def batches_of(self, network: str) -> list[str]:
+        """Return the manifests of a network's features of slides."""
+        plan = self._maker("features", network)
+        folder = f"{plan.results}/features/{plan.group_of(network)}/batches"
+        return [f"{folder}/{batch}.tsv" for batch in plan.batches]
 
     def cut_of(self, network: str) -> str:
         """Return the block at which a network is computed in two parts; empty for one part."""
@@ -482,7 +547,7 @@ class StudyPlan:
 
     def model_of(self, extractor: str) -> str:
         """Return the file of a network among the study's models."""
-        return f"{self.results}/models/{extractor}{self.extractors[extractor].model_suffix}"
+        return f"{self.at('models', extractor)}{self.extractors[extractor].model_suffix}"
 
     def parts_of(self, extractor: str) -> list[str]:
         """Return the extractors whose features stand side by side: several, or itself."""
@@ -498,7 +563,7 @@ class StudyPlan:
         # Extractors are compared on the samples that all of them have.
         features = [self.features_of(task, name) for name in external]
         if task in self.patch_tasks:
-            patches = f"{self.results}/patches/{self.tasks[task].dataset}.h5"
+            patches = f"{self.at('patches', self.tasks[task].dataset)}.h5"
             return {"patches": patches, "features": features}
         source, targets = self.tasks[task].labels.labels, self.tasks[task].labels.targets
         labels = [path for _, path in label_files(source)]
@@ -519,37 +584,41 @@ class StudyPlan:
     def features_of(self, task: str, extractor: str) -> str:
         """Return the features of a task's samples: patches of a dataset, or patients."""
         if dataset := self.tasks[task].dataset:
-            return f"{self.results}/features/{extractor}/{dataset}.h5"
-        return f"{self.results}/pooled/{extractor}.h5"
+            return f"{self.at('features', extractor, dataset)}.h5"
+        return f"{self.at('pooled', extractor)}.h5"
 
     def scores_of(self, task: str) -> dict[str, str]:
         """Return the scores of a task, by extractor."""
-        folder = f"{self.results}/scores/{task}"
-        return {name: f"{folder}/{name}.tsv" for name in self.compared_in(task)}
+        return {name: f"{self.at('scores', task, name)}.tsv" for name in self.compared_in(task)}
+
+    def predictions_of(self, task: str, extractor: str) -> list[str]:
+        """Return the blocks of out-of-fold predictions."""
+        return [f"{self.at('cv', task, extractor)}/{block}.h5" for block in self.blocks]
 
     def by_task(self, tasks: list[str], folder: str, ending: str = ".tsv") -> dict[str, str]:
         """Return one file below the results for each task."""
         return {task: f"{self.results}/{folder}/{task}{ending}" for task in tasks}
 
     def comparison_files(self) -> dict[str, dict[str, Any]]:
-        """Return each task's labels and splits, and by extractor its scores and predictions."""
+        """Return labels and splits of each task, and by extractor its scores and predictions.
+
+        Of an alternative only those of the `changed_tasks`.
+        """
+        predictions = self.prediction_files()
         return {
             task: {
-                "labels": f"{self.results}/labels/{task}.tsv",
-                "splits": f"{self.results}/splits/{task}.tsv",
+                "labels": f"{self.at('labels', task)}.tsv",
+                "splits": f"{self.at('splits', task)}.tsv",
                 "scores": self.scores_of(task),
-                "predictions": predictions,
+                "predictions": predictions[task],
             }
-            for task, predictions in self.prediction_files().items()
+            for task in self.changed_tasks
         }
 
     def prediction_files(self) -> dict[str, dict[str, list[str]]]:
         """Return the blocks of out-of-fold predictions, by task and extractor."""
         return {
-            task: {
-                name: [f"{self.results}/cv/{task}/{name}/{block}.h5" for block in self.blocks]
-                for name in self.compared_in(task)
-            }
+            task: {name: self.predictions_of(task, name) for name in self.compared_in(task)}
             for task in self.tasks
         }
 
@@ -685,6 +754,7 @@ class StudyPlan:
             "site_audit",
             "site_splits",
             "table1",
+            "robustness",
         )
         names += [name for name in of_some if name in self.tables]
         return {
@@ -739,7 +809,7 @@ class StudyPlan:
         return found
 
     def _table(self, name: str) -> str:
-        return f"{self.results}/tables/{name}.tsv"
+        return f"{self.at('tables', name)}.tsv"
 
 
 class MissingDataError(HistotransferError):
