@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table, write_table
 from histotransfer.evaluation.comparison import COMPARISON
-from histotransfer.evaluation.robustness import NEIGHBOURS, nearest, robustness_index
+from histotransfer.evaluation.robustness_index import NEIGHBOURS, nearest, robustness_index
 from histotransfer.evaluation.site_audit import (
     ACCURACY,
     INDEX,

@@ -19,7 +19,7 @@ from .cross_validation import read_features, run_block
 from .curve_tables import averaged_targets, beside_baseline, results_of_scores
 from .kinds import ALL, PER_FOLD
 from .predictors.predictor import Float
-from .robustness import nearest, robustness_index
+from .robustness_index import nearest, robustness_index
 from .scores import NO_OTHER, SCORES, write_scores
 from .splits import write_splits
 from .statistics import NOT_ESTIMABLE, OK, above
