@@ -99,8 +99,7 @@ def way(plan: StudyPlan, stage: str, *names: str) -> Way:
     Returns
     -------
     tuple
-        Comes to hold the results' folder, which no two studies share, for a stage that is not
-        named here.
+        For a stage that is not named here it is the results' folder, which no two studies share.
     """
 
     def of(*place: str) -> Way:
