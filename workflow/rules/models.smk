@@ -50,13 +50,13 @@ rule build_control:
         "../scripts/build_control.py"
 
 
-# The same for all seeds, so computed once for them.
+# The same for all seeds, so computed once for them, and kept for those that are added later.
 rule compute_frozen_blocks:
     input:
         weights=WEIGHTS,
         patches=f"{PLAN.at('patches', PLAN.trained_on)}.h5",
     output:
-        frozen=temp("<results>/models/frozen_blocks.h5"),
+        frozen="<results>/models/frozen_blocks.h5",
     log:
         "<logs>/compute_frozen_blocks.log",
     benchmark:
@@ -79,7 +79,8 @@ rule fine_tune:
     input:
         weights=WEIGHTS,
         patches=f"{PLAN.at('patches', PLAN.trained_on)}.h5",
-        frozen=rules.compute_frozen_blocks.output.frozen,
+        # It is as good as before if only its time has changed.
+        frozen=ancient(rules.compute_frozen_blocks.output.frozen),
     output:
         model="<results>/models/{extractor}.keras",
         classifier="<results>/models/{extractor}.classifier.keras",

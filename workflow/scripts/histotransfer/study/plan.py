@@ -392,8 +392,8 @@ class StudyPlan:
     def frozen_blocks_params(self) -> dict[str, Any]:
         """Return what the frozen blocks' output depends on, beside its inputs.
 
-        The output is temporary, so the trainings that read it must depend on the same. The first of
-        their seeds draws the versions of the patches, which all see.
+        The trainings that read it depend on the same, so that it need not be there for those that
+        are done. The first of their seeds draws the versions of the patches, which all see.
         """
         return {
             **self.fine_tuning.as_params(),
