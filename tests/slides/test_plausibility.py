@@ -9,6 +9,7 @@ import pytest
 
 from histotransfer.core.hdf5 import open_store
 from histotransfer.imaging.structure import structure_radius
+from histotransfer.simulate.slides import write_slide as write_simulated
 from histotransfer.slides.plausibility import _of_the_objective, scale_doubts
 from histotransfer.slides.reader import SlideReader
 from histotransfer.slides.tiles import tile_slide
@@ -102,6 +103,19 @@ def test_padding_is_not_taken_for_a_structure(tmp_path: Path, colour: tuple[int,
     tile_slide(slide, tmp_path / "t.h5", slide="S", sheet_mpp=None, parameters=TILING)
     with open_store(tmp_path / "t.h5", "tiles/1") as store:
         assert store.attrs["scale_doubts"] == ""
+
+
+@pytest.mark.parametrize("number", [3, 35])
+def test_a_pen_is_not_taken_for_a_structure(tmp_path: Path, number: int):
+    """A simulated slide with marks, all over which its tiles are looked at."""
+    path = tmp_path / "s.svs"
+    write_simulated(
+        path, slide=f"SIM-01-{number:04d}-01Z-00-DX1", seed=20220112, slide_px=1728, mpp=0.5
+    )
+    tile_slide(path, tmp_path / "t.h5", slide="S", sheet_mpp=None, parameters=TILING)
+    with open_store(tmp_path / "t.h5", "tiles/1", slide="S") as tiles:
+        assert len(tiles["coords"]) > 20
+        assert tiles.attrs["scale_doubts"] == ""
 
 
 @pytest.mark.parametrize(

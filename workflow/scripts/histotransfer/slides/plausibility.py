@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from ..core.errors import SlideError
-from ..imaging.artefacts import NO_COLOURS, has_colour
+from ..imaging.artefacts import NO_COLOURS, has_colour, is_black, is_pen
+from ..imaging.optical_density import optical_density
 from ..imaging.structure import structure_radius
 from .reader import UNSCANNED, SlideReader
 
@@ -32,6 +34,11 @@ and DAB, as scanned and resampled) it was 0.67 to 2.0 times what is expected."""
 
 REGIONS, REGION_PX = 16, 256
 """So many squares of level 0, of this width, are looked at."""
+
+
+INK_MPP, MAX_INK = 4.0, 0.02
+"""Strokes of a pen are denser and wider than nuclei. A square with more ink than this, at this
+scale, is passed over."""
 
 
 def scale_doubts(
@@ -77,7 +84,8 @@ def _of_the_structure(
         except SlideError:  # extraction counts what cannot be read
             continue
         image[has_colour(image, padding)] = UNSCANNED
-        images.append(image)
+        if _ink(image, reader.mpp) < MAX_INK:
+            images.append(image)
     radius = structure_radius(images)
     if radius is None:
         return ""
@@ -87,3 +95,10 @@ def _of_the_structure(
     size = "smaller" if ratio < 1 else "larger"
     um = radius * reader.mpp
     return f"dense structures are {size} than nuclei can be at {reader.mpp:.3g} µm/px ({um:.2g} µm)"
+
+
+def _ink(image: npt.NDArray[np.uint8], mpp: float) -> float:
+    """Return the fraction of an image (h, w, 3) that is ink or black."""
+    coarse = Image.fromarray(image).reduce(max(1, round(INK_MPP / mpp)))
+    od = optical_density(np.asarray(coarse))
+    return float((is_pen(od) | is_black(od)).mean())
