@@ -2,10 +2,10 @@
 
 541 slides of 478 patients, of whom 455 have labels, 770 genes, 10 mutations and 7,180 tissue
 patches under two extractors of 2,048 features. What the slides' and the networks' rules would have
-written is drawn; then Snakemake runs what follows from it by config/config.yaml: labels, splits,
-50 x 5 cross-validation, scores, tables, figures, summary. At the end stand each rule's time and
-greatest memory, from Snakemake's own benchmark files, and a training fold of each task beside
-scikit-learn's pipelines (of the genes a few, counted for all).
+written is drawn; then Snakemake runs what follows from it by config/config.yaml, without its
+controls: labels, splits, 50 x 5 cross-validation, scores, tables, figures, summary. At the end
+stand each rule's time and greatest memory, from Snakemake's own benchmark files, and a training
+fold of each task beside scikit-learn's pipelines (of the genes a few, counted for all).
 
 FTX-2048 sees what drives expression with less noise than IMGNET-2048, and must come out as the
 better one.
@@ -76,6 +76,7 @@ def lay_out(folder: Path, repeats: int | None, size: Size) -> dict[str, Any]:
     config: dict[str, Any] = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     config |= {"study": "simulated", "results": "results/rehearsal", "slides": "slides.tsv"}
     config.pop("download", None)
+    config["extractors"] = {name: config["extractors"][name] for name in BLUR}  # no control
     config["crossval"]["repeats"] = repeats or config["crossval"]["repeats"]
     config["datasets"] = {name: {"path": f"data/{name}"} for name in config["datasets"]}
     for kind in ("expression", "mutation"):
