@@ -371,7 +371,7 @@ BLANKS: dict[str, tuple[list[dict[str, Any]], str, str]] = {
         [{"data": np.dstack([SLIDE, 0 * GREY + 128]), "extrasamples": ["unassalpha"]}],
         "slide_transparent", "translucent",
     ),
-    "a fourth channel that is no alpha": (
+    "a fourth channel that is not alpha": (
         [{"data": np.dstack([SLIDE, GREY]), "extrasamples": ["unspecified"]}],
         "slide_transparent", "fourth channel",
     ),

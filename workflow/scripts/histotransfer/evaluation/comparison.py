@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -63,16 +62,15 @@ def write_comparison(
     """
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in MAKERS}
     for number, (task, kind) in enumerate(kinds.items()):
-        results = read_results(files[task], task, kind, parameters, number)
+        results = read_results(files[task], task, kind, parameters, number, controls)
         for name in ("comparison", "metrics", *results.kind.tables):
-            make = partial(compare, controls=controls) if name == "comparison" else MAKERS[name]
-            tables[name].append(make(results))
+            tables[name].append(MAKERS[name](results))
     for name, path in out.items():
         rows = [table for table in tables[name] if len(table)] or [SCHEMAS[name].empty()]
         write_table(pd.concat(rows), path, SCHEMAS[name])
 
 
-def compare(results: TaskResults, controls: Collection[str] = ()) -> pd.DataFrame:
+def compare(results: TaskResults) -> pd.DataFrame:
     """Return one row per pair of extractors and target, the pairs with the first one first.
 
     Of a pair, the one that comes first in the config is its `baseline`.
@@ -104,7 +102,7 @@ def compare(results: TaskResults, controls: Collection[str] = ()) -> pd.DataFram
     return table.assign(
         task=results.task,
         metric=results.kind.metric,
-        p_holm=holm_over_pairs(table, "target", controls),
+        p_holm=holm_over_pairs(table, "target", results.controls),
     )
 
 

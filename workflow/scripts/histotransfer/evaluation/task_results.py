@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -36,6 +36,8 @@ class TaskResults:
         The fold in which each sample is tested.
     number : int
         The task's place in the study, which tells its random draws from the others'.
+    controls : collection of str
+        Extractors that any other should beat.
     """
 
     task: str
@@ -46,6 +48,7 @@ class TaskResults:
     fold_of: Ints
     parameters: StatisticsParameters
     number: int
+    controls: Collection[str] = ()
 
     @property
     def labelled(self) -> list[str]:
@@ -98,7 +101,12 @@ class TaskResults:
 
 
 def read_results(
-    files: Mapping[str, Any], task: str, kind: str, parameters: StatisticsParameters, number: int
+    files: Mapping[str, Any],
+    task: str,
+    kind: str,
+    parameters: StatisticsParameters,
+    number: int,
+    controls: Collection[str] = (),
 ) -> TaskResults:
     """Read the results of a task; see `comparison.write_comparison` and `TaskResults`."""
     predictions = {
@@ -125,4 +133,5 @@ def read_results(
         ),
         parameters=parameters,
         number=number,
+        controls=controls,
     )

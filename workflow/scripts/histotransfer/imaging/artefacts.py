@@ -1,4 +1,4 @@
-"""What is no stained tissue: ink, dirt and blackness by their density, padding by its evenness."""
+"""What is not stained tissue: ink, dirt and black by their density, padding by its evenness."""
 
 from __future__ import annotations
 

@@ -30,7 +30,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..core.errors import HistotransferError
-from ..core.files import file_digest
 from ..core.hdf5 import open_store
 from ..core.streams import stream
 from ..core.tables import write_table
@@ -41,7 +40,7 @@ from .anchor import anchored
 from .augmentation import Augmentation, Moment
 from .backend import keras
 from .checkpoint import Checkpoint
-from .frozen_blocks import ACTIVATIONS, FEATURES, SCHEMA, read_labels
+from .frozen_blocks import ACTIVATIONS, FEATURES, SCHEMA, identity, read_labels
 from .history import TRAINING, Row
 from .model_card import write_card
 from .runtime import resolve
@@ -132,13 +131,10 @@ def fine_tune(
     on_gpu = runtime.device == "gpu"
     mixed = runtime.mixed
     augmentation = Augmentation(parameters.augment, versions_seed, seed)
-    dataset = Path(store_path).stem
-    weights_digest, store_digest = file_digest(weights_path), file_digest(store_path)
+    whose = identity(weights_path, store_path)
     with (
-        open_store(store_path, "patches/1", dataset=dataset) as store,
-        open_store(
-            frozen_path, SCHEMA, dataset=dataset, patches=store_digest, weights=weights_digest
-        ) as frozen,
+        open_store(store_path, "patches/1", dataset=whose["dataset"]) as store,
+        open_store(frozen_path, SCHEMA, **whose) as frozen,
     ):
         labels = read_labels(store, input_px)
         classes = [str(name) for name in store.attrs["classes"]]
@@ -161,7 +157,7 @@ def fine_tune(
             class_weights=_class_weights(labels[training], len(classes), parameters.class_weights),
             workers=max(1, threads) if on_gpu else 1,
         )
-        made_by = (weights_digest, store_digest, parameters.as_params(), seed, versions_seed)
+        made_by = (whose["weights"], whose["patches"], parameters.as_params(), seed, versions_seed)
         text = json.dumps([*made_by, code, runtime.as_attrs()], sort_keys=True)
         key = hashlib.sha256(text.encode()).hexdigest()
         checkpoint = Checkpoint(Path(checkpoint_path), key)
@@ -190,8 +186,8 @@ def fine_tune(
             simulated=simulated,
             files={"extractor": outputs.extractor, "classifier": outputs.classifier},
             weights=origin,
-            dataset=dataset,
-            dataset_digest=store_digest,
+            dataset=whose["dataset"],
+            dataset_digest=whose["patches"],
             classes=classes,
             patients_known=groups is not None,
             training=np.bincount(labels[training], minlength=len(classes)),

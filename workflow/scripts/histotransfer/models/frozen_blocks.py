@@ -76,19 +76,13 @@ def write_frozen_blocks(
     """
     runtime = resolve(compute)
     backend.configure(threads=threads, seed=seed, gpu=compute.gpu)
-    dataset = Path(store_path).stem
-    with open_store(store_path, "patches/1", dataset=dataset) as store:
+    with open_store(store_path, "patches/1", dataset=Path(store_path).stem) as store:
         read_labels(store, input_px)
         base = xception.from_weights(weights_path, input_px)
         xception.set_precision(base, mixed=runtime.mixed)
         boundary = xception.unfreeze(base, parameters.step2.unfreeze_from)
         keep = parameters.cache and boundary is not base.inputs[0]
-        identity = {
-            "dataset": dataset,
-            "patches": file_digest(store_path),
-            "weights": file_digest(weights_path),
-        }
-        with create_store(out_path, SCHEMA, identity) as outputs:
+        with create_store(out_path, SCHEMA, identity(weights_path, store_path)) as outputs:
             compute_outputs(
                 base,
                 boundary if keep else None,
@@ -97,6 +91,15 @@ def write_frozen_blocks(
                 augmentation=Augmentation(parameters.augment, versions_seed=seed),
                 batch_size=parameters.batch_size,
             )
+
+
+def identity(weights_path: str | Path, store_path: str | Path) -> dict[str, str]:
+    """Return the attributes that say of which weights and patches a file is: names and digests."""
+    return {
+        "dataset": Path(store_path).stem,
+        "patches": file_digest(store_path),
+        "weights": file_digest(weights_path),
+    }
 
 
 def read_labels(store: h5py.File, input_px: int) -> npt.NDArray[np.int16]:
