@@ -1,12 +1,13 @@
 """The rate of extraction: of several extractors in one pass, of one beside the network alone.
 
-`make bench-features`. Extractors that are equal below block 13 pass the patches together, and one
-after another, in turns; both ways give the same bytes, or the bench stops. Then one Xception (with
-random weights, on which the rate does not depend) takes the same JPEG patches in three ways, in
-turns: the network on patches in memory, which is the limit; histotransfer's extraction; and a loop
-as in CLAM and TRIDENT, which reads and collates patches one by one and appends rows to the HDF5
-file batch by batch (here without worker processes, and in Keras instead of PyTorch). The bench also
-prints how long a job takes to start, and which share of the time that is in jobs of several slides.
+`make bench-features`. Extractors that are equal below a block (`--cut`) pass the patches together,
+and one after another, in turns; both ways give the same bytes, or the bench stops. Then one
+Xception (with random weights, on which the rate does not depend) takes the same JPEG patches in
+three ways, in turns: the network on patches in memory, which is the limit; histotransfer's
+extraction; and a loop as in CLAM and TRIDENT, which reads and collates patches one by one and
+appends rows to the HDF5 file batch by batch (here without worker processes, and in Keras instead of
+PyTorch). The bench also prints how long a job takes to start, and which share of the time that is
+in jobs of several slides.
 """
 
 from __future__ import annotations
@@ -43,16 +44,15 @@ def write_store(path: Path, count: int, px: int) -> None:
         store["coords"] = np.arange(2 * count, dtype=np.int32).reshape(-1, 2)
 
 
-CUT = "block13"
 TARGETS = {2: 1.75, 6: 4.0}
-"""How many times as fast one pass for so many extractors must be as one pass each."""
+"""How many times as fast one pass must be as one each, by extractors that differ from block 13."""
 
 
-def write_models(folder: Path, count: int, px: int) -> list[Path]:
+def write_models(folder: Path, count: int, px: int, cut: str) -> list[Path]:
     """Write extractors that are equal below the cut."""
     model = xception.build(px)
     tensors = initial_weights.random_tensors(0)
-    above = tuple(f"block{block}_" for block in range(int(CUT.removeprefix("block")), 15))
+    above = tuple(f"block{block}_" for block in range(int(cut.removeprefix("block")), 15))
     paths = [folder / f"x{number}.keras" for number in range(count)]
     for number, path in enumerate(paths):
         changed = {
@@ -81,14 +81,14 @@ def extract(store_path: Path, network: Network, names: list[str]) -> None:
 
 
 def compare_passes(
-    store_path: Path, models: list[Path], size: int, rounds: int, threads: int
+    store_path: Path, models: list[Path], cut: str, size: int, rounds: int, threads: int
 ) -> None:
     """Time one pass for several extractors against one pass each."""
-    alone = [Network(path, size, cut=CUT, threads=threads) for path in models]
+    alone = [Network(path, size, cut=cut, threads=threads) for path in models]
     for count, target in TARGETS.items():
         if count > len(models):
             continue
-        shared = Network(models[0], size, beside=models[1:count], cut=CUT, threads=threads)
+        shared = Network(models[0], size, beside=models[1:count], cut=cut, threads=threads)
         names = [f"one-{number}.h5" for number in range(count)]
 
         def together(shared: Network = shared, names: list[str] = names) -> None:
@@ -126,14 +126,15 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--threads", type=int, default=0)
     options.add_argument("--extractors", type=int, default=max(TARGETS))
+    options.add_argument("--cut", default="block13", help="first block in which extractors differ")
     chosen = options.parse_args()
     count, size, px = chosen.patches, chosen.batch_size, chosen.px
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         patches = folder / "s.h5"
         write_store(patches, count, px)
-        models = write_models(folder, chosen.extractors, px)
-        compare_passes(patches, models, size, chosen.rounds, chosen.threads)
+        models = write_models(folder, chosen.extractors, px, chosen.cut)
+        compare_passes(patches, models, chosen.cut, size, chosen.rounds, chosen.threads)
         model, *_ = models
         network = Network(model, size, threads=chosen.threads)
         with h5py.File(patches) as store:
