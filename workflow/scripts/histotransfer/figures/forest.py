@@ -13,7 +13,7 @@ from ..results.answers import TARGET, TASK
 from ..results.rows import extractors
 from ..results.sentences import verdict
 from ..results.tables import Tables
-from ..results.words import METRICS, UNITS, difference
+from ..results.words import METRICS, UNITS, difference, joined
 from . import style
 
 MOST = 30
@@ -134,6 +134,6 @@ def _in_lines(panels: list[pd.DataFrame], columns: int) -> list[list[pd.DataFram
 
 
 def _whose(rows: pd.DataFrame) -> str:
-    names = extractors(rows)
-    compared = names[1] if len(names) == 2 else f"{len(names) - 1} extractors"
-    return f"{compared} against {names[0]}"
+    baseline, *others = extractors(rows)
+    compared = joined(others) if len(others) <= 3 else f"{len(others)} extractors"
+    return f"{compared} against {baseline}"
