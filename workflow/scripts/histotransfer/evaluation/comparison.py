@@ -52,7 +52,8 @@ def write_comparison(
         ``cv/{task}/{extractor}/*.h5``); the extractors that know the task's samples, in the order
         of the config.
     kinds : mapping of task to str
-        The order of the tasks in the tables.
+        The order of the tasks in the tables. Those without `files`, which an alternative of a study
+        does not change, have no rows.
     parameters : StatisticsParameters
         How they are compared.
     out : mapping of table to path
@@ -62,6 +63,8 @@ def write_comparison(
     """
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in MAKERS}
     for number, (task, kind) in enumerate(kinds.items()):
+        if task not in files:
+            continue
         results = read_results(files[task], task, kind, parameters, number, controls)
         for name in ("comparison", "metrics", *results.kind.tables):
             tables[name].append(MAKERS[name](results))
