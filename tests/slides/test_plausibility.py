@@ -20,12 +20,16 @@ from support.slides import Pixels, stained, write_slide
 def nuclei(size: int, radius: float) -> Pixels:
     """Paint round nuclei of about a radius (px), scattered over eosin."""
     random = np.random.default_rng(1)
-    y, x = np.mgrid[:size, :size]
     haematoxylin = np.full((size, size), 0.05)
     for _ in range(int((size / radius) ** 2 / 15)):
-        left, top = random.uniform(0, size, 2)
-        inside = (x - left) ** 2 + (y - top) ** 2 < (radius * random.uniform(0.8, 1.2)) ** 2
-        haematoxylin[inside] = 0.6
+        centre = random.uniform(0, size, 2)
+        own = radius * random.uniform(0.8, 1.2)
+        left, top = np.maximum(centre - own, 0).astype(int)
+        right, bottom = np.ceil(centre + own).astype(int) + 1
+        around = haematoxylin[top:bottom, left:right]
+        y, x = np.indices(around.shape)
+        inside = (x + left - centre[0]) ** 2 + (y + top - centre[1]) ** 2 < own**2
+        around[inside] = 0.6
     return stained(haematoxylin, random.uniform(0.15, 0.25, (size, size)))
 
 
