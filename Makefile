@@ -11,8 +11,9 @@ VENV := .venv$(OF_GPU)
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := results/demo
-# Tests in one file share slow fixtures, so each worker gets whole files. Each has a core of its own.
-PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Tests in one file share slow fixtures, so each worker gets whole files. The third worker uses the
+# two cores while another waits for SLURM or a killed process.
+PYTEST := OMP_NUM_THREADS=1 pytest -n 3 --dist loadfile --no-loadscope-reorder
 SNAKEMAKE := snakemake --cores $(CORES)
 FUZZ ?= slide patch archive matrix maf star sheet network
 FUZZ_SECONDS ?= 60
