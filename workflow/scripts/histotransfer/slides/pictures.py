@@ -160,8 +160,13 @@ def misread(path: Path, pictures: Sequence[TiffPicture], size: tuple[int, int]) 
         return Reason("slide_unsupported", detail, remedy)
     if used[0].samples > 2 and used[0].photometric not in COLOURED:
         detail = f"{used[0].samples} channels as {used[0].photometric}"
-        say_so = f"vips copy {used[0].source(path)} '{TILED}' --interpretation srgb"
-        remedy = f"{IN_COLOURS}; if the channels are red, green and blue, say so: `{say_so}`"
+        # libvips takes CIELAB and others at their word, so the tag is corrected first.
+        directory = f" -d {used[0].page - 1}" if used[0].page > 1 else ""
+        correct = f"tiffset{directory} -s 262 2 {shlex.quote(path.name)}"
+        remedy = (
+            f"{IN_COLOURS}; if the channels are red, green and blue, correct the tag and copy the "
+            f"pixels: `{correct} && vips copy {used[0].source(path)} '{TILED}'`"
+        )
         return Reason("slide_unsupported", detail, remedy)
     largest = max(pictures, key=lambda picture: picture.area)
     if largest.area > used[0].area:
