@@ -114,7 +114,7 @@ rulegraph: $(VENV)/dev.stamp  ## draw the graph of the rules into README.md
 	python docs/rulegraph.py
 
 pictures: $(VENV)/dev.stamp  ## make the pictures of the documents, after make demo and from a real slide
-	python docs/pictures.py
+	PYTHONPATH=workflow/scripts python docs/pictures.py
 
 keys: $(VENV)/dev.stamp  ## write the tables of keys into config/README.md
 	python docs/config_keys.py

@@ -137,6 +137,7 @@ def _picture(axes: Axes, image: pd.Series, *, faded: bool) -> None:
         thumbnail = np.repeat((255 - (255 - grey) * (1 - FAINTEST))[..., None], 3, axis=2)
         thumbnail = thumbnail.astype(np.uint8)
     axes.imshow(thumbnail, extent=(0, thumbnail.shape[1], thumbnail.shape[0], 0))
+    axes.autoscale(False)  # patches that reach beyond the slide do not shrink it
     axes.set_anchor("NW")
     axes.set_axis_off()
 

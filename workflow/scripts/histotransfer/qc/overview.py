@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from ..core.exclusions import Reason
 from ..core.files import written_whole
@@ -124,8 +125,11 @@ def scale_bar(
     length_mm = power * max(step for step in (1, 2, 5) if step * power <= longest_mm)
     length = length_mm * 1000 / mpp
     x, y = 0.03 * width, 0.97 * height
-    axes.plot([x, x + length], [y, y], color="black", linewidth=line_width, solid_capstyle="butt")
-    axes.text(
+    # With a light rim, it can be read on dark tissue, too.
+    (bar,) = axes.plot(
+        [x, x + length], [y, y], color="black", linewidth=line_width, solid_capstyle="butt"
+    )
+    words = axes.text(
         x + length / 2,
         y - 0.01 * height,
         f"{length_mm:g} mm",
@@ -133,3 +137,5 @@ def scale_bar(
         va="bottom",
         size=font_size,
     )
+    for part, rim in ((bar, line_width + 2), (words, 2)):
+        part.set_path_effects([withStroke(linewidth=rim, foreground="white")])
