@@ -48,6 +48,11 @@ def test_large_differences_leave_narrow_bounds():
     assert 30 <= low <= 32 <= high <= 34
 
 
+def test_targets_without_any_difference_count_as_improved_for_neither():
+    _, null = study(np.random.default_rng(5), 0.5, 0, 0.0)
+    assert shares.at_least(np.zeros(TARGETS), null, 0.025) == 0
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 1.0])
 def test_the_estimate_is_the_planted_share(share):
     rng = np.random.default_rng(3)
