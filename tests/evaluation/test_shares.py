@@ -72,3 +72,15 @@ def test_drawn_nulls_have_the_correlation_of_the_folds():
     np.testing.assert_allclose(null[:, 1], null[:, 0])
     np.testing.assert_allclose(null[:, 2], -null[:, 0])
     assert null[:, 0].std() == pytest.approx(1.04, abs=0.12)
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1, 3), (0.001, 0), (0.001, -0.02)])
+def test_drawn_nulls_depend_on_neither_size_nor_unit_of_the_differences(factor, shift):
+    folds = np.random.default_rng(6).standard_normal((*FOLDS, 3))
+    drawn = [
+        shares.null_statistics(
+            FoldScores(values, np.full((1, 5, 5, 3), np.nan)), np.random.default_rng(7)
+        )
+        for values in (folds, folds * factor + shift)
+    ]
+    np.testing.assert_allclose(*drawn, atol=1e-9)
