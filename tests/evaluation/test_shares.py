@@ -48,6 +48,11 @@ def test_large_differences_leave_narrow_bounds():
     assert 30 <= low <= 32 <= high <= 34
 
 
+def test_targets_without_any_difference_count_as_improved_for_neither():
+    _, null = study(np.random.default_rng(5), 0.5, 0, 0.0)
+    assert shares.at_least(np.zeros(TARGETS), null, 0.025) == 0
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 1.0])
 def test_the_estimate_is_the_planted_share(share):
     rng = np.random.default_rng(3)
@@ -67,3 +72,15 @@ def test_drawn_nulls_have_the_correlation_of_the_folds():
     np.testing.assert_allclose(null[:, 1], null[:, 0])
     np.testing.assert_allclose(null[:, 2], -null[:, 0])
     assert null[:, 0].std() == pytest.approx(1.04, abs=0.12)
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1, 3), (0.001, 0), (0.001, -0.02)])
+def test_drawn_nulls_depend_on_neither_size_nor_unit_of_the_differences(factor, shift):
+    folds = np.random.default_rng(6).standard_normal((*FOLDS, 3))
+    drawn = [
+        shares.null_statistics(
+            FoldScores(values, np.full((1, 5, 5, 3), np.nan)), np.random.default_rng(7)
+        )
+        for values in (folds, folds * factor + shift)
+    ]
+    np.testing.assert_allclose(*drawn, atol=1e-9)

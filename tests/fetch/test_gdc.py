@@ -48,7 +48,7 @@ from support.gdc import (
     described,
     row,
 )
-from support.loopback import Archive, md5, serving
+from support.loopback import BAD_FILTER, UNKNOWN_FIELD, Archive, md5, serving
 from support.parameters import QUICK
 from support.qc import write_qc
 from support.root import ROOT
@@ -80,7 +80,7 @@ def test_a_search_gathers_all_pages_and_only_what_was_asked(archive):
         page=4,
     )
     assert [hit["file_id"] for hit in found] == [f"f{n:02d}" for n in range(1, 23, 2)]
-    assert set(found[0]) == {"file_id", "file_name", "cases"}
+    assert set(found[0]) == {"id", "file_id", "file_name", "cases"}  # `id` comes unasked
     assert [search["from"] for search in archive.searches] == [0, 4, 8]
     assert Gdc(archive.address, QUICK).search("files", {"data_type": "none"}, [], {}) == []
 
@@ -100,7 +100,7 @@ def test_a_search_that_fails_for_the_moment_is_repeated(archive, fault):
     ("faults", "message"),
     [
         ([500] * 9, "did not answer the search .*500"),
-        ([400], "did not answer the search .*400"),
+        ([400], f"did not answer the search .*400.*: {BAD_FILTER}"),
         (["drop:30"] * 9, "did not answer the search"),
         ([None, "grown"], "changed its answer from one page to the next"),
         ([None, None, "grown"], "changed its answer"),
@@ -336,6 +336,56 @@ def test_a_project_without_a_slide_to_use_is_an_error_and_writes_no_sheet(archiv
         sheets_of(archive, tmp_path)
     assert_clear(caught.value, archive.address, "3 found", "Metastatic", "download.samples")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_project_whose_slides_lie_elsewhere_is_an_error_that_says_so(archive, tmp_path):
+    """CPTAC-3: expression in the GDC, slides in The Cancer Imaging Archive."""
+    archive.cases.append(
+        {"case_id": "c", "submitter_id": "C3N-00001", "project": {"project_id": PROJECT}}
+    )
+    add_expression(archive, "C3N-00001-01", "content")
+    with pytest.raises(HistotransferError) as caught:
+        sheets_of(archive, tmp_path)
+    assert_clear(caught.value, archive.address, "no slide image", "Cancer Imaging Archive")
+    assert "download.samples" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_with_empty_fields_as_the_gdc_lists_it_is_used(archive, tmp_path):
+    """Names, nesting and empty fields of an expression file of TCGA-COAD (August 2025).
+
+    As github.com/alfaromurillo/sigmutselcovs has them, transcribed there from a manifest and a
+    sample sheet of the GDC's portal.
+    """
+    add_patients(archive, ["TCGA-AA-3688"])
+    add_slide(archive, "TCGA-AA-3688-01Z-00-DX1")
+    sample = {
+        "submitter_id": "TCGA-AA-3688-01A", "tissue_type": "Tumor", "tumor_descriptor": "Primary",
+        "specimen_type": None, "preservation_method": None, "sample_type": None,
+    }  # fmt: skip
+    name = "c8c7600d-2c13-4df1-b058-2d02432bd49e.rna_seq.augmented_star_gene_counts.tsv"
+    file_id = "2c73d8ac-84b9-4094-9f5e-fbd6c2e8eabf"
+    archive.add_file(
+        file_id, b"x", file_name=name, state="released", experimental_strategy=None,
+        data_category="Transcriptome Profiling", data_type="Gene Expression Quantification",
+        analysis={"workflow_type": "STAR - Counts"},
+        cases=[
+            {"project": {"project_id": PROJECT}, "submitter_id": "TCGA-AA-3688",
+             "samples": [sample]}
+        ],
+    )  # fmt: skip
+    listed = read_table(sheets_of(archive, tmp_path)["star_counts"], FILES).iloc[0]
+    assert (listed["File ID"], listed["File Name"]) == (file_id, name)
+    assert (listed["Case ID"], listed["Sample ID"]) == ("TCGA-AA-3688", "TCGA-AA-3688-01A")
+
+
+def test_a_warning_of_the_gdc_is_passed_on_and_stops_nothing(archive, caplog):
+    archive.add_file("f", b"x", data_type="Slide Image")
+    archive.faults["/files"] = ["warned"]
+    found = Gdc(archive.address, QUICK).search("files", {"data_type": "Slide Image"}, [], {})
+    assert [hit["file_id"] for hit in found] == ["f"]
+    assert f"{archive.address}/files warns" in caplog.text
+    assert UNKNOWN_FIELD in caplog.text
 
 
 def test_whoever_waits_is_told_of_each_retry(archive, capsys):

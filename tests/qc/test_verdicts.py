@@ -60,6 +60,17 @@ def test_each_rule_by_itself():
         assert one(**changes) == reason
 
 
+def test_a_patch_at_a_limit_is_kept():
+    at_limits = {
+        "background_fraction": 0.75,
+        "pen_fraction": QC.max_pen_fraction,
+        "dark_fraction": QC.max_dark_fraction,
+        "sharpness": QC.min_sharpness,
+        "od_mean": QC.min_od_mean,
+    }
+    assert one(**at_limits) == "kept"
+
+
 @pytest.mark.parametrize(("first", "second"), list(pairwise(BAD)))
 def test_the_first_rule_that_applies_is_the_reason(first: str, second: str):
     assert one(**(BAD[second] | BAD[first])) == first
@@ -80,12 +91,12 @@ def test_a_laxer_threshold_never_keeps_less(values: np.ndarray, name: str):
     assert (lax_kept | ~strict_kept).all()
 
 
-def files_of(folder: Path, image: np.ndarray | None) -> tuple[Path, Path]:
+def files_of(folder: Path, image: np.ndarray | None, mpp: float = 0.5) -> tuple[Path, Path]:
     slide = folder / "a.svs"
     if image is None:
         slide.write_text("no slide")
     else:
-        write_slide(slide, image)
+        write_slide(slide, image, mpp=mpp)
     tiles, measured = folder / "t.h5", folder / "m.h5"
     tile_slide(slide, tiles, slide="a", sheet_mpp=None, parameters=TILING)
     extract_patches(
@@ -113,6 +124,16 @@ def test_ink_and_blur_on_a_slide_are_found_where_they_are(tmp_path: Path):
     np.testing.assert_array_equal(reason == REASONS["blurred"], y >= 320)
     assert (reason[(y > 64) & (y < 320)] == REASONS["kept"]).all()
     assert Image.open(tmp_path / "q.png").size[0] > 400
+
+
+@pytest.mark.parametrize("mpp", [0.25, 0.5])
+def test_the_stride_is_that_of_the_tiles_on_the_slide(tmp_path: Path, mpp: float):
+    tiles, measured = files_of(tmp_path, on_glass(1024, 64, 64, 896, 896), mpp)
+    judge_slide(tiles, measured, tmp_path / "q.h5", slide="a", parameters=QC)
+    with open_store(tmp_path / "q.h5", "qc/1") as store:
+        steps = np.diff(np.unique(store["coords"][:, 0]))
+        assert (steps == store.attrs["stride_level0"]).all()
+        assert steps[0] == TILING.stride_px * TILING.target_mpp / mpp
 
 
 def test_same_metrics_same_bytes(tmp_path: Path):

@@ -20,6 +20,11 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
+BAD_FILTER = "the filter is not valid"
+UNKNOWN_FIELD = "unrecognized values: [cases.samples.sample_type]"
+"""As the GDC warns (200, not 400) of a field that its dictionary no longer has."""
+
+
 class Archive:
     """What is served, what goes wrong with it, and what was asked for.
 
@@ -28,7 +33,8 @@ class Archive:
     each block; how many wait at once is counted), ``"hang"`` (no byte for a second), ``"other"``
     (other bytes of the same number), ``"short"`` (fewer bytes, and a Content-Length that fits
     them), ``"whole"`` (ranges ignored), ``"chunked"`` (no Content-Length), ``"shifted"`` (a range
-    that begins elsewhere), ``"grown"`` (a search's total is one more).
+    that begins elsewhere), ``"grown"`` (a search's total is one more), ``"warned"`` (a search
+    that warns of a field). A search refused with 400 says why, as the GDC does.
     """
 
     def __init__(self) -> None:
@@ -126,6 +132,9 @@ class Handler(Quiet):
         endpoint = self.path.strip("/")
         self.archive.searches.append({"endpoint": endpoint, **asked})
         fault = self.fault(self.path)
+        if fault == 400:
+            error = {"error": "Bad Request", "message": BAD_FILTER}
+            return self.send(json.dumps(error).encode(), None, 400)
         if isinstance(fault, int):
             return self.refuse(fault)
         known = {"files": self.archive.files, "cases": self.archive.cases}[endpoint]
@@ -133,13 +142,17 @@ class Handler(Quiet):
         field, _, direction = asked["sort"].partition(":")
         found.sort(key=lambda entity: entity[field], reverse=direction == "desc")
         start, size = int(asked["from"]), int(asked["size"])
-        hits = [chosen(hit, asked["fields"].split(",")) for hit in found[start : start + size]]
+        hits = [
+            {"id": hit[field], **chosen(hit, asked["fields"].split(","))}
+            for hit in found[start : start + size]
+        ]
         pagination = {
             "count": len(hits), "total": len(found) + (fault == "grown"), "size": size,
             "from": start, "sort": asked["sort"], "page": start // size + 1,
             "pages": -(-len(found) // size),
         }  # fmt: skip
-        body = json.dumps({"data": {"hits": hits, "pagination": pagination}, "warnings": {}})
+        warnings = {"fields": UNKNOWN_FIELD} if fault == "warned" else {}
+        body = json.dumps({"data": {"hits": hits, "pagination": pagination}, "warnings": warnings})
         return self.send(body.encode(), fault)
 
     def fault(self, path: str) -> int | str | None:

@@ -144,10 +144,16 @@ def _no_slides(address: str, project: str, left_out: list[dict[str, str]]) -> Hi
     found = "; ".join(
         f"{number} {Reason(*reason).sentence()}" for reason, number in counts.most_common(5)
     )
+    if not found:
+        return HistotransferError(
+            "config: download.project",
+            f"{address} holds no slide image of {project}",
+            "Get the slides where their study keeps them (those of CPTAC: The Cancer Imaging "
+            "Archive) and name them in a slide sheet of your own: docs/data.md",
+        )
     return HistotransferError(
         "config: download.project",
-        f"{address} has no slide of {project} that can be used"
-        + (f" ({len(left_out)} found: {found})" if found else ""),
+        f"{address} has no slide of {project} that can be used ({len(left_out)} found: {found})",
         "Name the kinds of samples in `download.samples`, such as [primary, metastatic], or name "
         "another project",
     )

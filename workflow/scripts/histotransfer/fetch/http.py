@@ -123,7 +123,7 @@ def ask(
     while True:
         try:
             answer = session.request(method, url, json=body, timeout=policy.timeout_s)
-            answer.raise_for_status()
+            _check(answer)
             value = answer.json()
         except requests.exceptions.ChunkedEncodingError as error:
             failures += 1
@@ -136,6 +136,21 @@ def ask(
         if not isinstance(value, dict):
             raise requests.exceptions.InvalidJSONError(f"{url} does not answer with a JSON object")
         return value
+
+
+def _check(answer: requests.Response) -> None:
+    """Raise an error of HTTP with the reason that the server gives, if it gives one as JSON."""
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as error:
+        try:
+            said = answer.json()
+        except requests.exceptions.JSONDecodeError:
+            raise error from None
+        reason = (said.get("message") or said.get("error")) if isinstance(said, dict) else None
+        if not reason:
+            raise
+        raise requests.HTTPError(f"{error}: {str(reason)[:300]}", response=answer) from error
 
 
 def download(remote: Remote, path: str | Path, policy: RetryPolicy | None = None) -> None:
