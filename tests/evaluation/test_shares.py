@@ -84,3 +84,22 @@ def test_drawn_nulls_depend_on_neither_size_nor_unit_of_the_differences(factor, 
         for values in (folds, folds * factor + shift)
     ]
     np.testing.assert_allclose(*drawn, atol=1e-9)
+
+
+def test_a_target_without_variance_has_a_null_of_zero():
+    folds = np.random.default_rng(8).standard_normal((*FOLDS, 3))
+    folds[..., 1] = 0.25
+    scores = FoldScores(folds, np.full((1, 5, 5, 3), np.nan))
+    null = shares.null_statistics(scores, np.random.default_rng(9))
+    assert (null[:, 1] == 0).all()
+    assert (null[:, [0, 2]] != 0).all()
+
+
+@pytest.mark.parametrize("error", [0.05, 0.2])
+def test_the_bound_is_too_high_about_as_often_as_it_may_be(error):
+    """Targets that do not differ, drawn from the null itself."""
+    rng = np.random.default_rng(10)
+    common = rng.standard_normal((2000, 1))
+    null = 0.5**0.5 * (common + rng.standard_normal((2000, TARGETS)))
+    too_high = [shares.at_least(t, null[:1500], error) > 0 for t in null[1500:]]
+    assert 0.5 * error <= np.mean(too_high) <= 1.25 * error
