@@ -71,7 +71,7 @@ class MadeFiles(GivenFiles):
 
     @property
     def changed_tasks(self) -> list[str]:
-        """The tasks that an alternative scores anew; of a study itself, all."""
+        """The tasks whose scores an alternative changes; for the study itself, all tasks."""
         return [
             task
             for task in self.tasks
@@ -95,6 +95,13 @@ class MadeFiles(GivenFiles):
     def by_task(self, tasks: list[str], folder: str, ending: str = ".tsv") -> dict[str, str]:
         """Return one file below the results for each task."""
         return {task: f"{self.results}/{folder}/{task}{ending}" for task in tasks}
+
+    def by_extractor(self, task: str, folder: str, ending: str = ".tsv") -> dict[str, str]:
+        """Return one file below the results for each extractor that a task compares."""
+        return {
+            name: f"{self.results}/{folder}/{task}/{name}{ending}"
+            for name in self.compared_in(task)
+        }
 
     def comparison_files(self) -> dict[str, dict[str, Any]]:
         """Return labels and splits of each task, and by extractor its scores and predictions.
@@ -144,10 +151,7 @@ class MadeFiles(GivenFiles):
         return {
             task: {
                 "scores": self.scores_of(task),
-                "beside": {
-                    name: f"{self.results}/sites/{task}/{name}.tsv"
-                    for name in self.compared_in(task)
-                },
+                "beside": self.by_extractor(task, "sites"),
             }
             for task in self.patient_tasks
         }
@@ -157,10 +161,7 @@ class MadeFiles(GivenFiles):
         return {
             task: {
                 "scores": self.scores_of(task),
-                "curves": {
-                    name: f"{self.results}/curves/{task}/{name}.h5"
-                    for name in self.compared_in(task)
-                },
+                "curves": self.by_extractor(task, "curves", ".h5"),
             }
             for task in self.tasks
         }
@@ -170,10 +171,7 @@ class MadeFiles(GivenFiles):
         return {
             task: {
                 "external": f"{self.results}/labels/external/{task}.tsv",
-                "predictions": {
-                    name: f"{self.results}/validation/{task}/{name}.h5"
-                    for name in self.compared_in(task)
-                },
+                "predictions": self.by_extractor(task, "validation", ".h5"),
             }
             for task in (self.patient_tasks if self.cohorts else ())
         }
