@@ -69,7 +69,7 @@ TURNED = {"extratags": [(274, 3, 1, 3, True)]}
 KINDS: dict[str, tuple[str, Callable[[Path], None], Pixels]] = {
     "turned": ("a.tif", pages(TURNED), np.rot90(SLIDE, 2)),
     "behind an overview": ("a b.tif", pages({"data": block_means(SLIDE, 4)}, {}), SLIDE),
-    "behind what is no slide": (
+    "behind an ordinary picture": (
         "a.svs", pages(APERIO | {"data": block_means(SLIDE, 4), "tile": None}, APERIO), SLIDE,
     ),
     "strips": ("a.tif", pages({"tile": None}), SLIDE),
