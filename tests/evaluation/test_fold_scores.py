@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from histotransfer.evaluation.cross_validation import Drawn, out_of_fold, without_pairs
 from histotransfer.evaluation.fold_scores import FoldScores
+from histotransfer.evaluation.kinds import KINDS
 from histotransfer.evaluation.predictors.ridge import Ridge
 
 R, K, STUDIES = 10, 5, 400
@@ -78,6 +80,29 @@ def test_scale_and_shift_pass_through(scale, shift):
     scores = FoldScores(rng.normal(size=(3, 5, 6)), rng.normal(size=(3, 5, 5, 6)))
     moved = FoldScores(scale * scores.folds + shift, scale * scores.pairs + shift)
     np.testing.assert_allclose(moved.variance(), scale**2 * scores.variance(), rtol=1e-6)
+
+
+def test_a_negative_shared_part_counts_only_where_every_sample_is_a_patient():
+    """B is negative where what a fold teaches about one fold it unteaches about the others."""
+    rng = np.random.default_rng(6)
+    pairs = np.full((4, 5, 5, 60), np.nan)
+    for i, j in zip(*np.nonzero(~np.eye(5, dtype=bool)), strict=True):
+        pairs[:, i, j] = rng.normal(size=(4, 60))
+    scores = FoldScores(rng.normal(0, 0.1, (4, 5, 60)), pairs)
+    grouped = replace(scores, grouped=True)
+    negative = scores._shared_and_reciprocal()[0] < 0
+    assert 10 < negative.sum() < 50
+    assert np.array_equal(grouped.variance()[~negative], scores.variance()[~negative])
+    assert (grouped.variance() >= scores.variance()).all()
+    assert (grouped.variance()[negative] > scores.variance()[negative]).any()
+
+
+def test_what_is_made_of_scores_of_patches_stays_such():
+    scores = FoldScores(np.ones((2, 5, 3)), np.ones((1, 5, 5, 3)), grouped=True)
+    made = [scores - scores, scores.of_targets([2, 0]), scores.where_defined(scores)]
+    assert all(one.grouped for one in [*made, FoldScores.mean_of(made[:1])])
+    assert KINDS["tissue"].grouped
+    assert not KINDS["multiclass"].grouped
 
 
 def test_targets_do_not_depend_on_each_other_and_gaps_are_left_out():

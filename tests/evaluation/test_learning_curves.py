@@ -231,8 +231,8 @@ def test_a_curve_is_read_in_any_order_of_targets(study):
     curves, _ = study["paths"]
     path = curves["genes"][BLIND]
     names = ["STAINED", "NOTHING", "MORPHOLOGY"]
-    one = read_curve(path, names, task="genes", extractor=BLIND)
-    other = read_curve(path, names[::-1], task="genes", extractor=BLIND)
+    one = read_curve(path, KINDS["regression"], names, task="genes", extractor=BLIND)
+    other = read_curve(path, KINDS["regression"], names[::-1], task="genes", extractor=BLIND)
     assert np.array_equal(one.permuted, other.permuted[..., ::-1])
     assert np.array_equal(one.scores[0].folds, other.scores[0].folds[..., ::-1])
 
@@ -247,7 +247,8 @@ def test_a_predictor_that_needs_more_samples_has_no_score_there(study, tmp_path)
         parameters=PredictorParameters("tissue", "knn", {"n_neighbors": [25]}), task="patches",
         extractor=BLIND, of_patches=True, group_by="patient", seed=2,
     )  # fmt: skip
-    curve = read_curve(path, ["all"], task="patches", extractor=BLIND)
+    curve = read_curve(path, KINDS["tissue"], ["all"], task="patches", extractor=BLIND)
+    assert all(scores.grouped for scores in curve.scores)
     known = [bool(np.isfinite(scores.folds).all()) for scores in curve.scores]
     assert known == [False, False, True, True]
 

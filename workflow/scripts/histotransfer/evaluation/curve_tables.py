@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def write_curve_tables(
     for number, (task, kind) in enumerate(kinds.items()):
         results = results_of_scores(files[task]["scores"], task, kind, parameters, number)
         traced = {
-            name: read_curve(path, results.targets, task=task, extractor=name)
+            name: read_curve(path, results.kind, results.targets, task=task, extractor=name)
             for name, path in files[task]["curves"].items()
         }
         chosen = averaged_targets(results, compared)
@@ -209,7 +210,8 @@ def shuffles(
 
 def _averaged(scores: FoldScores, places: list[int]) -> FoldScores:
     """Return the scores of one target: the mean of those in these places, where they are known."""
-    return FoldScores(*(_mean(part[..., places]) for part in (scores.folds, scores.pairs)))
+    every = scores.of_targets(places)
+    return replace(every, folds=_mean(every.folds), pairs=_mean(every.pairs))
 
 
 def _mean(values: Float) -> Float:

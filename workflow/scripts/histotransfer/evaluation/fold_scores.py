@@ -6,10 +6,11 @@ scores understates how far their mean would move with other patients.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
+import numpy.typing as npt
 
 from .predictors.predictor import Float
 
@@ -28,17 +29,25 @@ class FoldScores:
     pairs : (P, k, k, t) float64
         Score of fold i (second axis) under the model that was trained without folds i and j (third
         axis), for the first P repeats; NaN where i is j.
+    grouped : bool
+        Whether the samples come many to a patient, as patches do.
     """
 
     folds: Float
     pairs: Float
+    grouped: bool = False
 
     def __sub__(self, other: FoldScores) -> FoldScores:
-        return FoldScores(self.folds - other.folds, self.pairs - other.pairs)
+        return replace(self, folds=self.folds - other.folds, pairs=self.pairs - other.pairs)
+
+    def of_targets(self, places: npt.ArrayLike) -> FoldScores:
+        """Return the scores of the targets in these places."""
+        places = np.asarray(places)
+        return replace(self, folds=self.folds[..., places], pairs=self.pairs[..., places])
 
     def where_defined(self, other: FoldScores) -> FoldScores:
         """Return the scores of the folds in which the other one has a score, too."""
-        return FoldScores(np.where(np.isfinite(other.folds), self.folds, np.nan), self.pairs)
+        return replace(self, folds=np.where(np.isfinite(other.folds), self.folds, np.nan))
 
     @classmethod
     def mean_of(cls, several: list[FoldScores]) -> FoldScores:
@@ -46,6 +55,7 @@ class FoldScores:
         return cls(
             np.mean([scores.folds for scores in several], axis=0),
             np.mean([scores.pairs for scores in several], axis=0),
+            several[0].grouped,
         )
 
     @property
@@ -101,6 +111,10 @@ class FoldScores:
         (noise only: scores do not fall with the length of the weights) and 2. The power 1 is used,
         because it never makes the variance too small.
 
+        B may come out negative, and where every sample is a patient of its own, it rightly does so
+        if signals are strong. Where patches come many to a patient, patients are few, and c is then
+        too small by a third; there B is not let be negative.
+
         The estimate is not let below half of that of Nadeau & Bengio, since a difference of
         variances can come out near zero. What it promises is shown in docs/statistics.md. Three
         folds or fewer do not tell B from K, so the schema of the config asks for four.
@@ -115,6 +129,8 @@ class FoldScores:
             within = _mean(_variance(self.folds, 1), 0)
             between = _variance(self.repeat_means, 0) if repeats > 1 else 0.0
             shared, reciprocal = self._shared_and_reciprocal()
+            if self.grouped:
+                shared = np.maximum(shared, 0.0)
             q = (k - 2) / (k - 1)
             covariance = q * reciprocal + q**3 * (k - 2) * shared
             estimate = within / k + covariance - (1 - 1 / repeats) * between

@@ -64,6 +64,8 @@ class TaskKind(ABC):
     """The primary score without any signal."""
     by_column: ClassVar[bool] = True
     """Whether each target is scored by its own column alone."""
+    grouped: ClassVar[bool] = False
+    """Whether the samples come many to a patient, named or not."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -215,7 +217,7 @@ class Multiclass(TaskKind):
 class Tissue(Multiclass):
     """Which tissue type a patch is of."""
 
-    name = "tissue"
+    name, grouped = "tissue", True
 
 
 class Regression(TaskKind):

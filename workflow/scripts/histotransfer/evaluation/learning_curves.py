@@ -208,8 +208,10 @@ class _Task:
         return np.array([self._primary(truth[t], predicted[t])["value"] for t in tested])
 
 
-def read_curve(path: str | Path, targets: Sequence[str], *, task: str, extractor: str) -> Curve:
-    """Read what `trace_curve` wrote, with the targets in this order."""
+def read_curve(
+    path: str | Path, kind: TaskKind, targets: Sequence[str], *, task: str, extractor: str
+) -> Curve:
+    """Read what `trace_curve` wrote of a task of this kind, with the targets in this order."""
     with open_store(path, SCHEMA, task=task, extractor=extractor) as store:
         place = {str(name): number for number, name in enumerate(store["target"].asstr()[:])}
         order = [place[target] for target in targets]
@@ -222,7 +224,7 @@ def read_curve(path: str | Path, targets: Sequence[str], *, task: str, extractor
             store["n_train"][:].astype(np.float64).mean(axis=(1, 2)),
             float(store.attrs["n_full"]),
             [
-                FoldScores(own, of_pairs[:PAIRED_REPEATS])
+                FoldScores(own, of_pairs[:PAIRED_REPEATS], kind.grouped)
                 for own, of_pairs in zip(folds, pairs, strict=True)
             ],
             permuted,

@@ -13,7 +13,6 @@ from ..labels.survival_times import time_and_event
 from . import shares
 from . import statistics as st
 from .concordance import kaplan_meier
-from .fold_scores import FoldScores
 from .metrics import BINS
 from .predictors.predictor import Bools, Float, Ints, Single
 from .task_results import TaskResults
@@ -105,7 +104,7 @@ def improved(results: TaskResults) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for place, (baseline, name) in enumerate(combinations(results.primary, 2)):
         every = results.primary[name] - results.primary[baseline]
-        difference = FoldScores(every.folds[..., chosen], every.pairs[..., chosen])
+        difference = every.of_targets(chosen)
         delta = difference.mean
         share, low, high = np.nan, np.nan, np.nan
         se = np.sqrt(difference.variance()) if n_related else delta
