@@ -204,8 +204,8 @@ def test_a_repeat_of_many_decided_samples_is_fitted_as_well():
     counted = []
     inner = Softmax._undecided
 
-    def count(self, probabilities):
-        rows, weights = inner(self, probabilities)
+    def count(self, probabilities, left_out):
+        rows, weights = inner(self, probabilities, left_out)
         counted.append(len(rows))
         return rows, weights
 
@@ -219,6 +219,26 @@ def test_a_repeat_of_many_decided_samples_is_fitted_as_well():
         StandardScaler(), LogisticRegression(C=100, solver="newton-cg", tol=1e-8, max_iter=1000)
     ).fit(x[~test], codes[~test])
     np.testing.assert_allclose(probabilities[test], theirs.predict_proba(x[test]), atol=1e-6)
+
+
+def test_few_decided_samples_of_many_features_take_few_steps():
+    """A sample left out of the Hessian may be all that bends the loss along its direction."""
+    rng = np.random.default_rng(11)
+    codes = np.arange(160) % 9
+    factors = 2 * rng.normal(size=(9, 200))[codes] + rng.standard_normal((160, 200))
+    x = factors / np.arange(1, 201) ** 2 @ rng.standard_normal((200, 900))
+    steps = 0
+    inner = Softmax._step
+
+    def count(*args):
+        nonlocal steps
+        steps += 1
+        return inner(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Softmax, "_step", count)
+        multinomial(x, codes, rng.permutation(160) % 5, 9, 10.0)
+    assert steps / 5 < 20
 
 
 @pytest.mark.parametrize("d", [8, 90])

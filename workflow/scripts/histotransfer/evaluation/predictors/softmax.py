@@ -70,7 +70,7 @@ class Softmax:
 
     TOLERANCE = 1e-11
     CLOSE = 1e-7
-    KEPT = 0.99
+    LEFT_OUT = 0.01
     MAX_NEWTON, MAX_CONJUGATE = 100, 500
 
     def __init__(
@@ -105,13 +105,17 @@ class Softmax:
         gradient = self._gradient(probabilities, weights)
         start = np.maximum(_norm(gradient), np.finfo(np.float64).tiny)
         done, before = np.zeros(s, dtype=bool), np.ones(s)
+        left, left_out = np.full(s, np.inf), self.LEFT_OUT
         for _ in range(self.MAX_NEWTON):
-            left = _norm(gradient) / start
+            last, left = left, _norm(gradient) / start
             done |= left <= self.TOLERANCE
             if done.all():
                 break
+            # What is left out bends the loss where a penalty is weak; then steps are too long.
+            if (left > last / 2)[~done].any():
+                left_out /= 10
             accuracy = np.where(done, np.inf, np.clip(np.sqrt(left), 3e-2, 0.1))
-            step = self._step(probabilities, gradient, accuracy)
+            step = self._step(probabilities, gradient, accuracy, left_out)
             moved = self._scores(self.samples, step)
             descent = np.einsum("sdk,sdk->s", gradient, step)
             length = np.ones(s)
@@ -170,9 +174,11 @@ class Softmax:
         gradient[:, 1:] += weights[:, 1:]
         return gradient
 
-    def _step(self, probabilities: Float, gradient: Float, accuracy: Float) -> Float:
+    def _step(
+        self, probabilities: Float, gradient: Float, accuracy: Float, left_out: float
+    ) -> Float:
         """Solve for Newton's step by preconditioned conjugate gradients, in float32."""
-        rows, used = self._undecided(probabilities)
+        rows, used = self._undecided(probabilities, left_out)
         samples, p = self.single[rows], probabilities[rows].astype(np.float32)
         spread = np.einsum("nsk,ns->sk", p * (1 - p), used[:, :, 0])
         mean = spread / (len(self.single) * self.share[:, None])
@@ -217,15 +223,15 @@ class Softmax:
             search = preconditioned + turn.astype(np.float32)[:, None, None] * search
         return step.astype(np.float64) * size
 
-    def _undecided(self, probabilities: Float) -> tuple[Ints, Single]:
-        """Return the rows that carry most of the Hessian, and their weights (rows, s, 1)."""
+    def _undecided(self, probabilities: Float, left_out: float) -> tuple[Ints, Single]:
+        """Return the rows that carry all but a share of the Hessian, and weights (rows, s, 1)."""
         # Where most samples are decided, few bend the loss; their weights then stand for the
         # others' too. Where these would be many, none is left out.
         weights = self.used[:, :, 0] * _over_classes(probabilities * (1 - probabilities))
         weights /= np.maximum(weights.sum(axis=0), np.finfo(np.float64).tiny)
         order = np.argsort(-weights.max(axis=1), kind="stable")
         covered = np.cumsum(weights[order], axis=0)
-        count = 1 + int((covered < self.KEPT).any(axis=1).sum())
+        count = 1 + int((covered < 1 - left_out).any(axis=1).sum())
         if count > len(order) / 2:
             return np.arange(len(order)), self.used.astype(np.float32)
         rows = np.sort(order[:count])
