@@ -18,16 +18,10 @@ from sklearn.model_selection import cross_val_score
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.streams import stream
 from histotransfer.core.tables import read_table, write_table
-from histotransfer.simulate.cohort import (
-    EMPTY,
-    TRUTH,
-    UNREADABLE,
-    cohort_sheet,
-    composition,
-    write_labels,
-)
+from histotransfer.simulate.cohort import EMPTY, UNREADABLE, composition
 from histotransfer.simulate.painter import CLASSES, develop, draw_stain, paint
 from histotransfer.simulate.slides import _regions, write_patches, write_slide
+from histotransfer.simulate.tables import TRUTH, cohort_sheet, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20220112

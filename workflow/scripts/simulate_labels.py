@@ -1,7 +1,7 @@
 """Draw expression and mutations from the simulated tissue, and write down the truth."""
 
 from histotransfer.core.joblog import job_log
-from histotransfer.simulate.cohort import write_labels
+from histotransfer.simulate.tables import write_labels
 
 with job_log(snakemake.log[0]):
     write_labels(

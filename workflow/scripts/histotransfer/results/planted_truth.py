@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..evaluation.tables_of_kinds import MUTATION, RELATED_GENES
-from ..simulate.cohort import TRUTH as PLANTED
+from ..simulate.tables import TRUTH as PLANTED
 
 _FOUND = TableSchema.of(
     "truth", "text: extractor", "number: value q_bh", "flag: recovered expected agrees"
@@ -26,7 +26,7 @@ def write_truth_check(
 ) -> None:
     """Compare what was found in simulated data with what was planted in them.
 
-    Planted is the table `simulate.cohort.TRUTH`; found, those named like their paths. The table
+    Planted is the table `simulate.tables.TRUTH`; found, those named like their paths. The table
     `TRUTH` has one row per target and extractor: value (r or AUROC), q_bh, recovered (q ≤ alpha),
     expected (it follows something) and agrees (recovered as expected). A target without a q is not
     recovered.

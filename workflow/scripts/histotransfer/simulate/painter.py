@@ -405,8 +405,11 @@ def draw_stain(rng: np.random.Generator) -> Stain:
 
 def develop(stains: Field, stain: Stain, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Turn concentrations (2, h, w) into RGB (h, w, 3) by the Beer–Lambert law, with some noise."""
-    density = np.moveaxis(stains, 0, -1) @ stain.vectors
-    light = stain.white * np.exp(-density)
-    light += rng.standard_normal(density.shape[:2], dtype=np.float32)[..., None] * np.float32(2)
-    pixels: NDArray[np.uint8] = np.clip(light + np.float32(0.5), 0, 255).astype(np.uint8)
+    grain = rng.standard_normal(stains.shape[1:], dtype=np.float32) * np.float32(2)
+    pixels = np.empty((*grain.shape, 3), dtype=np.uint8)
+    for channel, (white, (haematoxylin, eosin)) in enumerate(
+        zip(stain.white, stain.vectors.T, strict=True)
+    ):
+        light = white * np.exp(-haematoxylin * stains[0] - eosin * stains[1]) + grain
+        pixels[..., channel] = np.clip(light + np.float32(0.5), 0, 255)
     return pixels
