@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +84,31 @@ def test_a_search_gathers_all_pages_and_only_what_was_asked(archive):
     assert set(found[0]) == {"id", "file_id", "file_name", "cases"}  # `id` comes unasked
     assert [search["from"] for search in archive.searches] == [0, 4, 8]
     assert Gdc(archive.address, QUICK).search("files", {"data_type": "none"}, [], {}) == []
+
+
+def test_the_loopback_server_answers_in_the_form_of_the_gdc(archive):
+    """An answer as the GDC's guide records it (github.com/NCI-GDC/gdc-docs, /files, 2023)."""
+    file_id = "a8bc2405-b57d-48bb-b241-18b3e28caa56"
+    hit = {
+        "data_format": "BEDPE", "access": "controlled", "data_type": "Structural Rearrangement",
+        "file_name": "eae76f14-8aa7-427f-a90c-4e0ed095e0c2.wgs.BRASS.rerun_structural_variation"
+        ".bedpe.gz", "file_size": 20, "state": "released", "experimental_strategy": "WGS",
+    }  # fmt: skip
+    recorded = {
+        "data": {
+            "hits": [{"id": file_id, "file_id": file_id, **hit}],
+            "pagination": {
+                "count": 1, "total": 1, "size": 2, "from": 0, "sort": "None", "page": 1, "pages": 1
+            },
+        },
+        "warnings": {},
+    }  # fmt: skip
+    archive.add_file(file_id, b"x" * 20, **hit)
+    filters = {"op": "in", "content": {"field": "state", "value": ["released"]}}
+    asked = {"filters": filters, "fields": "file_id," + ",".join(hit), "sort": "file_id:asc"}
+    answer = requests.post(f"{archive.address}/files", json={**asked, "from": 0, "size": 2}).json()
+    answer["data"]["pagination"]["sort"] = "None"  # the GDC does not say by what it sorted
+    assert answer == recorded
 
 
 @pytest.mark.parametrize("fault", [500, 429, "drop:30", "hang", "chunked", "slow:0.1"])
