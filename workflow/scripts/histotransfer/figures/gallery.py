@@ -62,5 +62,11 @@ def _below(row: pd.Series, mutation: bool) -> str:
     elif mutation:
         measured = "positive" if row["label"] == 1 else "negative"
     else:
-        measured = f"measured {row['label']:.2f}"
-    return f"predicted {row['prediction']:.2f}\n{measured}"
+        measured = f"measured {_in_short(row['label'])}"
+    return f"predicted {_in_short(row['prediction'])}\n{measured}"
+
+
+def _in_short(number: float) -> str:
+    """Write two decimals, of large numbers fewer: captions stand close together."""
+    decimals = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
+    return f"{number:.{decimals}f}".replace("-", "−")
