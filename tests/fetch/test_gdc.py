@@ -106,7 +106,8 @@ def test_the_loopback_server_answers_in_the_form_of_the_gdc(archive):
     archive.add_file(file_id, b"x" * 20, **hit)
     filters = {"op": "in", "content": {"field": "state", "value": ["released"]}}
     asked = {"filters": filters, "fields": "file_id," + ",".join(hit), "sort": "file_id:asc"}
-    answer = requests.post(f"{archive.address}/files", json={**asked, "from": 0, "size": 2}).json()
+    body = {**asked, "from": 0, "size": 2}
+    answer = requests.post(f"{archive.address}/files", json=body, timeout=60).json()
     answer["data"]["pagination"]["sort"] = "None"  # the GDC does not say by what it sorted
     assert answer == recorded
 
