@@ -67,6 +67,6 @@ def _below(row: pd.Series, mutation: bool) -> str:
 
 
 def _in_short(number: float) -> str:
-    """Write two decimals, of large numbers fewer: captions stand close together."""
-    decimals = 2 if abs(number) < 9.995 else 1 if abs(number) < 99.95 else 0
+    """Write three digits, or two and a sign: captions stand close together."""
+    decimals = 2 if 0 <= number < 9.995 else 1 if -9.95 < number < 99.95 else 0
     return f"{number:.{decimals}f}".replace("-", "−")
