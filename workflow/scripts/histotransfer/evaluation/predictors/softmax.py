@@ -50,8 +50,9 @@ class Softmax:
 
     Newton's method with conjugate gradients (Nocedal & Wright 2006, algorithm 7.1). Gradients are
     in float64 and say where the minimum is; the products with the Hessian, which only propose
-    steps, are in float32 and read the features once for all training sets. A training set is done
-    when further steps would move no probability by more than `CLOSE`, or the gradient has vanished.
+    steps, are in float32, read the features once for all training sets, and leave out samples that
+    carry `LEFT_OUT` of it. A training set is done when further steps would move no probability by
+    more than `CLOSE`, or the gradient has vanished.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ class Softmax:
             done |= left <= self.TOLERANCE
             if done.all():
                 break
-            # What is left out bends the loss where a penalty is weak; then steps are too long.
+            # Along its own direction, a sample left out may bend the loss more than the penalty
+            # does; then steps are too long.
             if (left > last / 2)[~done].any():
                 left_out /= 10
             accuracy = np.where(done, np.inf, np.clip(np.sqrt(left), 3e-2, 0.1))
