@@ -96,6 +96,20 @@ def test_a_score_at_the_ceiling_counts_as_predicted():
     assert st.compare(perfect, compared, np.array([0.5]), **ROPE)["status"].item() == "ok"
 
 
+def test_the_interval_of_a_score_ends_where_the_score_does():
+    rng = np.random.default_rng(6)
+    folds = rng.normal([0.01, 0.5, 0.99], 0.1, (10, 5, 3))
+    scores = FoldScores(folds, drawn(rng, folds, targets=3)[0].pairs)
+    free, bounded = (st.above(scores, np.zeros(3), *bounds) for bounds in ((), ((0.0, 1.0),)))
+    assert free["ci_low"].min() < 0
+    assert free["ci_high"].max() > 1
+    assert bounded["ci_low"].tolist() == pytest.approx(free["ci_low"].clip(lower=0).tolist())
+    assert bounded["ci_high"].tolist() == pytest.approx(free["ci_high"].clip(upper=1).tolist())
+    assert bounded.drop(columns=["ci_low", "ci_high"]).equals(
+        free.drop(columns=["ci_low", "ci_high"])
+    )
+
+
 def test_folds_without_a_score_are_left_out():
     rng = np.random.default_rng(5)
     d = rng.normal(0.05, 0.03, (10, 5, 1))

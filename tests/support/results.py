@@ -197,7 +197,9 @@ def _curves(
         }
         whose = {"task": of_task.task, "metric": of_task.kind.metric}
         for name, table in {
-            "learning_curves": learning_curves(of_task.primary, curves, places, unit),
+            "learning_curves": learning_curves(
+                of_task.primary, curves, places, unit, of_task.kind.bounds
+            ),
             "permuted": shuffles(of_task.primary, curves, places),
         }.items():
             parts[name].append(table.assign(**whose))

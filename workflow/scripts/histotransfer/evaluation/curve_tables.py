@@ -78,7 +78,8 @@ def write_curve_tables(
         chosen = averaged_targets(results, compared)
         whose = {"task": task, "metric": KINDS[kind].metric}
         unit = PER_CLASS if task in patch_tasks else FRACTION
-        curves.append(learning_curves(results.primary, traced, chosen, unit).assign(**whose))
+        own = learning_curves(results.primary, traced, chosen, unit, results.kind.bounds)
+        curves.append(own.assign(**whose))
         permuted.append(shuffles(results.primary, traced, chosen).assign(**whose))
     for tables, out, schema in (
         (curves, curves_out, LEARNING_CURVES),
@@ -135,6 +136,7 @@ def learning_curves(
     curves: Mapping[str, Curve],
     chosen: Mapping[tuple[str, str], list[int]],
     unit: str,
+    bounds: tuple[float, float],
 ) -> pd.DataFrame:
     """Return a row per size, extractor and entry of `chosen` (scope and target: places).
 
@@ -150,7 +152,7 @@ def learning_curves(
                 name: full[name] if number is None else curve.scores[number]
                 for name, curve in curves.items()
             }
-            for row in beside_baseline(scores, places):
+            for row in beside_baseline(scores, places, bounds):
                 curve = curves[row["extractor"]]
                 n_train = curve.n_full if number is None else curve.n_train[number]
                 rows.append(
@@ -160,16 +162,17 @@ def learning_curves(
 
 
 def beside_baseline(
-    scores: Mapping[str, FoldScores], places: list[int]
+    scores: Mapping[str, FoldScores], places: list[int], bounds: tuple[float, float]
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean score of each extractor over targets, and its difference from the first one.
 
-    With the 95 % intervals of Student's t by the `df` and `variance` of `FoldScores`.
+    With the 95 % intervals of Student's t by the `df` and `variance` of `FoldScores`; those of
+    scores end at their bounds.
     """
     base: FoldScores | None = None
     for name, every in scores.items():
         own = _averaged(every, places)
-        mean, low, high = _interval(own)
+        mean, low, high = np.clip(_interval(own), *bounds).tolist()
         delta = (np.nan,) * 3 if base is None else _interval(own - base)
         yield {
             "extractor": name,

@@ -60,6 +60,8 @@ class TaskKind(ABC):
     """The score by which extractors are compared."""
     tables: ClassVar[tuple[str, ...]]
     """The tables of the comparison that only this kind has."""
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    """The lowest and the highest value of the primary score."""
     by_chance: ClassVar[float] = 0.0
     """The primary score without any signal."""
     by_column: ClassVar[bool] = True
@@ -224,6 +226,7 @@ class Regression(TaskKind):
     """A number of each patient."""
 
     name, metric, tables = "regression", "pearson", ("related_genes", "improved")
+    bounds = (-1.0, 1.0)
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return a predictor of numbers, of targets with at least two labels."""

@@ -116,7 +116,8 @@ def _predicted(
         table = read_table(scores, SCORES)
     share = common.value_counts(normalize=True)
     chance = np.array([share.max() if t == ALL else share[t] for t in results.targets])
-    told = above(results.primary[extractor], chance).iloc[results.targets.index(ALL)]
+    targets = above(results.primary[extractor], chance, results.kind.bounds)
+    told = targets.iloc[results.targets.index(ALL)]
     folds = table[(table["without"] == NO_OTHER) & (table["metric"] == "macro_auroc")]
     whose = {"n": len(common), "n_sites": n_sites, "status": OK}
     accuracy = {"value": told["mean"], "ci_low": told["ci_low"], "ci_high": told["ci_high"]}
@@ -199,7 +200,7 @@ def write_site_tables(
             ):
                 rows += [
                     whose | row | {"grouped_by": grouped_by}
-                    for row in beside_baseline(scores, chosen)
+                    for row in beside_baseline(scores, chosen, results.kind.bounds)
                 ]
     table = pd.DataFrame(rows) if rows else SITE_SPLITS.empty()
     write_table(table, splits_out, SITE_SPLITS)

@@ -21,7 +21,9 @@ LEVEL = 0.95
 Float = npt.NDArray[np.float64]
 
 
-def above(scores: FoldScores, chance: Float) -> pd.DataFrame:
+def above(
+    scores: FoldScores, chance: Float, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> pd.DataFrame:
     """Test whether each target is predicted better than by chance; return a row per target.
 
     Parameters
@@ -30,6 +32,8 @@ def above(scores: FoldScores, chance: Float) -> pd.DataFrame:
         Of t targets.
     chance : (t,) float64
         The score without any signal.
+    bounds : (float, float)
+        The lowest and the highest score that there is, where intervals end.
 
     Returns
     -------
@@ -43,8 +47,9 @@ def above(scores: FoldScores, chance: Float) -> pd.DataFrame:
     with np.errstate(invalid="ignore"):
         p = scipy.stats.t.sf((mean - chance) / se, df)
         half = se * scipy.stats.t.ppf((1 + LEVEL) / 2, df)
-    columns = {"mean": mean, "se": se, "df": df, "ci_low": mean - half, "ci_high": mean + half}
-    return pd.DataFrame(columns | {"p": p})
+    columns = {"mean": mean, "se": se, "df": df, "p": p}
+    low, high = np.clip([mean - half, mean + half], *bounds)
+    return pd.DataFrame(columns | {"ci_low": low, "ci_high": high})
 
 
 def compare(

@@ -82,7 +82,10 @@ class TaskResults:
     @cached_property
     def above_chance(self) -> dict[str, pd.DataFrame]:
         """The test of each primary score above chance, by extractor (`statistics.above`)."""
-        return {name: st.above(scores, self.chance) for name, scores in self.primary.items()}
+        return {
+            name: st.above(scores, self.chance, self.kind.bounds)
+            for name, scores in self.primary.items()
+        }
 
     def _fold_scores(self, table: pd.DataFrame) -> FoldScores:
         own = table[table["metric"] == self.kind.metric]

@@ -91,8 +91,7 @@ def roc(tables: Tables, alpha: float) -> Figure:
             own = curves[(curves["target"] == target) & (curves["extractor"] == name)]
             axes.plot(own["fpr"], own["tpr"], **look)
             row = of_target[of_target["extractor"] == name].iloc[0]
-            low, high = max(0, row["ci_low"]), min(1, row["ci_high"])
-            score = f"{row['mean']:.2f} ({low:.2f}–{high:.2f})"
+            score = f"{row['mean']:.2f} ({row['ci_low']:.2f}–{row['ci_high']:.2f})"
             y = 0.03 + 0.075 * (len(names) - 1 - number)
             axes.text(0.97, y, score, transform=axes.transAxes, ha="right", **look)
         axes.set_title(f"{target}  {positive[target]}", fontsize=7)
