@@ -18,7 +18,7 @@ from histotransfer.evaluation.predictors.ridge import Ridge
 R, K, STUDIES = 10, 5, 400
 
 
-def round_robin(rng, *, test=0.0, train=0.0, pair=0.0, mirrored=0.0):
+def round_robin(rng, *, test=0.0, train=0.0, pair=0.0, mirrored=0.0, noise=0.0):
     """Scores of many targets, made of what each fold adds as a test fold and as a training fold.
 
     Every repeat has new folds of the same patients; a fold's part is the mean of its patients'.
@@ -41,7 +41,7 @@ def round_robin(rng, *, test=0.0, train=0.0, pair=0.0, mirrored=0.0):
             for j in others:
                 left = [m for m in others if m != j]
                 without[r, i, j] = a[i] + (b[left] + c[i, left]).mean(axis=0)
-    return FoldScores(folds, without)
+    return FoldScores(folds + rng.normal(0, noise, folds.shape), without)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,19 @@ def round_robin(rng, *, test=0.0, train=0.0, pair=0.0, mirrored=0.0):
         ({"mirrored": 1.0}, 0.25),
         ({"test": 1.0, "mirrored": 3.0}, 0.2),
         ({"test": 1.0, "pair": 3.0}, 0.2),
+        ({"test": 1.0, "noise": 0.2}, 0.1),
     ],
 )
 def test_planted_components_give_the_variance_of_the_mean(parts, close):
     """The truth is the spread of the means of many studies; the estimate is made in each alone."""
     scores = round_robin(np.random.default_rng(1), **parts)
     assert scores.variance().mean() / scores.mean.var() == pytest.approx(1, abs=close)
+
+
+def test_a_single_repeat_has_no_spread_between_repeats():
+    scores = round_robin(np.random.default_rng(1), test=1.0)
+    alone = FoldScores(scores.folds[:1], scores.pairs[:1])
+    assert alone.variance().mean() / scores.mean.var() == pytest.approx(1, abs=0.1)
 
 
 def test_where_folds_train_for_each_other_nadeau_and_bengio_fall_short():
@@ -80,6 +87,23 @@ def test_scale_and_shift_pass_through(scale, shift):
     scores = FoldScores(rng.normal(size=(3, 5, 6)), rng.normal(size=(3, 5, 5, 6)))
     moved = FoldScores(scale * scores.folds + shift, scale * scores.pairs + shift)
     np.testing.assert_allclose(moved.variance(), scale**2 * scores.variance(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shared", "reciprocal"), [(2.0, 1.0), (1.0, 0.0), (0.0, 1.0)])
+@pytest.mark.parametrize("gap", [False, True], ids=["whole", "with a gap"])
+def test_each_part_of_the_round_robin_is_estimated_without_bias(shared, reciprocal, gap):
+    rng = np.random.default_rng(8)
+    studies = 40_000
+    mirrored = np.triu(rng.normal(0, reciprocal**0.5, (studies, K, K)), 1)
+    pairs = mirrored + mirrored.transpose(0, 2, 1)
+    pairs += rng.normal(0, shared**0.5, (studies, 1, K)) + rng.normal(0, 3, (studies, K, 1))
+    pairs[:, np.arange(K), np.arange(K)] = np.nan
+    pairs = np.moveaxis(pairs, 0, -1)[None]
+    if gap:  # in another repeat, a fold has no score
+        pairs = np.concatenate([pairs, np.where(np.arange(K)[:, None, None] == 2, np.nan, pairs)])
+    scores = FoldScores(np.zeros((2, K, studies)), pairs)
+    found = [part.mean() for part in scores._shared_and_reciprocal()]
+    assert found == pytest.approx([shared, reciprocal], abs=0.05)
 
 
 def test_a_negative_shared_part_counts_only_where_every_sample_is_a_patient():

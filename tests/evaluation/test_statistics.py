@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as hyp
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from histotransfer.evaluation import statistics as st
 from histotransfer.evaluation.fold_scores import FoldScores
@@ -108,6 +109,21 @@ def test_the_interval_of_a_score_ends_where_the_score_does():
     assert bounded.drop(columns=["ci_low", "ci_high"]).equals(
         free.drop(columns=["ci_low", "ci_high"])
     )
+
+
+def test_a_score_that_is_always_chance_does_not_count_as_predicted():
+    rng = np.random.default_rng(7)
+    baseline, _ = drawn(rng, rng.normal(0, 0.03, (10, 5, 1)))
+    chance = FoldScores(np.full_like(baseline.folds, 0.5), baseline.pairs)
+    other = FoldScores(rng.normal(0.48, 0.05, baseline.folds.shape), baseline.pairs)
+    for pair in ((chance, other), (other, chance)):
+        assert st.compare(*pair, np.array([0.5]), **ROPE)["status"].item() == "untested"
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 10), (3, 10), (10, 10), (381, 421)])
+def test_wilsons_interval_is_statsmodels(count, n):
+    theirs = proportion_confint(count, n, method="wilson")
+    assert [float(bound) for bound in st.wilson(count / n, n)] == pytest.approx(theirs)
 
 
 def test_folds_without_a_score_are_left_out():
