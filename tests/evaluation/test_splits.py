@@ -13,7 +13,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.tables import read_table
-from histotransfer.evaluation.splits import SPLITS, stratified_folds, write_splits
+from histotransfer.evaluation.splits import (
+    SPLITS,
+    fold_of_samples,
+    stratified_folds,
+    write_splits,
+)
+from support.errors import assert_clear
 from support.tasks import splitting, write_values
 
 GENES = ["TP53", "LRP1B", "KRAS", "KEAP1", "FAT4", "STK11", "EGFR", "NF1", "SETBP1", "FAT1"]
@@ -285,3 +291,14 @@ def test_real_sites_fill_folds_evenly_and_keep_common_genes_balanced(realdata, t
     assert sizes.between(100, 127).all()  # 113 are a fifth of all
     share = splits.merge(labels, on="sample").groupby(["repeat", "fold"])["TP53"].mean()
     assert share.between(0.35, 0.65).all()  # 0.51 of all
+
+
+def test_the_folds_of_a_repeat_are_read_in_the_order_of_the_samples():
+    splits = pd.DataFrame(
+        {"repeat": [0, 0, 1, 1], "sample": ["A", "B", "B", "A"], "fold": [0, 1, 2, 3]}
+    )
+    assert fold_of_samples(splits, 0, ["B", "A"], "splits.tsv").tolist() == [1, 0]
+    assert fold_of_samples(splits, 1, ["A", "B"], "splits.tsv").tolist() == [3, 2]
+    with pytest.raises(HistotransferError, match=r"no fold for sample C in repeat 1") as caught:
+        fold_of_samples(splits, 1, ["A", "C"], "splits.tsv")
+    assert_clear(caught.value, "splits.tsv")
