@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from ..core.tables import TableSchema, read_table, write_table
 from ..study.parameters import StatisticsParameters
@@ -19,7 +18,7 @@ from .kinds import ALL, KINDS
 from .learning_curves import Curve, read_curve
 from .predictors.predictor import Float
 from .scores import SCORES
-from .statistics import LEVEL, OK
+from .statistics import OK, UNBOUNDED, interval
 from .task_results import TaskResults
 
 LEARNING_CURVES = TableSchema.of(
@@ -166,14 +165,13 @@ def beside_baseline(
 ) -> Iterator[dict[str, Any]]:
     """Yield the mean score of each extractor over targets, and its difference from the first one.
 
-    With the 95 % intervals of Student's t by the `df` and `variance` of `FoldScores`; those of
-    scores end at their bounds.
+    Both have the 95 % intervals of `statistics.interval`; those of scores keep within the bounds.
     """
     base: FoldScores | None = None
     for name, every in scores.items():
         own = _averaged(every, places)
-        mean, low, high = np.clip(_interval(own), *bounds).tolist()
-        delta = (np.nan,) * 3 if base is None else _interval(own - base)
+        mean, low, high = _with_interval(own, bounds)
+        delta = (np.nan,) * 3 if base is None else _with_interval(own - base)
         yield {
             "extractor": name,
             "baseline": "" if base is None else next(iter(scores)),
@@ -224,10 +222,9 @@ def _mean(values: Float) -> Float:
         return np.asarray(total / known.sum(axis=-1, keepdims=True))
 
 
-def _interval(scores: FoldScores) -> tuple[float, float, float]:
-    """Return the mean and its 95 % interval, which is NaN where the scores do not tell it."""
-    mean = float(scores.mean[0])
-    if scores.constant[0]:
-        return mean, np.nan, np.nan
-    half = float(np.sqrt(scores.variance()[0]) * scipy.stats.t.ppf((1 + LEVEL) / 2, scores.df[0]))
-    return mean, mean - half, mean + half
+def _with_interval(
+    scores: FoldScores, bounds: tuple[float, float] = UNBOUNDED
+) -> tuple[float, float, float]:
+    """Return the mean of one target, and its 95 % interval."""
+    _, low, high = interval(scores, bounds)
+    return float(scores.mean[0]), float(low[0]), float(high[0])

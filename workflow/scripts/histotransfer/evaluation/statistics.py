@@ -18,11 +18,29 @@ NOT_ESTIMABLE = "not estimable"
 LEVEL = 0.95
 """The coverage of every interval."""
 
+UNBOUNDED = (-np.inf, np.inf)
+
 Float = npt.NDArray[np.float64]
 
 
+def interval(
+    scores: FoldScores, bounds: tuple[float, float] = UNBOUNDED
+) -> tuple[Float, Float, Float]:
+    """Return the standard errors of t means, and the lower and upper ends of their intervals.
+
+    The intervals are Student's t with the `df` and `variance` of `FoldScores`, and never extend
+    beyond the bounds, the lowest and the highest score that there is. All are (t,), and NaN where
+    the score is the same in every fold, or known in fewer than two.
+    """
+    mean, se = scores.mean, np.sqrt(scores.variance())
+    se = np.where(scores.constant, np.nan, se)
+    half = se * scipy.stats.t.ppf((1 + LEVEL) / 2, scores.df)
+    low, high = np.clip([mean - half, mean + half], *bounds)
+    return se, low, high
+
+
 def above(
-    scores: FoldScores, chance: Float, bounds: tuple[float, float] = (-np.inf, np.inf)
+    scores: FoldScores, chance: Float, bounds: tuple[float, float] = UNBOUNDED
 ) -> pd.DataFrame:
     """Test whether each target is predicted better than by chance; return a row per target.
 
@@ -33,7 +51,7 @@ def above(
     chance : (t,) float64
         The score without any signal.
     bounds : (float, float)
-        The lowest and the highest score that there is, where intervals end.
+        The lowest and the highest score that there is (`interval`).
 
     Returns
     -------
@@ -42,14 +60,11 @@ def above(
         of a mean above chance, by Student's t with the `df` and `variance` of `FoldScores`. All but
         the mean are NaN where the score is the same in every fold, or known in fewer than two.
     """
-    mean, se, df = scores.mean, np.sqrt(scores.variance()), scores.df
-    se = np.where(scores.constant, np.nan, se)
+    mean, df = scores.mean, scores.df
+    se, low, high = interval(scores, bounds)
     with np.errstate(invalid="ignore"):
         p = scipy.stats.t.sf((mean - chance) / se, df)
-        half = se * scipy.stats.t.ppf((1 + LEVEL) / 2, df)
-    columns = {"mean": mean, "se": se, "df": df, "p": p}
-    low, high = np.clip([mean - half, mean + half], *bounds)
-    return pd.DataFrame(columns | {"ci_low": low, "ci_high": high})
+    return pd.DataFrame({"mean": mean, "se": se, "df": df, "ci_low": low, "ci_high": high, "p": p})
 
 
 def compare(
