@@ -99,7 +99,7 @@ def test_each_alternative_runs_what_it_changes_and_takes_the_rest(
     png = write_config(study, "png.yaml", png={"patches": {"codec": "png"}})
     slides = {"extract_patches": PATIENTS, "judge_patches": PATIENTS, "summarise_cohort": 1}
     jobs = study.plan("robustness", "--configfile", png)
-    # The codec is that of the set of patches, too, so its task is scored anew as well.
+    # The set of patches has the same codec, so its task is scored again, too.
     both = ("read_labels", "draw_splits", "cross_validate", "score_predictions")
     patches = {"pack_dataset": 1, "admit_features": 2} | {rule: 2 * answered[rule] for rule in both}
     assert of_alternative("png", jobs) == answered | slides | patches

@@ -30,7 +30,7 @@ class FoldScores:
         Score of fold i (second axis) under the model that was trained without folds i and j (third
         axis), for the first P repeats; NaN where i is j.
     grouped : bool
-        Whether the samples come many to a patient, as patches do.
+        Whether a patient has many samples, such as patches.
     """
 
     folds: Float
@@ -111,9 +111,9 @@ class FoldScores:
         (noise only: scores do not fall with the length of the weights) and 2. The power 1 is used,
         because it never makes the variance too small.
 
-        B may come out negative, and where every sample is a patient of its own, it rightly does so
-        if signals are strong. Where patches come many to a patient, patients are few, and c is then
-        too small by a third; there B is not let be negative.
+        B can be negative. Where every sample is a patient of its own, that is right if signals are
+        strong. Where a patient has many samples, a negative B makes c too small by a third, so it
+        counts as zero.
 
         The estimate is not let below half of that of Nadeau & Bengio, since a difference of
         variances can come out near zero. What it promises is shown in docs/statistics.md. Three

@@ -67,7 +67,7 @@ class TaskKind(ABC):
     by_column: ClassVar[bool] = True
     """Whether each target is scored by its own column alone."""
     grouped: ClassVar[bool] = False
-    """Whether the samples come many to a patient, named or not."""
+    """Whether a patient has many samples, whether or not the samples name the patient."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
