@@ -24,6 +24,7 @@ from histotransfer.evaluation.decisions import (
     decide,
     equivalence_p,
     levels,
+    relevances,
     size_beside,
     why_not_estimable,
 )
@@ -138,6 +139,8 @@ def test_a_difference_of_zero_takes_more_patients_than_there_are():
         (-0.01, 0.05, CANNOT_TELL),
         (0.0, 0.05, CANNOT_TELL),
         (0.0205, 0.04, AS_PUBLISHED),  # 2 points may be 2.1 before rounding
+        (0.02 + 0.001, 0.04, AS_PUBLISHED),
+        (0.001, 0.02 - 0.001, AS_PUBLISHED),
         (np.nan, np.nan, ""),
     ],
 )
@@ -148,6 +151,21 @@ def test_the_size_is_compared_with_the_published_one_and_with_none(low, high, si
 def test_a_level_is_told_from_the_other_extractors_level():
     assert size_beside(0.91, 0.96, 0.94, none=0.87) == AS_PUBLISHED
     assert size_beside(0.86, 0.96, 0.94, none=0.87) == CANNOT_TELL
+    assert size_beside(0.95, 0.96, 0.94, none=0.87) == LARGER  # without rounding
+
+
+def test_what_lies_on_a_limit_is_decided_as_it_is_documented():
+    """A q of alpha decides; an interval that ends at the region's edge is not beyond it."""
+    table = compared([{"delta": 0.02, "se": 0.009}])
+    on, below = (
+        decide(table, alpha=table["q_bh"][0] * factor, rope=ROPE) for factor in (1, 1 - 1e-9)
+    )
+    assert (on["direction"][0], below["direction"][0]) == (BETTER, UNDECIDED)
+    yes, no = np.array([True]), np.array([False])
+    for low, high in ((ROPE, 0.1), (-0.1, -ROPE)):
+        ends = np.array([low]), np.array([high])
+        assert relevances(*ends, no, yes, ROPE).item() == UNDECIDED
+        assert relevances(*ends, no, yes, ROPE * (1 - 1e-9)).item() == RELEVANT
 
 
 def test_the_mean_over_targets_has_an_interval_that_holds_whatever_their_correlation():
@@ -178,6 +196,7 @@ def test_the_mean_over_targets_leaves_out_what_was_not_tested():
     (row,) = average(table).to_dict("records")
     assert row["delta"] == pytest.approx(0.03)
     assert (row["se"], row["df"], row["n"]) == (pytest.approx(0.02), 99.0, 420)
+    assert row["p_corrected"] == pytest.approx(2 * stats.t.sf(0.03 / 0.02, 99))
     assert row["q_bh"] == row["p_corrected"]
     assert average(table.iloc[2:])["status"].tolist() == [UNTESTED]
     assert average(table.assign(status=NOT_ESTIMABLE))["status"].tolist() == [NOT_ESTIMABLE]
