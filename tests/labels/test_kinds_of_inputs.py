@@ -113,15 +113,20 @@ def test_other_spellings_are_read_and_said(tmp_path, write):
     }  # fmt: skip
 
 
-def test_genes_in_rows_with_two_columns_about_genes(tmp_path, write):
-    header = "\t".join(["Hugo_Symbol", "Entrez_Gene_Id", *map(str, range(1, 21))])
-    genes = [f"GENE{i}\t{i}\t" + "\t".join(f"0.{i}{p}" for p in range(1, 21)) for i in range(1, 6)]
+@pytest.mark.parametrize("order", [1, -1], ids=["symbol first", "number first"])
+def test_genes_in_rows_with_two_columns_about_genes(tmp_path, write, order):
+    header = "\t".join([*["Hugo_Symbol", "Entrez_Gene_Id"][::order], *map(str, range(1, 21))])
+    genes = [
+        "\t".join([*[f"GENE{i}", str(i)][::order], *(f"0.{i}{p}" for p in range(1, 21))])
+        for i in range(1, 6)
+    ]
     read = Read(
         tmp_path, expression_task(write("t.txt", header, *genes)), list(map(str, range(60)))
     )
     assert read.values.shape == (20, 5)
     assert read.values.at["7", "GENE3"] == 0.37
     assert read.flow.at["id_column", "detail"] == "header"
+    assert read.details("not_in_cohort") == {}
 
 
 def test_rows_that_contradict_each_other_are_an_error(tmp_path, write):

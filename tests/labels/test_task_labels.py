@@ -398,9 +398,33 @@ def test_star_counts_are_read_by_the_sample_sheet(tmp_path):
         ("NA", "target", "no_variance"),
     ]
     assert details_of(tmp_path)["B"] == "2 rows"
+    for name in ("gone", "other"):  # a file that the sheet does not name may be there twice
+        (tmp_path / "gdc" / name).mkdir()
+        (tmp_path / "gdc" / name / "other.tsv").write_text(STAR.format(a=1, b=1))
+    assert labels_of(tmp_path, task, cohort)[1] == excluded
+    (tmp_path / "gdc" / "other" / "y.tsv").write_text(STAR.format(a=1, b=1))
+    twice = r"y\.tsv: has the name of \S+y\.tsv\. Keep the one that the sample sheet means"
+    with pytest.raises(HistotransferError, match=twice):
+        labels_of(tmp_path, task, cohort)
+    (tmp_path / "gdc" / "other" / "y.tsv").unlink()
     (tmp_path / "gdc" / "x" / "x.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(HistotransferError, match=r"x\.tsv: is not a STAR-counts file of the GDC"):
         labels_of(tmp_path, task, cohort)
+
+
+def test_labels_of_nobody_are_an_error_that_counts_the_reasons(tmp_path):
+    patients = [f"TCGA-05-000{i}" for i in range(1, 5)]
+    cohort = write_cohort(tmp_path / "cohort.tsv", patients)
+    rows = "".join(f"{patient}-11A\t1\n" for patient in patients[:3])
+    table = table_at(tmp_path, f"patient\tG\n{rows}", "t.tsv")
+    with pytest.raises(HistotransferError) as caught:
+        labels_of(tmp_path, expression_task(table), cohort)
+    assert "t.tsv: has a label for no patient of the cohort; " in str(caught.value)
+    assert "; TCGA-05-0001-11A and 2 more: it is a normal" in str(caught.value)
+    assert "; TCGA-05-0001 and 3 more: it " in str(caught.value)
+    table.write_text(f"patient\tG\n{patients[0]}-11A\t1\n")
+    with pytest.raises(HistotransferError, match=r"; TCGA-05-0001-11A is a normal"):
+        labels_of(tmp_path, expression_task(table), cohort)
 
 
 @pytest.fixture(scope="module")
