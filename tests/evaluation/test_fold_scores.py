@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from histotransfer.evaluation.cross_validation import Drawn, out_of_fold, without_pairs
 from histotransfer.evaluation.fold_scores import FoldScores
 from histotransfer.evaluation.kinds import KINDS
+from histotransfer.evaluation.metrics import pearson
 from histotransfer.evaluation.predictors.ridge import Ridge
 
 R, K, STUDIES = 10, 5, 400
@@ -122,11 +124,93 @@ def test_a_negative_shared_part_counts_only_where_every_sample_is_a_patient():
 
 
 def test_what_is_made_of_scores_of_patches_stays_such():
-    scores = FoldScores(np.ones((2, 5, 3)), np.ones((1, 5, 5, 3)), grouped=True)
+    scores = FoldScores(np.ones((2, 5, 3)), np.ones((1, 5, 5, 3)), grouped=True, chance=0.5)
     made = [scores - scores, scores.of_targets([2, 0]), scores.where_defined(scores)]
-    assert all(one.grouped for one in [*made, FoldScores.mean_of(made[:1])])
+    made.append(FoldScores.mean_of(made[:1]))
+    assert {(one.grouped, one.chance) for one in made} == {(True, 0.5)}
     assert KINDS["tissue"].grouped
     assert not KINDS["multiclass"].grouped
+
+
+def scores_that_grow(rng, fewer, more, chance=0.5):
+    """Scores of targets whose mean is `fewer` without two folds, and `more` without one."""
+    pairs = chance + rng.normal(0, 0.02, (4, K, K, len(fewer)))
+    pairs[:, np.arange(K), np.arange(K)] = np.nan
+    folds = chance + rng.normal(0, 0.02, (4, K, len(more)))
+    pairs += np.array(fewer) + chance - np.nanmean(pairs, axis=(0, 1, 2))
+    folds += np.array(more) + chance - folds.mean(axis=(0, 1))
+    return FoldScores(folds, pairs, chance=chance)
+
+
+def test_a_difference_knows_how_much_its_two_scores_grow():
+    """As the mean of both grows, within the limits of signal alone (1) and noise alone (4/3)."""
+    rng, fewer = np.random.default_rng(10), [0.2, 0.2, 0.2, -0.1, 0.1]
+    first = scores_that_grow(rng, fewer, [0.21, 0.3, 0.1, 0.2, -0.1])
+    second = scores_that_grow(rng, fewer, [0.23, 0.3, 0.2, 0.2, -0.1])
+    difference = first - second
+    expected = [1.1**2, 4 / 3, 1, 4 / 3, 4 / 3]
+    assert difference.growth == pytest.approx(expected)
+    assert difference.of_targets([2, 0]).growth == pytest.approx([expected[2], expected[0]])
+    assert first.growth is None
+    unknown = replace(first, chance=np.nan) - replace(second, chance=np.nan)
+    assert unknown.growth == pytest.approx([4 / 3] * 5)
+    longer = replace(first, folds=np.concatenate([first.folds, first.folds + 0.02]))
+    assert (longer - longer).growth == pytest.approx((first - first).growth)
+
+
+def test_a_score_near_chance_does_not_tell_how_it_grows():
+    rng = np.random.default_rng(13)
+    one = scores_that_grow(rng, [0.2] * 40, [0.21] * 40)
+    for p in (0.0009, 0.0011):
+        height = stats.t.isf(p, one.df) * np.sqrt(one.variance()) - 0.21
+        moved = replace(one, folds=one.folds + height, pairs=one.pairs + height)
+        expected = np.full(40, 4 / 3) if p > 0.001 else ((0.21 + height) / (0.2 + height)) ** 2
+        assert (moved - moved).growth == pytest.approx(np.clip(expected, 1, 4 / 3))
+
+
+def test_the_reciprocal_part_weighs_by_the_growth_unless_samples_are_grouped():
+    rng = np.random.default_rng(11)
+    scores = round_robin(rng, test=1.0, mirrored=3.0)
+    _, reciprocal = scores._shared_and_reciprocal()
+    free = scores.variance() > scores.nadeau_bengio() / 2
+    for growth in (1.0, 1.2, 4 / 3):
+        own = replace(scores, growth=np.full(STUDIES, growth))
+        gap = (scores.variance() - own.variance())[free]
+        kept = own.variance()[free] > own.nadeau_bengio()[free] / 2
+        expected = (3 / 4) ** 2 * (4 / 3 - growth) * reciprocal[free]
+        assert gap[kept] == pytest.approx(expected[kept])
+        assert kept.mean() > 0.9
+        grouped = replace(own, grouped=True)
+        assert np.array_equal(grouped.variance(), replace(grouped, growth=None).variance())
+
+
+@pytest.mark.parametrize("signal", [0.0, 0.6, 1.0])
+def test_growth_says_how_the_reciprocal_part_falls_with_more_training_folds(signal):
+    """Two folds train each other's model, beside 2 or 3 folds more that only one of them has."""
+    rng, studies, batches = np.random.default_rng(12), 10_000, 12
+    n, d = 12, 8
+
+    def draw(n):
+        x = rng.standard_normal((studies, n, d))
+        return x, signal * x[..., 0] + rng.standard_normal((studies, n))
+
+    def scores(folds):
+        two, found = (draw(n), draw(n)), []
+        for (tested, truth), trains in (two, two[::-1]):
+            x, y = (np.hstack(parts) for parts in zip(trains, draw(n * (folds - 1)), strict=True))
+            predicted = (tested @ np.einsum("snd,sn->sd", x, y)[..., None])[..., 0]
+            found.append(pearson(predicted.T, truth.T))
+        return found
+
+    covariance, mean = np.zeros(2), np.zeros(2)
+    for place, folds in enumerate((3, 4)):
+        drawn = [scores(folds) for _ in range(batches)]
+        covariance[place] = np.mean([np.cov(*both)[0, 1] for both in drawn])
+        mean[place] = np.mean(drawn)
+    fewer, more = mean if signal else (0.0, 0.0)
+    one = FoldScores(np.full((1, K, 1), more), np.full((1, K, K, 1), fewer), chance=0.0)
+    expected = (3 / 4) ** 2 * (one - one).growth[0]
+    assert covariance[1] / covariance[0] == pytest.approx(expected, abs=0.05)
 
 
 def test_targets_do_not_depend_on_each_other_and_gaps_are_left_out():

@@ -11,11 +11,15 @@ from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from .predictors.predictor import Float
 
 PAIRED_REPEATS = 10
 """The first repeats, in which models are also fitted without two folds. More add little."""
+
+FAR_FROM_CHANCE_P = 0.001
+"""The one-sided p of a score above chance below which its growth is estimated."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,35 @@ class FoldScores:
         axis), for the first P repeats; NaN where i is j.
     grouped : bool
         Whether a patient has many samples, such as patches.
+    chance : float
+        The score without any signal; NaN where it depends on the labels.
+    growth : (t,) float64 or None
+        Of a difference, that of the two scores (`_growth`).
     """
 
     folds: Float
     pairs: Float
     grouped: bool = False
+    chance: float = np.nan
+    growth: Float | None = None
 
     def __sub__(self, other: FoldScores) -> FoldScores:
-        return replace(self, folds=self.folds - other.folds, pairs=self.pairs - other.pairs)
+        return replace(
+            self,
+            folds=self.folds - other.folds,
+            pairs=self.pairs - other.pairs,
+            growth=FoldScores.mean_of([self, other])._growth(),
+        )
 
     def of_targets(self, places: npt.ArrayLike) -> FoldScores:
         """Return the scores of the targets in these places."""
         places = np.asarray(places)
-        return replace(self, folds=self.folds[..., places], pairs=self.pairs[..., places])
+        return replace(
+            self,
+            folds=self.folds[..., places],
+            pairs=self.pairs[..., places],
+            growth=None if self.growth is None else self.growth[places],
+        )
 
     def where_defined(self, other: FoldScores) -> FoldScores:
         """Return the scores of the folds in which the other one has a score, too."""
@@ -56,6 +76,7 @@ class FoldScores:
             np.mean([scores.folds for scores in several], axis=0),
             np.mean([scores.pairs for scores in several], axis=0),
             several[0].grouped,
+            several[0].chance,
         )
 
     @property
@@ -106,14 +127,14 @@ class FoldScores:
         round-robin (Warner, Kenny & Stoto 1979; Kenny & La Voie 1984): a part due to the fold left
         out, whoever is tested (B), and a reciprocal part of a pair (K). Then ``c = K + (k - 2) B``.
 
-        A patient weighs less in a training set of k - 1 folds than in one of k - 2: by the ratio q
-        of these, to the power 3 for B (of a training pair and a test sample), and for K between 1
-        (noise only: scores do not fall with the length of the weights) and 2. The power 1 is used,
-        because it never makes the variance too small.
+        A patient weighs less in a training set of k - 1 folds than in one of k - 2. With q the
+        ratio of these, B (of a training pair and a test sample) falls by q³, and K by q² times the
+        `growth` of the scores, which is between 1 (signal only) and 1/q (noise only). Where it is
+        not known, as for a single score, 1/q never makes the variance too small.
 
         B can be negative. Where every sample is a patient of its own, that is right if signals are
         strong. Where a patient has many samples, a negative B makes c too small by a third, so it
-        counts as zero.
+        counts as zero; and the growth counts as 1/q.
 
         The estimate is not let below half of that of Nadeau & Bengio, since a difference of
         variances can come out near zero. What it promises is shown in docs/statistics.md. Three
@@ -129,10 +150,11 @@ class FoldScores:
             within = _mean(_variance(self.folds, 1), 0)
             between = _variance(self.repeat_means, 0) if repeats > 1 else 0.0
             shared, reciprocal = self._shared_and_reciprocal()
-            if self.grouped:
-                shared = np.maximum(shared, 0.0)
             q = (k - 2) / (k - 1)
-            covariance = q * reciprocal + q**3 * (k - 2) * shared
+            growth = 1 / q if self.growth is None else self.growth
+            if self.grouped:
+                shared, growth = np.maximum(shared, 0.0), 1 / q
+            covariance = q**2 * growth * reciprocal + q**3 * (k - 2) * shared
             estimate = within / k + covariance - (1 - 1 / repeats) * between
             return np.asarray(np.maximum(estimate, self.nadeau_bengio() / 2))
 
@@ -147,6 +169,27 @@ class FoldScores:
         with np.errstate(invalid="ignore", divide="ignore"):
             spread = _variance(self.folds.reshape(-1, self.folds.shape[2]), 0)
             return np.asarray((1 / self.n + 1 / (k - 1)) * spread)
+
+    def _growth(self) -> Float:
+        """Return how much the (t,) squared score above chance grows from k - 2 to k - 1 folds.
+
+        A score above chance that does not change with the length of the weights, such as r, is as
+        the share of that length that is signal. The signal grows in proportion to the training
+        samples, so ``(score / samples)²`` goes as one over the squared length, and so does K: what
+        one fold adds to the score of another counts by one over the length, and K is a product of
+        two such. Without signal the squared length grows as the samples do, so growth is 1/q. That
+        is the most, and what counts where chance is not known, or a score is so near to it that its
+        growth is mostly noise.
+        """
+        repeats, k = self.pairs.shape[:2]
+        most = (k - 1) / (k - 2)
+        more = _mean(self.folds[:repeats], (0, 1)) - self.chance
+        fewer = _mean(self.pairs, (0, 1, 2)) - self.chance
+        with np.errstate(invalid="ignore"):
+            far = scipy.stats.t.isf(FAR_FROM_CHANCE_P, self.df) * np.sqrt(self.variance())
+        is_far = (self.mean - self.chance > far) & (more > 0) & (fewer > 0)
+        ratio = np.divide(more, fewer, out=np.full_like(more, np.inf), where=is_far)
+        return np.asarray(np.clip(ratio**2, 1.0, most))
 
     def _shared_and_reciprocal(self) -> tuple[Float, Float]:
         """Estimate the (t,) components B and K of `variance` by the method of moments.

@@ -63,7 +63,7 @@ class TaskKind(ABC):
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """The lowest and the highest value of the primary score."""
     by_chance: ClassVar[float] = 0.0
-    """The primary score without any signal."""
+    """The primary score without any signal; NaN where it depends on the labels."""
     by_column: ClassVar[bool] = True
     """Whether each target is scored by its own column alone."""
     grouped: ClassVar[bool] = False
@@ -152,6 +152,7 @@ class Multiclass(TaskKind):
     """Which class a sample is of. Truth is one-hot, predictions are probabilities."""
 
     name, metric, tables = "multiclass", "accuracy", ("confusion", "class_roc")
+    by_chance = np.nan
     by_column = False
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
