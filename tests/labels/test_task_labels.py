@@ -357,6 +357,30 @@ def test_a_patient_without_a_variant_is_wild_type_only_if_sequenced(tmp_path, cl
     assert ("C", "target", "not_in_labels") in excluded
 
 
+def test_variants_may_come_in_several_files(tmp_path):
+    """One by one, in a list, or all that a folder holds at any depth."""
+    cohort = write_cohort(tmp_path / "cohort.tsv", [f"TCGA-05-000{i}" for i in (1, 2)])
+    samples = table_at(tmp_path, "Barcode\nTCGA-05-0001-01A\nTCGA-05-0002-01A\n", "samples.tsv")
+    header, *rows = MAF.splitlines(keepends=True)[1:]
+    (tmp_path / "mafs/deeper").mkdir(parents=True)
+    first = table_at(tmp_path / "mafs", header + rows[0] + rows[1], "a.maf")
+    second = table_at(tmp_path / "mafs/deeper", header + rows[3] + rows[4], "b.maf")
+    source = {"samples": str(samples), "variant_classes": ["Silent", "Missense_Mutation"]}
+    task = mutation_task(targets="all")
+    found = {}
+    for name, maf in {
+        "folder": str(tmp_path / "mafs"), "list": [str(first), str(second)], "one": str(first)
+    }.items():  # fmt: skip
+        labels, _ = labels_of(tmp_path, {**task, "labels": {**source, "maf": maf}}, cohort)
+        found[name] = labels.set_index("sample").T.to_dict("list")
+    assert found["folder"] == found["list"]
+    assert found["one"] == {"TCGA-05-0001": [1], "TCGA-05-0002": [1]}
+    assert found["list"] == {"TCGA-05-0001": [1, 1], "TCGA-05-0002": [1, 0]}
+    (tmp_path / "none").mkdir()
+    with pytest.raises(HistotransferError, match=r"none: holds no MAF\. Correct `maf`"):
+        labels_of(tmp_path, {**task, "labels": {**source, "maf": str(tmp_path / "none")}}, cohort)
+
+
 STAR = """# gene-model: GENCODE v36
 gene_id\tgene_name\tgene_type\tunstranded\ttpm_unstranded
 N_unmapped\t\t\t9\t
