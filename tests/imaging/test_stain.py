@@ -29,11 +29,13 @@ def mixed(matrix: np.ndarray, strength: float = 1.0, count: int = 20000) -> np.n
     share = random.beta(0.4, 0.4, count)
     amount = strength * random.uniform(0.25, 1.0, count)
     density = np.stack([amount * share, amount * (1 - share)], -1) @ matrix.T
-    return np.rint(stain.WHITE * 10.0**-density).astype(np.uint8)
+    return np.rint(stain.GLASS * 10.0**-density).astype(np.uint8)
 
 
-def normalised_by(matrix: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, float]:
-    normalised, clipped = stain.normalise(channels(image), stain.tabulate(matrix))
+def normalised_by(
+    matrix: np.ndarray, image: np.ndarray, glass: int = stain.GLASS
+) -> tuple[np.ndarray, float]:
+    normalised, clipped = stain.normalise(channels(image), stain.tabulate(matrix, glass), glass)
     assert (normalised[..., 3] == 255).all()
     return normalised[..., :3], clipped
 
@@ -105,20 +107,20 @@ def test_tissue_that_would_pass_white_is_counted():
     matrix=st.lists(st.floats(-40, 40), min_size=9, max_size=9),
     strength=st.floats(0.01, 1),
     seed=st.integers(0, 1000),
+    glass=st.sampled_from([230, stain.GLASS, 255]),
 )
 def test_colours_are_those_of_the_transformed_densities(
-    matrix: list[float], strength: float, seed: int
+    matrix: list[float], strength: float, seed: int, glass: int
 ):
     # Stains that are close to each other, and pale ones, give factors of up to 10^100.
     transform = (strength * np.reshape(matrix, (3, 3))).astype(np.float32)
     image = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), np.uint8)
-    glass = np.log10(255 / stain.WHITE)
-    relative = optical_density(image).astype(float) - glass
+    relative = optical_density(image).astype(float) - np.log10(255 / glass)
     with np.errstate(over="ignore"):
-        expected = stain.WHITE * 10 ** -np.einsum("ij,jhw->hwi", transform.astype(float), relative)
-    normalised, clipped = normalised_by(transform, image)
+        expected = glass * 10 ** -np.einsum("ij,jhw->hwi", transform.astype(float), relative)
+    normalised, clipped = normalised_by(transform, image, glass)
     assert np.abs(normalised - np.clip(expected, 0, 255)).max() <= 0.51
-    beyond = (expected > 255.5).all(axis=-1) & (image < stain.WHITE).all(axis=-1)
+    beyond = (expected > 255.5).all(axis=-1) & (image < glass).all(axis=-1)
     assert clipped == pytest.approx(beyond.mean(), abs=0.01)
 
 
@@ -136,25 +138,26 @@ def test_what_is_not_two_stains_is_refused(pixels: np.ndarray, cause: str):
         stain.fit(pixels)
 
 
-def stained_pixels(file: Path) -> np.ndarray:
+def stained_pixels(file: Path, glass: int) -> np.ndarray:
     pixels = np.asarray(Image.open(file).convert("RGB")).reshape(-1, 3)
-    return pixels[(pixels < stain.WHITE * 10**-stain.BETA - 1).all(axis=1)][None]
+    return pixels[(pixels < glass * 10**-stain.BETA - 1).all(axis=1)][None]
 
 
-def test_stains_and_pixels_agree_with_torchstain(realdata: Path):
+@pytest.mark.parametrize("glass", [stain.GLASS, 255])
+def test_stains_and_pixels_agree_with_torchstain(realdata: Path, glass: int):
     # Of stained pixels alone, since torchstain takes the glass into its maxima and we do not.
     files = sorted((realdata / "patches" / "nct9_224").glob("[LNST][YOTU]*/*.tif"))
-    target, *sources = [stained_pixels(file) for file in files]
+    target, *sources = [stained_pixels(file, glass) for file in files]
     independent, own = NumpyMacenkoNormalizer(), NumpyMacenkoNormalizer()
-    independent.fit(target)
-    reference = stain.fit(target[0])
+    independent.fit(target, Io=glass)
+    reference = stain.fit(target[0], glass)
     for source in sources:
-        found = stain.fit(source[0])
-        own.fit(source)
+        found = stain.fit(source[0], glass)
+        own.fit(source, Io=glass)
         assert angles_deg(found.matrix, unit(own.HERef)).max() < 1.5
         np.testing.assert_allclose(found.max_concentrations, own.maxCRef / np.log(10), rtol=0.06)
-        expected, _, _ = independent.normalize(source, stains=False)
-        normalised, _ = normalised_by(stain.transform(found, reference), source)
+        expected, _, _ = independent.normalize(source, Io=glass, stains=False)
+        normalised, _ = normalised_by(stain.transform(found, reference), source, glass)
         # It adds 1 to every grey level, against black, and truncates.
         assert np.abs(normalised - expected.astype(int)).mean() < 3
 
@@ -170,12 +173,13 @@ def write_dataset(folder: Path, pixels: np.ndarray) -> Path:
 
 def test_reference_survives_its_file(tmp_path: Path):
     store = write_dataset(tmp_path / "set", mixed(HAEMATOXYLIN_EOSIN))
-    stain_reference.fit_reference(store, tmp_path / "a.json", seed=7)
-    stain_reference.fit_reference(store, tmp_path / "b.json", seed=7)
+    for name in ("a", "b"):
+        stain_reference.fit_reference(store, tmp_path / f"{name}.json", seed=7, glass=250)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert '"dataset": "set"' in (tmp_path / "a.json").read_text()
     found = stain_reference.read_reference(tmp_path / "a.json")
     assert angles_deg(found.matrix, HAEMATOXYLIN_EOSIN).max() < 4
+    assert found.glass == 250
 
 
 def test_dataset_without_stain_is_no_reference(tmp_path: Path):
@@ -185,7 +189,7 @@ def test_dataset_without_stain_is_no_reference(tmp_path: Path):
     assert not (tmp_path / "a.json").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"schema": "other/1"}', '{"schema": "stain/1"}'])
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": "other/1"}', '{"schema": "stain/2"}'])
 def test_file_that_is_not_a_reference_is_named(tmp_path: Path, text: str):
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(HistotransferError, match=r"a\.json: is not a stain reference"):

@@ -207,16 +207,17 @@ def study(tmp_path: Path) -> Study:
     return Study(tmp_path)
 
 
-def write_reference(study: Study) -> stain.Stain:
+def write_reference(study: Study, glass: int = stain.GLASS) -> stain.Stain:
     """Take as the reference a stain stronger than the slide's."""
     pixels = stained(*np.random.default_rng(3).uniform(0, 0.9, (2, 20000)))
-    reference = stain.fit(pixels)
+    reference = stain.fit(pixels, glass)
     study.reference.write_text(
         json.dumps(
             {
-                "schema": "stain/1",
+                "schema": "stain/2",
                 "matrix": reference.matrix.tolist(),
                 "max_concentrations": reference.max_concentrations.tolist(),
+                "glass": glass,
             }
         )
     )
@@ -247,19 +248,38 @@ def test_background_is_measured_and_not_stored(tmp_path: Path):
     assert np.isfinite(measured["od_mean"]).all()
 
 
-def test_stain_of_the_slide_becomes_that_of_the_reference(study: Study):
-    reference = write_reference(study)
+@pytest.mark.parametrize("glass", [stain.GLASS, 255])
+def test_stain_of_the_slide_becomes_that_of_the_reference(study: Study, glass: int):
+    reference = write_reference(study, glass)
     attrs, measured, images = study.extract(stain_method="slide")
-    assert attrs["stain_status"] == "fitted"
-    tables = stain.tabulate(attrs["stain_transform"])
+    assert (attrs["stain_status"], attrs["stain_glass"]) == ("fitted", glass)
+    tables = stain.tabulate(attrs["stain_transform"], glass)
     for (x, y), image in zip(measured["coords"].tolist(), images, strict=True):
-        expected, _ = stain.normalise(channels(study.pixels(x, y)), tables)
+        expected, _ = stain.normalise(channels(study.pixels(x, y)), tables, glass)
         np.testing.assert_array_equal(image, expected[..., :3])
-    found = stain.fit(images.reshape(-1, 3))
+    found = stain.fit(images.reshape(-1, 3), glass)
     cosines = (found.matrix * reference.matrix).sum(axis=0)
     # The slide's mixture of the stains differs from the reference's, hence not closer.
     assert np.degrees(np.arccos(np.minimum(cosines, 1))).max() < 5
     np.testing.assert_allclose(found.max_concentrations, reference.max_concentrations, rtol=0.1)
+
+
+@pytest.mark.parametrize("glass", [stain.GLASS, 255])
+def test_stain_of_each_patch_becomes_that_of_the_reference(study: Study, glass: int):
+    reference = write_reference(study, glass)
+    attrs, measured, images = study.extract(stain_method="patch")
+    assert (attrs["stain_status"], attrs["stain_glass"]) == ("fitted_per_patch", glass)
+    degenerate = 0
+    for (x, y), image in zip(measured["coords"].tolist(), images, strict=True):
+        expected = study.pixels(x, y)
+        try:
+            found = stain.fit(expected.reshape(-1, 3), glass)
+            tables = stain.tabulate(stain.transform(found, reference), glass)
+            expected = stain.normalise(channels(expected), tables, glass)[0][..., :3]
+        except stain.DegenerateStain:
+            degenerate += 1
+        np.testing.assert_array_equal(image, expected)
+    assert degenerate == attrs["stain_degenerate"] < len(images) / 2
 
 
 def test_metrics_are_those_of_the_raw_pixels_whatever_the_stain(study: Study):

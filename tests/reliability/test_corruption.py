@@ -104,7 +104,7 @@ def test_a_damaged_reference_stain_is_found(folder: Path, how: Damage) -> None:
     path = folder / "reference.json"
     with written_with_digest(path) as partial:
         partial.write_text(
-            '{"schema": "stain/1", "matrix": [[0.6, 0.1], [0.7, 0.9], [0.3, 0.1]], '
+            '{"schema": "stain/2", "glass": 240, "matrix": [[0.6, 0.1], [0.7, 0.9], [0.3, 0.1]], '
             '"max_concentrations": [1.5, 1.0]}'
         )
     whole = path.read_bytes()

@@ -75,6 +75,7 @@ def alternatives_of(**robustness: object) -> dict[str, Alternative]:
         ({"stain": {"method": "none"}}, FROM_PATCHES),
         ({"stain": {"method": "patch", "fallback": "exclude"}}, FROM_PATCHES),
         ({"stain": {"reference": EVALUATION}}, FROM_PATCHES | {"stain"}),
+        ({"stain": {"glass": 255}}, FROM_PATCHES | {"stain"}),
         ({"patches": {"icc": "apply"}}, FROM_PATCHES),
         ({"patches": {"codec": "png"}}, set(FILES) - {"tiles", "network", "near duplicates"}),
         ({"tiling": {"min_tissue_fraction": 0.3}}, FROM_PATCHES | {"tiles"}),

@@ -47,6 +47,7 @@ rule fit_stain:
     resources:
         **needs(mem_mb=2000, minutes=30),
     params:
+        glass=config["stain"]["glass"],
         seed=config["seed"],
         code=code("fit_stain.py"),
     script:

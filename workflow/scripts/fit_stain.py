@@ -4,4 +4,9 @@ from histotransfer.core.joblog import job_log
 from histotransfer.patches.stain_reference import fit_reference
 
 with job_log(snakemake.log[0]):
-    fit_reference(snakemake.input.patches, snakemake.output.reference, seed=snakemake.params.seed)
+    fit_reference(
+        snakemake.input.patches,
+        snakemake.output.reference,
+        glass=snakemake.params.glass,
+        seed=snakemake.params.seed,
+    )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .optical_density import GREY_OD, highest, lowest, optical_density
 
-WHITE = 240
+GLASS = 240
 """Grey level of glass, as in the common implementations and about that of real scanners. With 255
 the faint density of the glass itself would be amplified into a tint. Brighter pixels have a
 negative density and stay brighter."""
@@ -25,7 +25,6 @@ MIN_PIXELS = 1000
 MIN_ANGLE_DEG = 8.0
 """Fewer tissue pixels or closer stain vectors than this make an estimate degenerate."""
 
-_GLASS_OD = float(np.log10(255 / WHITE))
 PIXELS_PER_PATCH = 1000
 
 Tables = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -47,18 +46,23 @@ class Stain:
         Unit vectors of optical density (red, green, blue) of haematoxylin and eosin, as columns.
     max_concentrations : ndarray, (2,), float64
         Their 99th percentiles.
+    glass : int
+        The grey level from which optical density counts.
     """
 
     matrix: npt.NDArray[np.float64]
     max_concentrations: npt.NDArray[np.float64]
+    glass: int = GLASS
 
 
 class DegenerateStain(ValueError):
     """The pixels do not show two stains that could be haematoxylin and eosin; its text says why."""
 
 
-def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
+def fit(pixels: npt.NDArray[np.uint8], glass: int = GLASS) -> Stain:
     """Estimate the two stains from RGB pixels (n, 3), of which background is left out.
+
+    Optical density counts from a grey level of `glass`.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
         If there are too few tissue pixels, only one stain, or stains that are not haematoxylin and
         eosin.
     """
-    od = optical_density(pixels).astype(np.float64) - _GLASS_OD
+    od = optical_density(pixels).astype(np.float64) - _od_of(glass)
     od = od[:, lowest(od) >= BETA]
     if od.shape[1] < MIN_PIXELS:
         raise DegenerateStain(f"only {od.shape[1]} stained pixels")
@@ -89,7 +93,11 @@ def fit(pixels: npt.NDArray[np.uint8]) -> Stain:
     strongest = np.percentile(concentrations, 99, axis=1)
     if strongest.min() <= BETA:
         raise DegenerateStain("only one of the stains")
-    return Stain(matrix, strongest)
+    return Stain(matrix, strongest, glass)
+
+
+def _od_of(glass: int) -> float:
+    return float(np.log10(255 / glass))
 
 
 def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
@@ -98,8 +106,8 @@ def transform(source: Stain, reference: Stain) -> npt.NDArray[np.float32]:
     return ((reference.matrix * ratio) @ np.linalg.pinv(source.matrix)).astype(np.float32)
 
 
-def tabulate(matrix: npt.NDArray[np.float32]) -> Tables:
-    """Tabulate a `transform` (3, 3) by grey levels, for `normalise`.
+def tabulate(matrix: npt.NDArray[np.float32], glass: int = GLASS) -> Tables:
+    """Tabulate a `transform` (3, 3) between stains with this `glass` by grey levels.
 
     Optical densities add up, so each channel of a pixel contributes a factor to the brightness of
     each new channel, and that depends on nothing but its grey level.
@@ -110,16 +118,18 @@ def tabulate(matrix: npt.NDArray[np.float32]) -> Tables:
         For every channel and grey level, the factors of the new red, green and blue. NumPy looks up
         four numbers five times faster than three; the fourth gives an opaque alpha.
     """
-    relative = GREY_OD.astype(np.float64) - _GLASS_OD
+    relative = GREY_OD.astype(np.float64) - _od_of(glass)
     exponents = np.clip(-relative[:, None] * matrix.T[:, None].astype(np.float64), -100, 100)
     tables = np.ones((3, 256, 4))
     tables[..., :3] = 10**exponents
-    tables[0] *= WHITE, WHITE, WHITE, 255
+    tables[0] *= glass, glass, glass, 255
     # The product of three such factors stays far from the largest number of its type.
     return tables.astype(np.float32) if np.abs(exponents).max() < 12 else tables
 
 
-def normalise(planes: npt.NDArray[np.uint8], tables: Tables) -> tuple[npt.NDArray[np.uint8], float]:
+def normalise(
+    planes: npt.NDArray[np.uint8], tables: Tables, glass: int = GLASS
+) -> tuple[npt.NDArray[np.uint8], float]:
     """Apply a transform (`tabulate`) to the `channels` (3, h, w) of an image.
 
     Returns
@@ -137,7 +147,7 @@ def normalise(planes: npt.NDArray[np.uint8], tables: Tables) -> tuple[npt.NDArra
         image[part] = np.minimum(new, _BRIGHTEST[: len(new)], out=new)
     # Glass may become brighter than 255; tissue should not, so it is counted.
     whitened = image.view(np.uint32)[:, 0] == np.iinfo(np.uint32).max
-    whitened &= highest(pixels) < WHITE
+    whitened &= highest(pixels) < glass
     clipped = 0.0
     if whitened.any():
         new = _look_up(pixels[:, whitened], tables)

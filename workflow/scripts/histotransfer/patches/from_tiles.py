@@ -179,6 +179,7 @@ class _Normaliser:
         """Fit the slide's stain, where that is the method, on a sample of its tiles."""
         if self.reference is None:
             return
+        self.attrs["stain_glass"] = self.reference.glass
         if self.per_patch:
             self.attrs["stain_status"] = "fitted_per_patch"
             return
@@ -188,7 +189,7 @@ class _Normaliser:
         pixels = [stain.sample_pixels(image, random) for image in images]
         sample = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
         try:
-            found = stain.fit(stained(sample, self.padding))
+            found = stain.fit(stained(sample, self.padding), self.reference.glass)
         except stain.DegenerateStain as error:
             if self.parameters.stain_fallback == "exclude":
                 remedy = "Look at its overview, or set `stain: fallback: none` to use it as it is"
@@ -198,7 +199,7 @@ class _Normaliser:
             self.attrs["stain_degenerate"] = 1
             return
         matrix = stain.transform(found, self.reference)
-        self._tables = stain.tabulate(matrix)
+        self._tables = stain.tabulate(matrix, self.reference.glass)
         self.attrs |= {
             "stain_status": "fitted",
             "stain_matrix": found.matrix,
@@ -210,17 +211,19 @@ class _Normaliser:
         self, image: npt.NDArray[np.uint8], planes: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.uint8] | None:
         """Return the patch of these `channels` as it is stored, or None if it is left out."""
-        tables = self._tables
-        if self.per_patch and self.reference is not None:
+        if self.reference is None:
+            return image
+        tables, glass = self._tables, self.reference.glass
+        if self.per_patch:
             try:
-                found = stain.fit(stained(image.reshape(-1, 3), self.padding))
+                found = stain.fit(stained(image.reshape(-1, 3), self.padding), glass)
             except stain.DegenerateStain:
                 self.attrs["stain_degenerate"] += 1
                 return None if self.parameters.stain_fallback == "exclude" else image
-            tables = stain.tabulate(stain.transform(found, self.reference))
+            tables = stain.tabulate(stain.transform(found, self.reference), glass)
         if tables is None:
             return image
-        normalised, clipped = stain.normalise(planes, tables)
+        normalised, clipped = stain.normalise(planes, tables, glass)
         self.clipped.append(clipped)
         return normalised
 

@@ -13,15 +13,20 @@ from ..core.files import check_digest, remake, written_with_digest
 from ..core.hdf5 import open_store
 from ..core.streams import stream
 from ..imaging.artefacts import stained
-from ..imaging.stain import DegenerateStain, Stain, fit, sample_pixels
+from ..imaging.stain import GLASS, DegenerateStain, Stain, fit, sample_pixels
 from .store import read_images
 
-SCHEMA = "stain/1"
+SCHEMA = "stain/2"
 REFERENCE_PATCHES = 500
 
 
-def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int) -> None:
-    """Estimate the reference stain from a sample of a dataset's `patches/1`; write it as JSON."""
+def fit_reference(
+    dataset_store: str | Path, out_json: str | Path, *, seed: int, glass: int = GLASS
+) -> None:
+    """Estimate the reference stain from a sample of a dataset's `patches/1`; write it as JSON.
+
+    The slides that are normalised to it have the same grey level of `glass`.
+    """
     random = stream(seed, "stain reference")
     with open_store(dataset_store, "patches/1") as store:
         total = len(store["images"])
@@ -32,7 +37,7 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
         ]
         dataset = str(store.attrs["dataset"])
     try:
-        stain = fit(stained(np.concatenate([np.empty((0, 3), np.uint8), *sampled])))
+        stain = fit(stained(np.concatenate([np.empty((0, 3), np.uint8), *sampled])), glass)
     except DegenerateStain as error:
         raise HistotransferError(
             dataset_store,
@@ -48,6 +53,7 @@ def fit_reference(dataset_store: str | Path, out_json: str | Path, *, seed: int)
         "seed": seed,
         "matrix": stain.matrix.tolist(),
         "max_concentrations": stain.max_concentrations.tolist(),
+        "glass": stain.glass,
     }
     with written_with_digest(out_json) as partial:
         partial.write_text(json.dumps(contents, indent=1) + "\n")
@@ -61,7 +67,9 @@ def read_reference(path: str | Path) -> Stain:
         if contents["schema"] != SCHEMA:
             raise ValueError(f"holds {contents['schema']}")
         stain = Stain(
-            np.array(contents["matrix"], float), np.array(contents["max_concentrations"], float)
+            np.array(contents["matrix"], float),
+            np.array(contents["max_concentrations"], float),
+            int(contents["glass"]),
         )
         if stain.matrix.shape != (3, 2) or stain.max_concentrations.shape != (2,):
             raise ValueError("the matrix is not 3 × 2")

@@ -148,7 +148,7 @@ def _slides(tiling: Mapping[str, Any], qc: Mapping[str, Any], stain: Mapping[str
     overlap = "without overlap" if stride == tiling["patch_px"] else apart
     normalised = "not normalised"
     if stain["method"] != "none" and "reference" in stain:
-        by = f"by Macenko’s method, fitted per {stain['method']}"
+        by = f"by Macenko’s method, fitted per {stain['method']}, with glass at {stain['glass']}"
         normalised = f"normalised to {stain['reference']} {by}"
     judged = "No patch was left out by quality control."
     if qc["apply"]:

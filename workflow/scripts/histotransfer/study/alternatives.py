@@ -111,7 +111,7 @@ def way(plan: StudyPlan, stage: str, *names: str) -> Way:
         case ("patches", name) if name in plan.config["datasets"]:
             return plan.encoding, plan.tiling.patch_px, plan.needs_images(name)
         case ("stain", *_):
-            return plan.reference, of("patches", plan.reference)
+            return plan.reference, plan.config["stain"]["glass"], of("patches", plan.reference)
         case ("patches" | "metrics", *_):
             is_fitted = plan.patches.stain_method != "none"
             return plan.patches, of("tiles"), of("stain") if is_fitted else ()
