@@ -168,7 +168,7 @@ def _scores(
             without = without_pairs(predictor, view, truth, of_repeat)
             for i, j in zip(*np.nonzero(~np.eye(FOLDS, dtype=bool)), strict=True):
                 pairs[repeat, i, j] = score(without[j], masks[i])
-    return FoldScores(folds, pairs, kind.grouped, kind.by_chance)
+    return FoldScores(folds, pairs, kind.grouped, kind.correlation)
 
 
 def study(row: Row, seed: int, gain: float) -> list[tuple[bool, bool, bool, bool]]:

@@ -19,7 +19,7 @@ PAIRED_REPEATS = 10
 """The first repeats, in which models are also fitted without two folds. More add little."""
 
 FAR_FROM_CHANCE_P = 0.001
-"""The one-sided p of a score above chance below which its growth is estimated."""
+"""The one-sided p of a correlation above 0 below which its growth is estimated."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class FoldScores:
         axis), for the first P repeats; NaN where i is j.
     grouped : bool
         Whether a patient has many samples, such as patches.
-    chance : float
-        The score without any signal; NaN where it depends on the labels.
+    correlation : bool
+        Whether the scores are correlations.
     growth : (t,) float64 or None
-        Of a difference, that of the two scores (`_growth`).
+        Of a difference between correlations, how much these grow (`_growth`).
     """
 
     folds: Float
     pairs: Float
     grouped: bool = False
-    chance: float = np.nan
+    correlation: bool = False
     growth: Float | None = None
 
     def __sub__(self, other: FoldScores) -> FoldScores:
@@ -52,7 +52,7 @@ class FoldScores:
             self,
             folds=self.folds - other.folds,
             pairs=self.pairs - other.pairs,
-            growth=FoldScores.mean_of([self, other])._growth(),
+            growth=FoldScores.mean_of([self, other])._growth() if self.correlation else None,
         )
 
     def of_targets(self, places: npt.ArrayLike) -> FoldScores:
@@ -76,7 +76,7 @@ class FoldScores:
             np.mean([scores.folds for scores in several], axis=0),
             np.mean([scores.pairs for scores in several], axis=0),
             several[0].grouped,
-            several[0].chance,
+            several[0].correlation,
         )
 
     @property
@@ -127,14 +127,15 @@ class FoldScores:
         round-robin (Warner, Kenny & Stoto 1979; Kenny & La Voie 1984): a part due to the fold left
         out, whoever is tested (B), and a reciprocal part of a pair (K). Then ``c = K + (k - 2) B``.
 
-        A patient weighs less in a training set of k - 1 folds than in one of k - 2. With q the
-        ratio of these, B (of a training pair and a test sample) falls by q³, and K by q² times the
-        `growth` of the scores, which is between 1 (signal only) and 1/q (noise only). Where it is
-        not known, as for a single score, 1/q never makes the variance too small.
+        A patient weighs less in a training set of k - 1 folds than in one of k - 2, by the ratio q
+        of these. If the scores are correlations, with `growth` g, K falls by q² g and B by q² / g.
+        With signal alone g is 1, and c as a whole falls by q². Without signal g is 1/q, so K falls
+        by q and B, which is then due to pairs of a training and a test sample, by q³. All other
+        scores have this g, too: so they were simulated.
 
-        B can be negative. Where every sample is a patient of its own, that is right if signals are
-        strong. Where a patient has many samples, a negative B makes c too small by a third, so it
-        counts as zero; and the growth counts as 1/q.
+        B can be negative: with strong signals, what two folds teach each other's models they
+        unteach those of all other folds. Where a patient has many samples, a negative B makes c too
+        small by a third, so it counts as zero.
 
         The estimate is not let below half of that of Nadeau & Bengio, since a difference of
         variances can come out near zero. What it promises is shown in docs/statistics.md. Three
@@ -153,8 +154,8 @@ class FoldScores:
             q = (k - 2) / (k - 1)
             growth = 1 / q if self.growth is None else self.growth
             if self.grouped:
-                shared, growth = np.maximum(shared, 0.0), 1 / q
-            covariance = q**2 * growth * reciprocal + q**3 * (k - 2) * shared
+                shared = np.maximum(shared, 0.0)
+            covariance = q**2 * (growth * reciprocal + (k - 2) * shared / growth)
             estimate = within / k + covariance - (1 - 1 / repeats) * between
             return np.asarray(np.maximum(estimate, self.nadeau_bengio() / 2))
 
@@ -171,23 +172,21 @@ class FoldScores:
             return np.asarray((1 / self.n + 1 / (k - 1)) * spread)
 
     def _growth(self) -> Float:
-        """Return how much the (t,) squared score above chance grows from k - 2 to k - 1 folds.
+        """Return how much (t,) squared correlations grow from training on k - 2 to k - 1 folds.
 
-        A score above chance that does not change with the length of the weights, such as r, is as
-        the share of that length that is signal. The signal grows in proportion to the training
-        samples, so ``(score / samples)²`` goes as one over the squared length, and so does K: what
-        one fold adds to the score of another counts by one over the length, and K is a product of
-        two such. Without signal the squared length grows as the samples do, so growth is 1/q. That
-        is the most, and what counts where chance is not known, or a score is so near to it that its
-        growth is mostly noise.
+        A correlation does not change with the length of the weights, and is as the share of that
+        length that is signal. Signal grows in proportion to the training samples, so ``(score /
+        samples)²`` goes as one over the squared length. So does K: what one fold adds to the score
+        of another counts by one over the length, and K is a product of two such. Without signal the
+        squared length grows as the samples do, and growth is 1/q. That is the most, and what counts
+        where a score is so near to chance that its growth is mostly noise.
         """
         repeats, k = self.pairs.shape[:2]
         most = (k - 1) / (k - 2)
-        more = _mean(self.folds[:repeats], (0, 1)) - self.chance
-        fewer = _mean(self.pairs, (0, 1, 2)) - self.chance
+        more, fewer = _mean(self.folds[:repeats], (0, 1)), _mean(self.pairs, (0, 1, 2))
         with np.errstate(invalid="ignore"):
             far = scipy.stats.t.isf(FAR_FROM_CHANCE_P, self.df) * np.sqrt(self.variance())
-        is_far = (self.mean - self.chance > far) & (more > 0) & (fewer > 0)
+        is_far = (self.mean > far) & (more > 0) & (fewer > 0)
         ratio = np.divide(more, fewer, out=np.full_like(more, np.inf), where=is_far)
         return np.asarray(np.clip(ratio**2, 1.0, most))
 

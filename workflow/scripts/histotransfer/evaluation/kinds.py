@@ -63,11 +63,13 @@ class TaskKind(ABC):
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """The lowest and the highest value of the primary score."""
     by_chance: ClassVar[float] = 0.0
-    """The primary score without any signal; NaN where it depends on the labels."""
+    """The primary score without any signal."""
     by_column: ClassVar[bool] = True
     """Whether each target is scored by its own column alone."""
     grouped: ClassVar[bool] = False
     """Whether a patient has many samples, whether or not the samples name the patient."""
+    correlation: ClassVar[bool] = False
+    """Whether the primary score is a correlation."""
 
     @abstractmethod
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -152,7 +154,6 @@ class Multiclass(TaskKind):
     """Which class a sample is of. Truth is one-hot, predictions are probabilities."""
 
     name, metric, tables = "multiclass", "accuracy", ("confusion", "class_roc")
-    by_chance = np.nan
     by_column = False
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
@@ -227,7 +228,7 @@ class Regression(TaskKind):
     """A number of each patient."""
 
     name, metric, tables = "regression", "pearson", ("related_genes", "improved")
-    bounds = (-1.0, 1.0)
+    bounds, correlation = (-1.0, 1.0), True
 
     def predictor(self, parameters: PredictorParameters) -> Predictor:
         """Return a predictor of numbers, of targets with at least two labels."""

@@ -224,7 +224,7 @@ def read_curve(
             store["n_train"][:].astype(np.float64).mean(axis=(1, 2)),
             float(store.attrs["n_full"]),
             [
-                FoldScores(own, of_pairs[:PAIRED_REPEATS], kind.grouped, kind.by_chance)
+                FoldScores(own, of_pairs[:PAIRED_REPEATS], kind.grouped, kind.correlation)
                 for own, of_pairs in zip(folds, pairs, strict=True)
             ],
             permuted,

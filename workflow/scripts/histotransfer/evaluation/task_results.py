@@ -100,7 +100,7 @@ class TaskResults:
         n_paired = int(repeat[~alone].max(initial=-1)) + 1
         pairs = np.full((n_paired, k, k, t), np.nan)
         pairs[repeat[~alone], fold[~alone], without[~alone], target[~alone]] = value[~alone]
-        return FoldScores(folds, pairs, self.kind.grouped, self.kind.by_chance)
+        return FoldScores(folds, pairs, self.kind.grouped, self.kind.correlation)
 
 
 def read_results(
