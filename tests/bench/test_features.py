@@ -11,7 +11,18 @@ from support.benches import run_bench
 
 @pytest.mark.slow
 def test_extraction_is_timed_beside_both_others():
-    sizes = ("--patches", "5", "--px", "72", "--batch-size", "2", "--rounds", "1")
+    sizes = (
+        "--patches",
+        "5",
+        "--px",
+        "72",
+        "--batch-size",
+        "2",
+        "--rounds",
+        "1",
+        "--extractors",
+        "2",
+    )
     printed = run_bench("features", *sizes)
     assert re.findall(r"^(\w+): [\d.]+ patches/s$", printed, re.MULTILINE) == [
         "alone",
