@@ -22,7 +22,8 @@ from support.root import ROOT
 def test_the_default_recipe_gains_in_its_organ_and_loses_in_no_other(realdata, tmp_path):
     """ImageNet's weights, 480 patches to fine-tune on, 320 others and two organs to judge by."""
     start = ROOT / "resources/xception_imagenet.h5"
-    if not start.exists():
+    if not start.exists():  # another test may be fetching it right now
+        start = tmp_path / "imagenet.h5"
         initial_weights.fetch(start, source="auto", seed=0)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())["finetune"]
     run = evidence.Evidence(
