@@ -148,22 +148,29 @@ def test_labels_follow_the_truth_and_nothing_else(tmp_path: Path) -> None:
     patients = [f"SIM-02-{number:04d}" for number in range(3000)]
     write_table(pd.DataFrame({"slide": patients, "patient": patients}), tmp_path / "slides.tsv")
     paths = {name: tmp_path / f"{name}.tsv" for name in ("expression", "mutations", "truth")}
-    write_labels(**paths, slides=tmp_path / "slides.tsv", seed=SEED)
+    red = pd.Series(np.random.default_rng(3).normal(150, 9, 3000), patients)
+    sheet = tmp_path / "slides.tsv"
+    write_labels(**paths, slides=sheet, redness=red[100:].to_dict(), seed=SEED)
     truth = read_table(paths["truth"], TRUTH).fillna({"follows": ""})
     tpm = pd.read_csv(paths["expression"], sep="\t").set_index("patient")
     status = pd.read_csv(paths["mutations"], sep="\t").set_index("patient")
-    fractions = pd.DataFrame([composition(p, SEED) for p in patients], index=patients)
+    traits = pd.DataFrame([composition(p, SEED) for p in patients], index=patients)
+    traits["colour"] = red
     assert truth["task"].value_counts().to_dict() == {"expression": 24, "mutation": 6}
     assert (truth["follows"] == "").groupby(truth["task"]).sum().to_dict() == {
-        "expression": 12,
+        "expression": 11,
         "mutation": 3,
     }
+    assert truth.loc[truth["follows"] == "colour", "target"].tolist() == ["SIMG13"]
     for row in truth.itertuples():
-        amount = fractions[row.follows.split("+")].sum(axis=1) if row.follows else fractions["TUM"]
+        amount = traits[row.follows.split("+")].sum(axis=1) if row.follows else traits["TUM"]
         if row.task == "expression":
             assert (tpm[row.target] >= 0).all()
-            explained = np.corrcoef(np.log2(tpm[row.target]), amount)[0, 1] ** 2
-            assert explained == pytest.approx(0.7 if row.follows else 0, abs=0.04)
+            known = amount.index[100:]  # those before have no patches, so no colour
+            explained = np.corrcoef(np.log2(tpm[row.target][known]), amount[known])[0, 1] ** 2
+            planted = {"": 0, "colour": 0.95}.get(row.follows, 0.7)
+            assert explained == pytest.approx(planted, abs=0.04)
+            assert np.isfinite(tpm[row.target]).all()
         else:
             known = status[row.target].dropna()
             assert 0.01 < status[row.target].isna().mean() < 0.05

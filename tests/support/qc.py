@@ -27,6 +27,7 @@ def write_qc(folder: Path, slide: str, reasons: list[str], excluded: Reason | No
     with create_store(path, "qc/1", attrs) as store:
         store.create_dataset("reason", data=reason, dtype=h5py.enum_dtype(REASONS, np.uint8))
         not_stored = [REASONS[name] for name in ("unreadable", "background", "stain")]
+        store["coords"] = np.arange(2 * len(reason), dtype=np.int32).reshape(-1, 2)
         store["stored"] = (~np.isin(reason, not_stored)).astype(np.uint8)
     return path
 

@@ -45,6 +45,20 @@ def test_planted_genes_and_mutations_are_recovered_and_noise_is_not(demo: Study)
         assert len(false) <= 1, false  # of those found, 5 % may be
 
 
+def test_the_gene_that_follows_colour_alone_makes_colour_win(demo: Study) -> None:
+    truth = table(demo, "truth").drop_duplicates("target").set_index("target")
+    (gene,) = truth.index[truth["follows"] == "colour"]
+    comparison = table(demo, "comparison")
+    decided = comparison[(comparison["delta"] > 0) & (comparison["q_bh"] <= 0.05)]
+    won = decided[decided["extractor"] == "COLOUR"]
+    assert set(zip(won["baseline"], won["target"], strict=True)) == {
+        ("IMGNET-2048", gene),
+        ("FTX-2048", gene),
+    }
+    answers = table(demo, "answers").set_index(["extractor", "target"])
+    assert answers.loc[("COLOUR", gene), "direction"] == "better"
+
+
 def test_the_comparison_is_complete_and_says_where_it_is_not(demo: Study) -> None:
     comparison = table(demo, "comparison")
     assert set(COMPARISON) <= set(comparison.columns)

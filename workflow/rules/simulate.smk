@@ -49,9 +49,12 @@ if PLAN.is_simulated:
         script:
             "../scripts/simulate_patches.py"
 
+    # One gene follows the colour of the patches.
     rule simulate_labels:
         input:
             sheet=config["slides"],
+            patches=expand(f"{PLAN.at('patches')}/{{slide}}.h5", slide=PLAN.slides),
+            qc=expand(f"{PLAN.at('qc')}/{{slide}}.h5", slide=PLAN.slides),
         output:
             expression="<results>/simulated/expression.tsv",
             mutations="<results>/simulated/mutations.tsv",
@@ -68,6 +71,8 @@ if PLAN.is_simulated:
         params:
             seed=config["seed"],
             patients=PLAN.patients,
+            patches=PLAN.at("patches"),
+            verdicts=PLAN.at("qc"),
             code=code("simulate_labels.py"),
         script:
             "../scripts/simulate_labels.py"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ SHEET = TableSchema.of("slides", "text: slide patient")
 """What is read of the slide sheet."""
 
 TRUTH = TableSchema.of("truth", "text: target task follows", "number: effect")
-"""A row per target: the tissue that it follows (or tissues joined by ``+``; empty for noise), and
-the effect per standard deviation of their fraction, as log2 TPM or log odds."""
+"""A row per target: the tissue that it follows (or tissues joined by ``+``; `COLOUR`; empty for
+noise), and the effect per standard deviation of their fraction, as log2 TPM or log odds."""
+
+COLOUR = "colour"
+"""What a gene follows that knows nothing of tissue: how red the patient's patches are."""
 
 _PATIENTS = 50
 _WITH_TWO_SLIDES = 4
@@ -25,13 +29,15 @@ _FOLDER = "results/demo/simulated/slides"
 
 _EXPRESSION = (
     *("LYM", "LYM", "LYM", "TUM", "TUM", "STR", "STR+MUS", "MUC", "MUC", "DEB", "NORM", "MUS"),
-    *("",) * 12,
+    COLOUR,
+    *("",) * 11,
 )
-"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, or nothing."""
+"""What each of 24 genes follows: a tissue's fraction, a sum of fractions, the colour or nothing."""
 _MUTATIONS = ("TUM", "LYM", "STR+MUS", "", "", "")
 """The same for each of 6 mutated genes."""
-_EXPLAINED = 0.7
-"""Fraction of the variance of a gene's log2 TPM that its tissues explain."""
+_EXPLAINED, _EXPLAINED_BY_COLOUR = 0.7, 0.95
+"""Fraction of the variance of a gene's log2 TPM that its tissues explain, or the colour. The colour
+also shows the tissue, in part: with more noise, 48 patients could not tell one from the other."""
 _LOG_ODDS = 4.0
 """Log odds of a mutation per standard deviation of its tissues' fraction."""
 _NOT_SEQUENCED = 0.03
@@ -59,7 +65,13 @@ def cohort_sheet(seed: int) -> pd.DataFrame:
 
 
 def write_labels(
-    *, expression: Path, mutations: Path, truth: Path, slides: Path, seed: int
+    *,
+    expression: Path,
+    mutations: Path,
+    truth: Path,
+    slides: Path,
+    redness: Mapping[str, float],
+    seed: int,
 ) -> None:
     """Write labels of the patients in a slide sheet (`slides`), and the truth behind them.
 
@@ -72,17 +84,22 @@ def write_labels(
         model's intercept is such that between 30 and 50 % are mutated.
     truth : Path
         Written: what each target follows (`TRUTH`).
+    redness : mapping of str to float
+        How red the patches of each patient are; whoever has none counts as the mean of the others.
     """
     patients = sorted(read_table(slides, SHEET)["patient"].unique())
-    fractions = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
+    traits = pd.DataFrame([composition(patient, seed) for patient in patients], index=patients)
+    red = pd.Series(redness).reindex(patients)
+    traits[COLOUR] = red.fillna(red.mean())
     planted: list[tuple[str, str, str, float]] = []
     tpm: dict[str, NDArray[np.float64]] = {}
     for number, follows in enumerate(_EXPRESSION, start=1):
         gene = f"SIMG{number:02d}"
         rng = stream(seed, "simulation", "expression", gene)
         effect = rng.uniform(0.8, 1.6) if follows else 0.0
-        spread = effect * np.sqrt(1 / _EXPLAINED - 1) if follows else rng.uniform(0.8, 1.6)
-        log2_tpm = rng.uniform(4, 7) + effect * _amount(fractions, follows)
+        explained = _EXPLAINED_BY_COLOUR if follows == COLOUR else _EXPLAINED
+        spread = effect * np.sqrt(1 / explained - 1) if follows else rng.uniform(0.8, 1.6)
+        log2_tpm = rng.uniform(4, 7) + effect * _amount(traits, follows)
         tpm[gene] = np.exp2(log2_tpm + rng.normal(0, spread, len(patients))).round(3)
         planted.append((gene, "expression", follows, round(effect, 4)))
     status: dict[str, list[str]] = {}
@@ -91,7 +108,7 @@ def write_labels(
         rng = stream(seed, "simulation", "mutation", gene)
         effect = _LOG_ODDS if follows else 0.0
         # Logistic noise above a threshold is a logistic model; the threshold sets the prevalence.
-        score = effect * _amount(fractions, follows) + rng.logistic(size=len(patients))
+        score = effect * _amount(traits, follows) + rng.logistic(size=len(patients))
         mutated = score > np.quantile(score, 1 - rng.uniform(0.33, 0.47))
         missing = rng.random(len(patients)) < _NOT_SEQUENCED
         status[gene] = [
@@ -104,9 +121,9 @@ def write_labels(
     write_table(pd.DataFrame(planted, columns=list(TRUTH.columns)), truth, TRUTH)
 
 
-def _amount(fractions: pd.DataFrame, follows: str) -> NDArray[np.float64]:
-    """Sum the fractions of the named tissues, standardised over patients; 0 for none."""
+def _amount(traits: pd.DataFrame, follows: str) -> NDArray[np.float64]:
+    """Sum the named traits, standardised over patients; 0 for none."""
     if not follows:
-        return np.zeros(len(fractions))
-    total = fractions[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)
+        return np.zeros(len(traits))
+    total = traits[follows.split("+")].sum(axis=1).to_numpy(dtype=np.float64)
     return np.asarray((total - total.mean()) / total.std())
