@@ -80,6 +80,8 @@ def test_each_layer_knows_only_what_it_needs() -> None:
         roots = {other.split(".")[0] for other in others}
         assert "snakemake" not in roots, name
         assert name == backend or not roots & {"keras", "tensorflow"}, name
+        # It loads slowly, so no job that runs once a slide may need it.
+        assert ROOM[name] in ("figures", "report") or "matplotlib" not in roots, name
     for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")]:
         found = re.search(r"^\s*(?:import|from) (numpy|pandas)", path.read_text(), re.MULTILINE)
         assert not found, f"{path.name} imports {found and found[1]}"

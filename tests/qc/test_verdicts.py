@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image
+from PIL import Image, ImageColor
 
 from histotransfer.core.errors import HistotransferError
 from histotransfer.core.exclusions import Reason
 from histotransfer.core.hdf5 import open_store
 from histotransfer.patches.from_tiles import extract_patches
 from histotransfer.patches.metrics import NAMES
-from histotransfer.qc.overview import draw_overview
-from histotransfer.qc.verdicts import REASONS, judge, judge_slide
+from histotransfer.qc.overview import MARGIN_PX, OUTLINE, PANEL_PX, draw_overview, scale_bar_mm
+from histotransfer.qc.verdicts import COLOURS, REASONS, judge, judge_slide
 from histotransfer.slides.tiles import tile_slide
 from support.parameters import PATCHES, QC, TILING
 from support.slides import on_glass, write_slide
@@ -123,7 +123,29 @@ def test_ink_and_blur_on_a_slide_are_found_where_they_are(tmp_path: Path):
     np.testing.assert_array_equal(reason == REASONS["pen"], (y == 64) & (x < 256))
     np.testing.assert_array_equal(reason == REASONS["blurred"], y >= 320)
     assert (reason[(y > 64) & (y < 320)] == REASONS["kept"]).all()
-    assert Image.open(tmp_path / "q.png").size[0] > 400
+    # The right half of the overview is the left one under the colours of the verdicts.
+    page = np.asarray(Image.open(tmp_path / "q.png"), dtype=float)
+    half = PANEL_PX + MARGIN_PX
+    top = (page[:, MARGIN_PX] != 255).any(axis=1).argmax()  # glass is not quite white
+    for (left, upper), verdict in zip(coords, reason, strict=True):
+        column, row = (np.array([left, upper]) + 32) * PANEL_PX // 512 + (MARGIN_PX, top)
+        name = list(REASONS)[verdict]
+        alpha = 0.25 if name == "kept" else 0.6
+        mixed = (1 - alpha) * page[row, column] + alpha * np.array(ImageColor.getrgb(COLOURS[name]))
+        np.testing.assert_allclose(page[row, column + half], mixed, atol=2)
+    # Outlined is the square of tissue.
+    outline = (page[top : top + PANEL_PX, MARGIN_PX:half] == ImageColor.getrgb(OUTLINE)).all(axis=2)
+    rows, columns = (np.flatnonzero(outline.any(axis=axis)) for axis in (1, 0))
+    for found in (rows, columns):
+        assert found[[0, -1]] == pytest.approx(np.array([64, 448]) * PANEL_PX / 512, abs=20)
+
+
+@given(width=st.floats(1e-4, 1e4))
+def test_a_scale_bar_has_a_round_length_that_fits(width: float):
+    length = scale_bar_mm(width)
+    assert width / 7.6 <= length <= width / 3
+    assert f"{length:.6e}"[0] in "125"
+    assert set(f"{length:.3e}"[1:5]) == {".", "0"}
 
 
 @pytest.mark.parametrize("mpp", [0.25, 0.5])

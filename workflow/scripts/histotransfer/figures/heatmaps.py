@@ -12,8 +12,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-from ..qc.overview import on_thumbnail, scale_bar
+from ..qc.overview import on_thumbnail, scale_bar_mm
 from ..results.tables import Tables
 from . import style
 
@@ -79,13 +80,25 @@ def _draw(
     if column == 0:
         rows_px, columns_px = image["thumbnail"].shape[:2]
         mpp = float(image["mpp"]) * float(image["downsample"])
-        scale_bar(axes, columns_px, rows_px, mpp, font_size=6, line_width=2)
+        _scale_bar(axes, columns_px, rows_px, mpp)
     else:
         _squares(axes, image, _columns(image["contributions"])[:, column - 1], limit)
     if 0 < column <= len(scores):
         title += f": {scores[column - 1]:+.2f}".replace("-", "−")
     look: style.Look = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 6}
     axes.annotate(title, (0, 1), (0, 2), color=style.GREY, **look)
+
+
+def _scale_bar(axes: Axes, width: int, height: int, mpp: float) -> None:
+    length_mm = scale_bar_mm(width * mpp / 1000)
+    length = length_mm * 1000 / mpp
+    x, y = 0.03 * width, 0.97 * height
+    (bar,) = axes.plot([x, x + length], [y, y], color="black", linewidth=2, solid_capstyle="butt")
+    middle, above = x + length / 2, y - 0.01 * height
+    words = axes.text(middle, above, f"{length_mm:g} mm", ha="center", va="bottom", size=6)
+    # With a light rim, it can be read on dark tissue, too.
+    for part, rim in ((bar, 4), (words, 2)):
+        part.set_path_effects([withStroke(linewidth=rim, foreground="white")])
 
 
 def _height(image: pd.Series, width: float) -> float:

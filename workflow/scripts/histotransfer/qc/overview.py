@@ -1,28 +1,32 @@
-"""The picture of a slide with its tissue and the verdict on each tile."""
+"""The picture of a slide with its tissue and the verdict on each tile.
+
+It is drawn with Pillow: this runs once a slide, and to load matplotlib takes longer than the rest.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-from matplotlib.patheffects import withStroke
+from PIL import Image, ImageDraw, ImageFont
 
 from ..core.exclusions import Reason
 from ..core.files import written_whole
 from ..core.hdf5 import open_store
 from .verdicts import COLOURS, REASONS
 
-PANEL_INCHES = 6.0
-OVERVIEW_PX = 1600
-"""The longer side of the thumbnail in the overview is reduced to this."""
+PANEL_PX = 720
+"""The longer side of a slide in the overview."""
+NARROWEST_PX = 300
+"""Panels are at least as wide, so that the words find room."""
+MARGIN_PX, LINE_PX, FONT_PX = 12, 24, 15
+OUTLINE = "#0072B2"
+OPAQUE = 255
 
 
 def draw_overview(
@@ -44,61 +48,114 @@ def draw_overview(
     title = slide
     if attrs.get("mpp", "") != "":
         title += f"   {float(attrs['mpp']):.4g} µm/px ({attrs['mpp_source']})"
-    if not thumbnail.size:
-        figure = Figure(figsize=(7, 2), dpi=100)
-        figure.text(0.5, 0.7, title, ha="center", weight="bold")
-        figure.text(0.5, 0.35, textwrap.fill(note, 80), ha="center", va="center", size=9)
-    else:
-        height, width = mask.shape
-        inches = PANEL_INCHES / max(height, width)
-        size = (2 * max(inches * width, 2.5) + 0.4, inches * height + 1.2)
-        figure = Figure(figsize=size, dpi=120, layout="constrained")
-        left, right = figure.subplots(1, 2)
-        step = max(1, -(-max(height, width) // OVERVIEW_PX))
-        for axes in (left, right):
-            axes.imshow(thumbnail[::step, ::step], extent=(0, width, height, 0))
-            axes.set_axis_off()
-        mpp = float(attrs["thumbnail_downsample"]) * float(attrs["mpp"])
-        _outline(left, mask, step)
-        scale_bar(left, width, height, mpp)
-        _squares(right, coords, reason, attrs)
-        right.set(xlim=(0, width), ylim=(height, 0))
+    panels = []
+    if thumbnail.size:
         note = note or f"tissue (outlined) {float(attrs['tissue_mm2']):.3g} mm²"
-        figure.suptitle(f"{title}\n{textwrap.fill(note, int(14 * size[0]))}", size=9)
-        if legend := [
-            Patch(facecolor=COLOURS[name], alpha=0.7, label=f"{name} {count}")
-            for name, value in REASONS.items()
-            if (count := np.count_nonzero(reason == value))
-        ]:
-            figure.legend(
-                handles=legend, loc="outside lower center", ncols=4, fontsize=8, frameon=False
-            )
-    with written_whole(overview_path) as partial:
-        figure.savefig(partial, metadata={"Software": None})
-
-
-def _outline(axes: Axes, mask: npt.NDArray[np.uint8], step: int) -> None:
-    if mask.min() < mask.max() and min(mask.shape) > step:
-        rows, columns = (np.arange(0, size, step) + 0.5 for size in mask.shape)
-        reduced = mask[::step, ::step]
-        axes.contour(columns, rows, reduced, levels=[0.5], colors="#0072B2", linewidths=0.8)
-
-
-def _squares(
-    axes: Axes,
-    coords: npt.NDArray[np.int32],
-    reason: npt.NDArray[np.uint8],
-    attrs: Mapping[str, Any],
-) -> None:
-    corners = on_thumbnail(
-        coords, attrs["bounds"][:2], attrs["patch_size_level0"], attrs["thumbnail_downsample"]
-    )
-    for name, value in REASONS.items():
-        alpha = 0.25 if name == "kept" else 0.6  # show its tissue, or the reason
-        squares = corners[reason == value]
-        axes.add_collection(
-            PolyCollection(squares, color=COLOURS[name], alpha=alpha, linewidth=0.4)
+        full = Image.fromarray(thumbnail)
+        ratio = PANEL_PX / max(full.size)
+        width, height = (max(1, round(side * ratio)) for side in full.size)
+        # Pixels stay squares where a small thumbnail is enlarged.
+        how = Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.BOX
+        picture = full.convert("RGB").resize((width, height), how)
+        mpp = float(attrs["thumbnail_downsample"]) * float(attrs["mpp"]) / ratio
+        corners = ratio * on_thumbnail(
+            coords, attrs["bounds"][:2], attrs["patch_size_level0"], attrs["thumbnail_downsample"]
         )
+        panels = [_outlined(picture, mask), _judged(picture, corners, reason)]
+        _scale_bar(panels[0], mpp)
+    counts = {name: int(np.count_nonzero(reason == value)) for name, value in REASONS.items()}
+    with written_whole(overview_path) as partial:
+        _page(panels, title, note, counts).save(partial, "PNG")
+
+
+def _outlined(picture: Image.Image, mask: npt.NDArray[np.uint8]) -> Image.Image:
+    """Draw the outline of the tissue on a picture, inside the tissue, two px wide."""
+    tissue = Image.fromarray(mask > 0).resize(picture.size, Image.Resampling.NEAREST)
+    padded = np.pad(np.asarray(tissue), 2, mode="edge")
+    rows, columns = padded[:, 2:-2], padded[2:-2]
+    inner = rows[:-4] & rows[4:] & columns[:, :-4] & columns[:, 4:]
+    outlined = picture.copy()
+    outlined.paste(OUTLINE, mask=Image.fromarray(np.asarray(tissue) & ~inner))
+    return outlined
+
+
+def _judged(
+    picture: Image.Image, corners: npt.NDArray[np.float64], reason: npt.NDArray[np.uint8]
+) -> Image.Image:
+    """Lay the verdicts over a picture, of which `corners` (n, 4, 2) are in px."""
+    judged = picture.copy()
+    for name, value in REASONS.items():
+        own = corners[reason == value]
+        if not len(own):
+            continue
+        alpha = 0.25 if name == "kept" else 0.6  # show its tissue, or the reason
+        cover = Image.new("L", picture.size)
+        draw = ImageDraw.Draw(cover)
+        for left, top, right, bottom in np.rint(own[:, [0, 2]]).reshape(-1, 4):
+            box = (left, top, max(left, right - 1), max(top, bottom - 1))
+            draw.rectangle(box, fill=int(alpha * OPAQUE), outline=int((alpha + 0.2) * OPAQUE))
+        judged.paste(COLOURS[name], mask=cover)
+    return judged
+
+
+def _scale_bar(picture: Image.Image, mpp: float) -> None:
+    width, height = picture.size
+    length_mm = scale_bar_mm(width * mpp / 1000)
+    length = length_mm * 1000 / mpp
+    x, y = 0.03 * width, 0.97 * height
+    draw = ImageDraw.Draw(picture)
+    # With a light rim, it can be read on dark tissue, too.
+    draw.rectangle((x - 2, y - 2, x + length + 2, y + 6), fill="white")
+    draw.rectangle((x, y, x + length, y + 4), fill="black")
+    rim: Any = {"stroke_width": 3, "stroke_fill": "white"}
+    words, font = f"{length_mm:g} mm", _font()
+    middle = x + max(length, font.getlength(words)) / 2
+    draw.text((middle, y - 6), words, "black", font, anchor="ms", **rim)
+
+
+def _page(panels: list[Image.Image], title: str, note: str, counts: dict[str, int]) -> Image.Image:
+    """Put panels side by side below a title, and above the legend of the verdicts."""
+    font = _font()
+    wide = max([NARROWEST_PX, *(panel.width for panel in panels)])
+    width = 2 * wide + 3 * MARGIN_PX
+    letters = int(width / font.getlength("n"))
+    words = [line for text in (title, note) for line in textwrap.wrap(text, letters)]
+    legend = [(COLOURS[name], f"{name} {count}") for name, count in counts.items() if count]
+    cell = 70 + max([0, *(font.getlength(text) for _, text in legend)])
+    in_row = max(1, int(width // cell))
+    top = LINE_PX * len(words) + 2 * MARGIN_PX
+    tall = max([0, *(panel.height for panel in panels)])
+    below = LINE_PX * -(-len(legend) // in_row) + 2 * MARGIN_PX
+    page = Image.new("RGB", (width, top + tall + below), "white")
+    draw = ImageDraw.Draw(page)
+    for row, line in enumerate(words):
+        at = (width / 2, MARGIN_PX + LINE_PX * (row + 0.5))
+        draw.text(at, line, "black", font, anchor="mm")
+    for number, panel in enumerate(panels):
+        left = MARGIN_PX + number * (wide + MARGIN_PX) + (wide - panel.width) // 2
+        page.paste(panel, (left, top))
+    start = (width - cell * min(in_row, len(legend))) / 2 + 20
+    for number, (colour, text) in enumerate(legend):
+        row, column = divmod(number, in_row)
+        x, y = start + column * cell, top + tall + MARGIN_PX + LINE_PX * (row + 0.5)
+        draw.rectangle((x, y - 7, x + 28, y + 7), fill=colour)
+        draw.text((x + 36, y), text, "black", font, anchor="lm")
+    return page
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """Return the figures' font, which comes with matplotlib: the same picture on every machine."""
+    font = distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf")
+    return ImageFont.truetype(str(font), FONT_PX)
+
+
+def scale_bar_mm(width_mm: float) -> float:
+    """Return a round length, at most a third of the picture's width."""
+    longest_mm = width_mm / 3
+    power = float(10.0 ** np.floor(np.log10(longest_mm)))
+    # The power may be rounded to just above the longest.
+    return max(step * power for step in (0.5, 1, 2, 5) if step * power <= longest_mm)
 
 
 def on_thumbnail(
@@ -114,28 +171,3 @@ def on_thumbnail(
     """
     side = float(side_px) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     return np.asarray((coords[:, None] - np.asarray(origin_px) + side) / float(downsample))
-
-
-def scale_bar(
-    axes: Axes, width: int, height: int, mpp: float, *, font_size: float = 8, line_width: float = 3
-) -> None:
-    """Draw a bar of a round length, at most a third of the picture's width."""
-    longest_mm = width * mpp / 3000
-    power = 10.0 ** np.floor(np.log10(longest_mm))
-    length_mm = power * max(step for step in (1, 2, 5) if step * power <= longest_mm)
-    length = length_mm * 1000 / mpp
-    x, y = 0.03 * width, 0.97 * height
-    # With a light rim, it can be read on dark tissue, too.
-    (bar,) = axes.plot(
-        [x, x + length], [y, y], color="black", linewidth=line_width, solid_capstyle="butt"
-    )
-    words = axes.text(
-        x + length / 2,
-        y - 0.01 * height,
-        f"{length_mm:g} mm",
-        ha="center",
-        va="bottom",
-        size=font_size,
-    )
-    for part, rim in ((bar, line_width + 2), (words, 2)):
-        part.set_path_effects([withStroke(linewidth=rim, foreground="white")])
