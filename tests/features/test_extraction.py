@@ -208,7 +208,7 @@ def test_a_batchs_manifest_lists_the_slides_that_it_names(model_path, tmp_path):
     extract(model_path, stores, outputs.values())
     extraction.write_manifest({"colour": outputs}, tmp_path / "b.tsv")
     table = read_table(tmp_path / "b.tsv", extraction.BATCH, extractor="colour")
-    assert table["slide"].tolist() == ["s", "007"]
+    assert table["store"].tolist() == ["s", "007"]
     assert table["patches"].tolist() == [0, 1]
     with open_store(outputs["007"], extraction.SCHEMA, slide="007", extractor="colour") as file:
         assert table["key"][1] == file.attrs["key"]
@@ -217,6 +217,17 @@ def test_a_batchs_manifest_lists_the_slides_that_it_names(model_path, tmp_path):
     exchanged = dict(zip(outputs, reversed(outputs.values()), strict=True))
     with pytest.raises(HistotransferError, match="is of slide 007, expected s"):
         extraction.write_manifest({"colour": exchanged}, tmp_path / "b.tsv")
+
+
+def test_the_manifest_of_a_dataset_names_it(model_path, tmp_path):
+    write_store(tmp_path / "TEST.h5", 4, labelled=True)
+    outputs = {"TEST": tmp_path / "out/TEST.h5"}
+    extract(model_path, [tmp_path / "TEST.h5"], outputs.values())
+    extraction.write_manifest({"colour": outputs}, tmp_path / "b.tsv")
+    table = read_table(tmp_path / "b.tsv", extraction.BATCH, extractor="colour")
+    assert table[["store", "patches"]].to_numpy().tolist() == [["TEST", 4]]
+    with pytest.raises(HistotransferError, match="is of dataset TEST, expected OTHER"):
+        extraction.write_manifest({"colour": {"OTHER": outputs["TEST"]}}, tmp_path / "b.tsv")
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 20, 300, -40])

@@ -128,6 +128,19 @@ def test_networks_that_are_the_same_run_once() -> None:
     assert plans["seeds"].batches_of(BASELINE) == plans["pooling"].batches_of(TUNED) == shared
 
 
+def test_a_dataset_is_a_batch_and_shared_where_only_slides_differ() -> None:
+    plans = alternatives_of(seeds={"finetune": {"seeds": [7]}}, stain={"stain": {"method": "none"}})
+    (dataset,) = plans["seeds"].evaluated_datasets
+    shared = f"results/features/{BASELINE}/batches/{dataset}.tsv"
+    assert plans["seeds"].batch_of(BASELINE, dataset) == shared
+    assert plans["stain"].manifest_of("tissue", TUNED) == shared  # one pass for both networks
+    own = f"results/robustness/seeds/features/{TUNED}/batches/{dataset}.tsv"
+    assert plans["seeds"].manifest_of("tissue", TUNED) == own
+    assert plans["seeds"].stores_of(dataset) == [dataset]
+    pooled = plans["stain"].manifest_of("expression", TUNED)
+    assert pooled == plans["stain"].features_of("expression", TUNED)
+
+
 def test_another_first_seed_draws_other_versions_for_all_seeds() -> None:
     config = config_of(other={"finetune": {"seeds": [9, 2]}})
     config["finetune"]["seeds"] = [1, 2]

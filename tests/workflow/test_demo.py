@@ -242,7 +242,7 @@ def test_a_new_extractor_extracts_no_patch_again(demo: Study) -> None:
     config["extractors"]["AGAIN"] = {"source": "results/demo/models/FTX-2048.keras"}
     jobs = demo.plan("--configfile", demo.configure("third.yaml", config))
     assert jobs["admit_model"] == 1
-    assert jobs["extract_batch"] == 2
+    assert jobs["extract_batch"] == 3  # the slides in two, and the dataset
     assert not {"tile_slide", "extract_patches", "pack_dataset", "fine_tune"} & set(jobs)
 
 
@@ -252,7 +252,7 @@ def test_a_further_seed_trains_one_further_network(demo: Study) -> None:
     jobs = demo.plan("--configfile", demo.configure("seeds.yaml", config))
     assert jobs["fine_tune"] == 1
     assert "compute_frozen_blocks" not in jobs
-    assert jobs["extract_batch"] == 2
+    assert jobs["extract_batch"] == 3
 
 
 def test_the_report_holds_the_answer_and_needs_no_network(demo: Study, tmp_path: Path) -> None:

@@ -40,8 +40,9 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     lay_out_the_published_study(study, published(541))
     jobs = study.plan()
     assert jobs["tile_slide"] == jobs["extract_patches"] == jobs["judge_patches"] == 541
-    assert jobs["extract_batch"] == 17  # 541 slides in batches of 32, all extractors in one job
-    assert jobs["extract_features"] == 4  # CRC-VAL-HE-7K under each, two of which are controls
+    # 541 slides in batches of 32, and CRC-VAL-HE-7K; all extractors in one job.
+    assert jobs["extract_batch"] == 17 + 1
+    assert "extract_features" not in jobs
     assert jobs["pack_dataset"] == 2
     assert jobs["fine_tune"] == jobs["build_imagenet"] == 1
     assert jobs["build_control"] == 2
@@ -147,7 +148,7 @@ def test_external_features_are_pooled_and_compared_where_they_can_be(study: Stud
     assert jobs["compute_frozen_blocks"] == 1  # for both seeds
     assert jobs["pool_external"] == 2
     assert jobs["pool_features"] == 5  # with two controls
-    assert jobs["extract_features"] == 5
+    assert jobs["extract_batch"] == 2  # the slides and the dataset, all networks in one job
     assert jobs["cross_validate"] == 5 * (5 + 2 * 7)  # tissue under the networks alone
 
 
@@ -215,7 +216,8 @@ def test_controls_are_built_and_run_like_networks(study: Study) -> None:
     config["extractors"] |= {"RANDOM": {"source": "random"}}
     jobs = study.plan("tables", "--configfile", study.configure("controls.yaml", config))
     assert (jobs["build_control"], jobs["build_imagenet"]) == (2, 1)
-    assert jobs["extract_batch"] == 2  # the networks share the start of a job
+    # Two batches of slides and the dataset; the networks share the start of a job.
+    assert jobs["extract_batch"] == 3
     assert jobs["cross_validate"] == 3 * 4 * 2
 
 

@@ -47,7 +47,7 @@ def test_the_plan_needs_no_pytorch(study: Study) -> None:
     (study.folder / "data/own.pt").touch()
     jobs = study.plan("--configfile", study.configure("torch.yaml", config()))
     assert jobs["admit_timm"] == jobs["admit_torchscript"] == 1
-    assert jobs["extract_features"] == 2
+    assert jobs["extract_batch"] == 2
     assert not {"fetch_weights", "admit_model", "build_imagenet"} & jobs.keys()
 
 

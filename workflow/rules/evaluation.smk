@@ -41,8 +41,8 @@ rule draw_splits:
 
 rule cross_validate:
     input:
-        features=lambda w: [
-            PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+        made=lambda w: [
+            PLAN.manifest_of(w.task, part) for part in PLAN.parts_of(w.extractor)
         ],
         labels=found("labels/{task}.tsv"),
     output:
@@ -57,6 +57,9 @@ rule cross_validate:
     resources:
         **needs(mem_mb=2000, minutes=120),
     params:
+        features=lambda w: [
+            PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+        ],
         task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
         of_patches=lambda w: w.task in PLAN.patch_tasks,
         parts=lambda w: PLAN.parts_of(w.extractor),
@@ -132,8 +135,8 @@ if PLAN.curve_repeats:
 
     rule trace_curve:
         input:
-            features=lambda w: [
-                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+            made=lambda w: [
+                PLAN.manifest_of(w.task, part) for part in PLAN.parts_of(w.extractor)
             ],
             labels=found("labels/{task}.tsv"),
         output:
@@ -148,6 +151,9 @@ if PLAN.curve_repeats:
         resources:
             **needs(mem_mb=2000, minutes=120),
         params:
+            features=lambda w: [
+                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
+            ],
             task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
             of_patches=lambda w: w.task in PLAN.patch_tasks,
             parts=lambda w: PLAN.parts_of(w.extractor),

@@ -31,13 +31,14 @@ rule extract_features:
 
 
 # Slides go through the network in batches, because starting it takes longer than a slide does, and
-# through all networks of a group in one pass. The job writes one feature file after another, keeps
-# those that are already up to date, and writes the manifest last, when all are there.
+# through all networks of a group in one pass; a dataset is a batch of its own. The job writes one
+# feature file after another, keeps those that are already up to date, and writes the manifest last,
+# when all are there.
 rule extract_batch:
     input:
         models=lambda w: [PLAN.model_of(name) for name in PLAN.groups[w.group]],
         patches=lambda w: [
-            f"{PLAN.at('patches', slide)}.h5" for slide in PLAN.batches[w.batch]
+            f"{PLAN.at('patches', store)}.h5" for store in PLAN.stores_of(w.batch)
         ],
     output:
         manifest="<results>/features/{group}/batches/{batch}.tsv",
@@ -47,6 +48,7 @@ rule extract_batch:
         "<benchmarks>/extract_batch/{group}/{batch}.tsv"
     wildcard_constraints:
         group=any_of(PLAN.groups),
+        batch=any_of([*PLAN.batches, *PLAN.evaluated_datasets]),
     priority: SECOND
     conda:
         network_env

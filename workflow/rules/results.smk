@@ -161,7 +161,12 @@ rule tabulate_tuning:
 
 rule embed_patches:
     input:
-        leaves(PLAN.embedding_files()),
+        labels=PLAN.by_task(PLAN.patch_tasks, "labels").values(),
+        made=[
+            PLAN.manifest_of(task, name)
+            for task, files in PLAN.embedding_files().items()
+            for name in files["features"]
+        ],
     output:
         embedding=reported_table("embedding"),
     log:
@@ -210,7 +215,14 @@ if PLAN.classifier_files():
 
     rule classify:
         input:
-            leaves(PLAN.classifier_files()),
+            classifiers=[
+                files["classifier"] for files in PLAN.classifier_files().values()
+            ],
+            made=[
+                PLAN.batch_of(name, dataset)
+                for name, files in PLAN.classifier_files().items()
+                for dataset in files["features"]
+            ],
             trained_on=f"<results>/patches/{PLAN.trained_on}.h5",
         output:
             classifier=reported_table("classifier"),

@@ -71,8 +71,8 @@ if PLAN.is_simulated:
         params:
             seed=config["seed"],
             patients=PLAN.patients,
-            patches=PLAN.at("patches"),
-            verdicts=PLAN.at("qc"),
+            patches=lambda w: PLAN.at("patches"),
+            verdicts=lambda w: PLAN.at("qc"),
             code=code("simulate_labels.py"),
         script:
             "../scripts/simulate_labels.py"

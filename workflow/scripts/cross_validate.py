@@ -30,7 +30,7 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
         repeats=snakemake.params.repeats,
     )
     run_block(
-        snakemake.input.features,
+        snakemake.params.features,
         snakemake.input.labels,
         splits,
         snakemake.output.predictions,

@@ -28,7 +28,7 @@ with job_log(snakemake.log[0]), TemporaryDirectory() as folder:
         sites=snakemake.params.sites,
     )
     trace_curve(
-        snakemake.input.features,
+        snakemake.params.features,
         snakemake.input.labels,
         splits,
         snakemake.output.curve,

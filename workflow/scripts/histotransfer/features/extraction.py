@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 
 SCHEMA = "features/1"
 PATCHES_SCHEMA = "patches/1"
-BATCH = TableSchema.of("batch", "text: slide extractor", "integer: patches", "text: key")
-"""The manifest of a batch of slides."""
+BATCH = TableSchema.of("batch", "text: store extractor", "integer: patches", "text: key")
+"""The manifest of a batch: of slides, or of one dataset."""
 ROWS_PER_CHUNK = 512
 BATCHES_AHEAD = 2
 
@@ -223,12 +223,13 @@ def _columns(models: Mapping[str, str | Path]) -> dict[str, slice]:
 
 
 def write_manifest(outputs: Mapping[str, Mapping[str, Path]], path: str | Path) -> None:
-    """List the ``features/1`` files of a batch of slides, by extractor, in the table `BATCH`."""
+    """List the ``features/1`` files of a batch, by extractor, in the table `BATCH`."""
     rows = []
     for extractor, files in outputs.items():
-        for slide, output in files.items():
-            with open_store(output, SCHEMA, slide=slide, extractor=extractor) as file:
-                rows.append((slide, extractor, len(file["features"]), file.attrs["key"]))
+        for store, output in files.items():
+            with open_store(output, SCHEMA, extractor=extractor) as file:
+                _identity(file, store)
+                rows.append((store, extractor, len(file["features"]), file.attrs["key"]))
     write_table(pd.DataFrame(rows, columns=list(BATCH.columns)), path, BATCH)
 
 

@@ -190,7 +190,12 @@ class StudyDesign:
         self.splits = SplitParameters.of({**config["crossval"], "seed": seed})
         self.statistics = StatisticsParameters.of({**config["statistics"], "seed": seed})
 
-        own = [name for name in self.networks if self.is_own("features", name)]
+        own = [
+            name
+            for name in self.networks
+            if self.is_own("features", name)
+            or any(self.is_own("features", name, one) for one in self.evaluated_datasets)
+        ]
         self.groups_ledger = f"{self.results}/features/groups.tsv"
         self.groups = assign_groups(own, self.sharing, self.groups_ledger)
 
@@ -251,6 +256,15 @@ class StudyDesign:
         plan = self._maker("features", network)
         folder = f"{plan.results}/features/{plan.group_of(network)}/batches"
         return [f"{folder}/{batch}.tsv" for batch in plan.batches]
+
+    def batch_of(self, network: str, dataset: str) -> str:
+        """Return the manifest of a network's features of a dataset, which is a batch of its own."""
+        plan = self._maker("features", network, dataset)
+        return f"{plan.results}/features/{plan.group_of(network)}/batches/{dataset}.tsv"
+
+    def stores_of(self, batch: str) -> list[str]:
+        """Return what a batch is made of: slides, or one dataset."""
+        return self.batches.get(batch, [batch])
 
     def cut_of(self, network: str) -> str:
         """Return the block at which a network is computed in two parts; empty for one part."""

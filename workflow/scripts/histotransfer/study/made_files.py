@@ -84,6 +84,16 @@ class MadeFiles(GivenFiles):
             return f"{self.at('features', extractor, dataset)}.h5"
         return f"{self.at('pooled', extractor)}.h5"
 
+    def manifest_of(self, task: str, extractor: str) -> str:
+        """Return the file that says that a task's features are made.
+
+        It is the manifest where networks saw a dataset, else the features themselves.
+        """
+        dataset = self.tasks[task].dataset
+        if dataset and extractor in self.networks:
+            return self.batch_of(extractor, dataset)
+        return self.features_of(task, extractor)
+
     def scores_of(self, task: str) -> dict[str, str]:
         """Return the scores of a task, by extractor."""
         return {name: f"{self.at('scores', task, name)}.tsv" for name in self.compared_in(task)}
