@@ -75,6 +75,8 @@ def test_metrics_are_what_they_are_called(px: int):
     assert found["dark_fraction"] == pytest.approx((od > 1).mean())
     saturation = 1 - levels.min(axis=2) / levels.max(axis=2)
     assert found["saturation"] == pytest.approx(saturation.mean(), rel=1e-5)
+    grey = np.asarray(Image.fromarray(patch).convert("L"))  # each rounded by up to a half
+    assert found["grey_mean"] == pytest.approx(grey.mean(), abs=0.5)
 
 
 @pytest.mark.parametrize(

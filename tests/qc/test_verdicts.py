@@ -34,6 +34,7 @@ GOOD = {
     "pen_fraction": 0.0,
     "dark_fraction": 0.0,
     "saturation": 0.4,
+    "grey_mean": 160.0,
     "unreadable": 0,
     "stored": 1,
 }
@@ -45,12 +46,14 @@ BAD: dict[str, dict[str, float]] = {
     "dark": {"dark_fraction": 0.4},
     "blurred": {"sharpness": 0.4},
     "faint": {"od_mean": 0.04},
+    "grey": {"grey_mean": 231.0},
 }
+LIMITED = replace(QC, min_grey=51, max_grey=230)
 
 
 def one(**changes: float) -> str:
     measured = {name: np.array([value]) for name, value in (GOOD | changes).items()}
-    [reason] = judge(measured, QC, max_background_fraction=0.75)
+    [reason] = judge(measured, LIMITED, max_background_fraction=0.75)
     return list(REASONS)[reason]
 
 
@@ -58,6 +61,7 @@ def test_each_rule_by_itself():
     assert one() == "kept"
     for reason, changes in BAD.items():
         assert one(**changes) == reason
+    assert one(grey_mean=50) == "grey"
 
 
 def test_a_patch_at_a_limit_is_kept():
@@ -68,7 +72,8 @@ def test_a_patch_at_a_limit_is_kept():
         "sharpness": QC.min_sharpness,
         "od_mean": QC.min_od_mean,
     }
-    assert one(**at_limits) == "kept"
+    for grey in (LIMITED.min_grey, LIMITED.max_grey):
+        assert one(**at_limits, grey_mean=grey) == "kept"
 
 
 @pytest.mark.parametrize(("first", "second"), list(pairwise(BAD)))
@@ -79,14 +84,16 @@ def test_the_first_rule_that_applies_is_the_reason(first: str, second: str):
 @given(
     hnp.arrays(np.float32, st.tuples(st.just(len(NAMES)), st.integers(0, 20)),
                elements=st.floats(0, 1, width=32)),
-    st.sampled_from(sorted(QC.as_params())),
+    st.sampled_from(sorted(LIMITED.as_params())),
 )  # fmt: skip
 def test_a_laxer_threshold_never_keeps_less(values: np.ndarray, name: str):
     count = values.shape[1]
     measured: dict[str, Any] = dict(zip(NAMES, values, strict=True))
     measured |= {"unreadable": np.zeros(count), "stored": np.ones(count)}
-    lax = replace(QC, **{name: 1.0 if name.startswith("max") else 0.0})
-    strict_kept = judge(measured, QC, max_background_fraction=1.0) == 0
+    measured["grey_mean"] = 255 * measured["grey_mean"]
+    laxest = 255.0 if name == "max_grey" else 1.0 if name.startswith("max") else 0.0
+    lax = replace(LIMITED, **{name: laxest})
+    strict_kept = judge(measured, LIMITED, max_background_fraction=1.0) == 0
     lax_kept = judge(measured, lax, max_background_fraction=1.0) == 0
     assert (lax_kept | ~strict_kept).all()
 

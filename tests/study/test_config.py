@@ -204,6 +204,11 @@ WRONG += [
         "extractors.A.source",
     ),
     (
+        "limits of grey that leave nothing between them",
+        lambda c: c["qc"].update(min_grey=200, max_grey=200),
+        "qc.min_grey: is 200, not below qc.max_grey (200)",
+    ),
+    (
         "an extractor with the name of another's seed",
         lambda c: (
             c["finetune"].update(seeds=[1, 7]),

@@ -32,7 +32,12 @@ PATCHES = PatchParameters(
 )
 
 QC = QcParameters(
-    max_pen_fraction=0.05, max_dark_fraction=0.35, min_sharpness=0.45, min_od_mean=0.05
+    max_pen_fraction=0.05,
+    max_dark_fraction=0.35,
+    min_sharpness=0.45,
+    min_od_mean=0.05,
+    min_grey=0,
+    max_grey=255,
 )
 
 QUICK = RetryPolicy(timeout_s=0.5, retries=3, backoff_s=0.01)

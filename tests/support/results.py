@@ -500,7 +500,7 @@ def _embedding(rng: np.random.Generator, extractors: Sequence[str]) -> list[dict
 
 def _cohort(rng: np.random.Generator, slides: int, patients: int) -> dict[str, pd.DataFrame]:
     tiles = rng.integers(100, 160, slides)
-    odds = [0.8, 0.01, 0.03, 0.05, 0.03, 0.06, 0.02, 0]
+    odds = [0.8, 0.01, 0.03, 0.05, 0.03, 0.06, 0.02, 0, 0]
     qc = pd.DataFrame([rng.multinomial(n, odds) for n in tiles], columns=[*REASONS])
     qc = qc.assign(
         slide=[f"SIM-01-{i:04d}-01Z-00-DX1" for i in range(slides)],

@@ -25,6 +25,7 @@ WORDS = {
     "dark": "too dark",
     "blurred": "blurred",
     "faint": "too faint",
+    "grey": "too dark or light a grey",
     "stain": "stain not estimable",
     NOT_STORED: "not stored",
 }

@@ -17,6 +17,7 @@ NAMES = (
     "pen_fraction",
     "dark_fraction",
     "saturation",
+    "grey_mean",
 )
 """The metrics, in the order in which `measure` returns them."""
 
@@ -28,6 +29,9 @@ FINE_MPP, COARSE_MPP = 2.0, 4.0
 """Sharpness is measured between these scales, whatever the patch's own (unless that is coarser).
 Pen is looked for at the second, where a stroke is still broad and the coloured fringes of
 refracting edges are gone."""
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""What red, green and blue weigh in a grey level (ITU-R BT.601)."""
 
 STRUCTURE_FLOOR = 0.02
 """Added to the coarse structure (OD), so that camera noise and JPEG blocks on an empty or strongly
@@ -80,10 +84,10 @@ def measure(planes: npt.NDArray[np.uint8], mpp: float) -> npt.NDArray[np.float32
 
     Returns
     -------
-    ndarray, (7,), float32
+    ndarray, (8,), float32
         In the order of `NAMES`: fraction of background pixels; mean and standard deviation of the
         mean optical density of the channels; sharpness; fractions of pen and of dark pixels; mean
-        HSV saturation.
+        HSV saturation; mean grey level, 0 to 255.
     """
     od = mean_density(planes)
     fine = area_mean_planes(od[None], _size_at(FINE_MPP, mpp, od.shape))
@@ -102,6 +106,7 @@ def measure(planes: npt.NDArray[np.uint8], mpp: float) -> npt.NDArray[np.float32
             np.count_nonzero(pen) / pen.size,
             np.count_nonzero(od > DARK_OD) / od.size,
             1 - _mean(np.divide(low, high, dtype=np.float32)),
+            LUMA @ planes.sum(axis=1, dtype=np.uint32).sum(axis=1) / od.size,
         ],
         np.float32,
     )

@@ -23,6 +23,7 @@ COLOURS = {
     "blurred": "#E69F00",
     "faint": "#F0E442",
     "stain": "#CC79A7",
+    "grey": "#56B4E9",
 }
 """The verdicts in Okabe and Ito's colours, which the colour-blind can tell apart. `stain`: a
 patch's stain could not be estimated, and the config excludes such patches."""
@@ -71,6 +72,8 @@ def judge(
         "dark": measured["dark_fraction"] > parameters.max_dark_fraction,
         "blurred": measured["sharpness"] < parameters.min_sharpness,
         "faint": measured["od_mean"] < parameters.min_od_mean,
+        "grey": (measured["grey_mean"] < parameters.min_grey)
+        | (measured["grey_mean"] > parameters.max_grey),
     }
     return np.select(list(rules.values()), [np.uint8(REASONS[name]) for name in rules], np.uint8(0))
 

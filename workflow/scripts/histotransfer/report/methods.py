@@ -156,8 +156,11 @@ def _slides(tiling: Mapping[str, Any], qc: Mapping[str, Any], stain: Mapping[str
             f"Quality control left out patches that are out of focus (sharpness below "
             f"{qc['min_sharpness']:g}), faint (mean optical density below {qc['min_od_mean']:g}), "
             f"marked with pen (more than {100 * qc['max_pen_fraction']:g} % of the pixels) or dark "
-            f"(more than {100 * qc['max_dark_fraction']:g} %)."
+            f"(more than {100 * qc['max_dark_fraction']:g} %)"
         )
+        if qc["min_grey"] > 0 or qc["max_grey"] < 255:
+            judged += f", or whose mean grey is outside {qc['min_grey']:g} to {qc['max_grey']:g}"
+        judged += "."
     return (
         f"Tissue was divided into patches of {tiling['patch_px']} px at "
         f"{tiling['target_mpp']:g} µm/px ({width:g} µm), {overlap}. Tiles with at least "

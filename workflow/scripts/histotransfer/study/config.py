@@ -152,6 +152,7 @@ def check_config(config: Mapping[str, Any], schema_path: str | Path) -> None:
         raise HistotransferError("config", odd, remedy)
     _refuse_renamed(config)
     check(config, load_schema(schema_path), "config", remedy)
+    _refuse_crossed_limits(config["qc"])
     _refuse_combinations(config)
     _refuse_floating_weights(config)
     _refuse_names(config)
@@ -282,6 +283,16 @@ def _refuse_missing_parts(config: Mapping[str, Any]) -> None:
             f"lacks {'a line' if len(lines) == 1 else f'{len(lines)} lines'} that its extractors "
             f"and tasks need: {'; '.join(reasons)}",
             f"Add {' and '.join(lines)} to the config (config/README.md)",
+        )
+
+
+def _refuse_crossed_limits(qc: Mapping[str, Any]) -> None:
+    """Raise an error if no mean grey lies between its limits."""
+    if qc["min_grey"] >= qc["max_grey"]:
+        raise HistotransferError(
+            "config: qc.min_grey",
+            f"is {qc['min_grey']:g}, not below qc.max_grey ({qc['max_grey']:g}): no patch is kept",
+            "Lower it, or raise qc.max_grey",
         )
 
 

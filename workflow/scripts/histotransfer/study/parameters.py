@@ -118,12 +118,16 @@ class QcParameters(Parameters):
         Smallest ratio of the structure at 2 µm to that at 4 µm.
     min_od_mean : float
         Smallest mean optical density.
+    min_grey, max_grey : float
+        Limits of the mean grey level, 0 to 255.
     """
 
     max_pen_fraction: float
     max_dark_fraction: float
     min_sharpness: float
     min_od_mean: float
+    min_grey: float
+    max_grey: float
 
 
 @dataclass(frozen=True)
