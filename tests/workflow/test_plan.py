@@ -52,6 +52,8 @@ def test_the_published_study_of_541_slides_plans_its_jobs(study: Study) -> None:
     assert jobs["score_predictions"] == jobs["trace_curve"] == 3 * 4
     not_planned = ("simulate", "check_truth", "draw_truth", "fetch_dataset", "fetch_slide")
     assert not any(rule.startswith(not_planned) for rule in jobs)
+    count = sum(jobs.values()) + ("fetch_weights" not in jobs)  # the tests may have fetched them
+    assert f"plans {count:,} jobs" in (ROOT / "docs/cluster.md").read_text()
 
 
 def test_slides_of_the_sheet_that_are_not_there_stop_the_run_by_name(study: Study) -> None:
