@@ -254,13 +254,14 @@ class StudyDesign:
     def batches_of(self, network: str) -> list[str]:
         """Return the manifests of a network's features of slides."""
         plan = self._maker("features", network)
-        folder = f"{plan.results}/features/{plan.group_of(network)}/batches"
-        return [f"{folder}/{batch}.tsv" for batch in plan.batches]
+        return [plan._manifest(network, batch) for batch in plan.batches]
 
     def batch_of(self, network: str, dataset: str) -> str:
         """Return the manifest of a network's features of a dataset, which is a batch of its own."""
-        plan = self._maker("features", network, dataset)
-        return f"{plan.results}/features/{plan.group_of(network)}/batches/{dataset}.tsv"
+        return self._maker("features", network, dataset)._manifest(network, dataset)
+
+    def _manifest(self, network: str, batch: str) -> str:
+        return f"{self.results}/features/{self.group_of(network)}/batches/{batch}.tsv"
 
     def stores_of(self, batch: str) -> list[str]:
         """Return what a batch is made of: slides, or one dataset."""
