@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..core.hdf5 import open_store
 from ..patches.store import read_images
-from .pooling import kept_tiles
+from .pooling import kept_rows
 
 
 def mean_colours(
@@ -32,10 +32,12 @@ def mean_colours(
     """
     slides: dict[str, list[npt.NDArray[np.float64]]] = {}
     for slide, patient in sorted(patients.items()):
-        kept = kept_tiles(Path(verdicts_folder, f"{slide}.h5"), slide=slide)
-        with open_store(Path(patches_folder, f"{slide}.h5"), "patches/1", slide=slide) as store:
-            rows = [kept[x, y] for x, y in store["coords"][:].tolist()]
-            if any(rows):
-                images = read_images(store, 0, len(rows))[rows]
+        path, verdicts = (
+            Path(folder, f"{slide}.h5") for folder in (patches_folder, verdicts_folder)
+        )
+        with open_store(path, "patches/1", slide=slide) as store:
+            kept = kept_rows(path, store["coords"][:], verdicts, slide=slide)
+            if kept.any():
+                images = read_images(store, 0, len(kept))[kept]
                 slides.setdefault(patient, []).append(images.mean(axis=(0, 1, 2)))
     return {patient: np.mean(means, axis=0) for patient, means in slides.items()}

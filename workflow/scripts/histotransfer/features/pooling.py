@@ -160,16 +160,26 @@ def kept_patches(
         features, coords = store["features"][:], store["coords"][:]
     if verdicts_path is None or not len(features):
         return features, coords
+    mask = kept_rows(features_path, coords, verdicts_path, slide=slide)
+    return features[mask], coords[mask]
+
+
+def kept_rows(
+    path: str | Path, coords: npt.NDArray[np.int32], verdicts_path: str | Path, *, slide: str
+) -> npt.NDArray[np.bool_]:
+    """Tell which patches of a file, at `coords` (n, 2), passed quality control: (n,).
+
+    One that is not among the tiles that quality control judged raises HistotransferError.
+    """
     verdicts = kept_tiles(verdicts_path, slide=slide)
     try:
-        mask = np.array([verdicts[x, y] for x, y in coords.tolist()])
+        return np.array([verdicts[x, y] for x, y in coords.tolist()], dtype=bool)
     except KeyError as error:
         raise HistotransferError(
-            features_path,
+            path,
             f"has a patch at {error.args[0]} that is not a tile of {verdicts_path}",
             "Delete both files and run the workflow again",
         ) from error
-    return features[mask], coords[mask]
 
 
 def kept_tiles(verdicts_path: str | Path, *, slide: str) -> dict[tuple[int, int], bool]:
