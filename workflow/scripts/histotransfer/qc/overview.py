@@ -91,8 +91,7 @@ def _judged(
         alpha = 0.25 if name == "kept" else 0.6  # show its tissue, or the reason
         cover = Image.new("L", picture.size)
         draw = ImageDraw.Draw(cover)
-        for left, top, right, bottom in np.rint(own[:, [0, 2]]).reshape(-1, 4):
-            box = (left, top, max(left, right - 1), max(top, bottom - 1))
+        for box in boxes(own):
             draw.rectangle(box, fill=int(alpha * OPAQUE), outline=int((alpha + 0.2) * OPAQUE))
         judged.paste(COLOURS[name], mask=cover)
     return judged
@@ -171,3 +170,11 @@ def on_thumbnail(
     """
     side = float(side_px) * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
     return np.asarray((coords[:, None] - np.asarray(origin_px) + side) / float(downsample))
+
+
+def boxes(corners: npt.NDArray[np.float64]) -> list[list[int]]:
+    """Return the first and the last pixel, as left, top, right, bottom, of squares (n, 4, 2)."""
+    first = np.rint(corners[:, 0]).astype(int)
+    last = np.maximum(first, np.rint(corners[:, 2]).astype(int) - 1)
+    found: list[list[int]] = np.hstack([first, last]).tolist()
+    return found

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from ..core.exclusions import Reason
 from ..core.hdf5 import open_store
-from ..qc.overview import on_thumbnail
+from ..qc.overview import boxes, on_thumbnail
 from ..qc.verdicts import COLOURS, REASONS
 
 LONGEST_PX = 640
@@ -143,9 +143,8 @@ def _painted(
     layer = Image.new("P", size, 0)
     layer.putpalette([0, 0, 0, *(round(255 * part) for colour in colours for part in colour)])
     draw = ImageDraw.Draw(layer)
-    low, high = np.rint(corners[:, 0]).astype(int), np.rint(corners[:, 2]).astype(int) - 1
-    for first, last, value in zip(low, np.maximum(low, high), values, strict=True):
-        draw.rectangle((*first.tolist(), *last.tolist()), fill=int(value))
+    for box, value in zip(boxes(corners), values, strict=True):
+        draw.rectangle(box, fill=int(value))
     return _url(layer, "PNG", transparency=0, optimize=True)
 
 
