@@ -218,6 +218,18 @@ def files_of_labels(wildcards):
     }
 
 
+def features_of_parts(wildcards):
+    """Name the features of a task's samples: of an extractor, or of those side by side in it."""
+    parts = PLAN.parts_of(wildcards.extractor)
+    return [PLAN.features_of(wildcards.task, part) for part in parts]
+
+
+def manifests_of_parts(wildcards):
+    """Name the files that say that these features are made."""
+    parts = PLAN.parts_of(wildcards.extractor)
+    return [PLAN.manifest_of(wildcards.task, part) for part in parts]
+
+
 def table(name):
     """Name a table of the results."""
     return f"<results>/tables/{name}.tsv"

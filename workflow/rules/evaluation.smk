@@ -41,9 +41,7 @@ rule draw_splits:
 
 rule cross_validate:
     input:
-        made=lambda w: [
-            PLAN.manifest_of(w.task, part) for part in PLAN.parts_of(w.extractor)
-        ],
+        made=manifests_of_parts,
         labels=found("labels/{task}.tsv"),
     output:
         predictions="<results>/cv/{task}/{extractor}/{block}.h5",
@@ -57,9 +55,7 @@ rule cross_validate:
     resources:
         **needs(mem_mb=2000, minutes=120),
     params:
-        features=lambda w: [
-            PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
-        ],
+        features=features_of_parts,
         task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
         of_patches=lambda w: w.task in PLAN.patch_tasks,
         parts=lambda w: PLAN.parts_of(w.extractor),
@@ -135,9 +131,7 @@ if PLAN.curve_repeats:
 
     rule trace_curve:
         input:
-            made=lambda w: [
-                PLAN.manifest_of(w.task, part) for part in PLAN.parts_of(w.extractor)
-            ],
+            made=manifests_of_parts,
             labels=found("labels/{task}.tsv"),
         output:
             curve="<results>/curves/{task}/{extractor}.h5",
@@ -151,9 +145,7 @@ if PLAN.curve_repeats:
         resources:
             **needs(mem_mb=2000, minutes=120),
         params:
-            features=lambda w: [
-                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
-            ],
+            features=features_of_parts,
             task=lambda w: PLAN.tasks[w.task].predictor.as_params(),
             of_patches=lambda w: w.task in PLAN.patch_tasks,
             parts=lambda w: PLAN.parts_of(w.extractor),
@@ -225,9 +217,7 @@ if PLAN.audited:
 
     rule cross_validate_beside:
         input:
-            features=lambda w: [
-                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
-            ],
+            features=features_of_parts,
             labels=found("labels/{task}.tsv"),
         output:
             scores="<results>/sites/{task}/{extractor}.tsv",
@@ -284,9 +274,7 @@ if PLAN.cohorts:
 
     rule validate:
         input:
-            features=lambda w: [
-                PLAN.features_of(w.task, part) for part in PLAN.parts_of(w.extractor)
-            ],
+            features=features_of_parts,
             labels=found("labels/{task}.tsv"),
             external="<results>/labels/external/{task}.tsv",
         output:
